@@ -1,0 +1,84 @@
+//! What an event says happened.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Attributes, BucketName, Entity, Manifest, ObjectKey, UserId, Version};
+
+/// A bucket as it stands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Bucket {
+    /// Version of the event that created this incarnation (law 14).
+    pub birth: Version,
+    pub owner: UserId,
+}
+
+/// A user as it stands. The secret is inside the encrypted change part of the event.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct User {
+    pub name: String,
+    pub access_key: String,
+    pub secret_key: String,
+    pub enabled: bool,
+}
+
+/// One change of one entity, whole: applying it needs nothing but what the store holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    ObjectPut {
+        bucket: BucketName,
+        key: ObjectKey,
+        birth: Version,
+        manifest: Box<Manifest>,
+    },
+    ObjectDeleted {
+        bucket: BucketName,
+        key: ObjectKey,
+        birth: Version,
+    },
+    BucketPut {
+        bucket: BucketName,
+        state: Bucket,
+    },
+    BucketDeleted {
+        bucket: BucketName,
+    },
+    /// Whole state of the attributes of the object version `of`.
+    Attributes {
+        bucket: BucketName,
+        key: ObjectKey,
+        of: Version,
+        attributes: Attributes,
+    },
+    UserPut {
+        user: UserId,
+        state: User,
+    },
+    UserDeleted {
+        user: UserId,
+    },
+}
+
+impl Change {
+    /// Whom it changes.
+    #[must_use]
+    pub fn entity(&self) -> Entity {
+        match self {
+            Self::ObjectPut { bucket, key, .. }
+            | Self::ObjectDeleted { bucket, key, .. }
+            | Self::Attributes { bucket, key, .. } => Entity::Object(bucket.clone(), key.clone()),
+            Self::BucketPut { bucket, .. } | Self::BucketDeleted { bucket } => {
+                Entity::Bucket(bucket.clone())
+            }
+            Self::UserPut { user, .. } | Self::UserDeleted { user } => Entity::User(user.clone()),
+        }
+    }
+
+    /// Bytes of client content that it carries or names: the unit of lag in bytes.
+    #[must_use]
+    pub fn volume(&self) -> u64 {
+        match self {
+            Self::ObjectPut { manifest, .. } => manifest.size,
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Holes: what a consumer's handled prefix does not yet hold, each with a reason.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Seq};
+
+/// Why a hole is there. Set by the applier or the puller; persisted.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum HoleReason {
+    /// Events that never came. Refilled from the origin's history: the first of them must name
+    /// `after` as its predecessor, and the last must have the digest `last`.
+    Gap { after: Digest, last: Digest },
+    /// An event whose payload cannot be read here; refetched and tried again after an upgrade.
+    Parked { why: String },
+    /// Applied, but this many of the blocks it names are not here yet.
+    BlocksMissing { count: u32 },
+    /// The origin no longer has it: only a full sync of the partition can tell what it was.
+    LostAtOrigin,
+}
+
+impl HoleReason {
+    /// Short name, for metrics and status.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Gap { .. } => "gap",
+            Self::Parked { .. } => "parked",
+            Self::BlocksMissing { .. } => "blocks_missing",
+            Self::LostAtOrigin => "lost_at_origin",
+        }
+    }
+
+    /// Whether the events of the hole have been applied: only their blocks are missing.
+    #[must_use]
+    pub fn is_applied(&self) -> bool {
+        matches!(self, Self::BlocksMissing { .. })
+    }
+}
+
+/// A run of events of one partition, first and last included.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Hole {
+    pub first: Seq,
+    pub last: Seq,
+    pub reason: HoleReason,
+}

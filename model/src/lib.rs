@@ -1,0 +1,32 @@
+//! Pure values and rules of replication: no I/O, no clock, no randomness.
+//!
+//! Every other crate speaks in these types. The one conflict rule ([`merge`]), the rule of what a
+//! client may see ([`visibility`]) and the arithmetic of positions ([`progress`]) live here, so
+//! that live apply, replay, full sync and the simulation cannot disagree.
+
+mod attributes;
+mod block;
+mod change;
+mod digest;
+mod entity;
+mod event;
+mod hole;
+mod manifest;
+pub mod merge;
+mod position;
+pub mod progress;
+mod site;
+mod version;
+pub mod visibility;
+
+pub use attributes::{Attributes, Register};
+pub use block::{BLOCKS_PER_SEGMENT, BlockHash, BlockKind, BlockRef, Segment, SegmentError};
+pub use change::{Bucket, Change, User};
+pub use digest::{Digest, Hasher};
+pub use entity::{BucketName, Entity, EntityHash, NameError, ObjectKey, UserId};
+pub use event::{EVENT_BYTES_MAX, Event, Heartbeat, SealedEvent};
+pub use hole::{Hole, HoleReason};
+pub use manifest::{Content, ETag, Manifest, Part, Parts};
+pub use position::{Epoch, Partition, PartitionCount, Position, Seq};
+pub use site::{SiteId, SiteName};
+pub use version::{Hlc, Millis, Version};
