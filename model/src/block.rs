@@ -8,7 +8,7 @@ use crate::Digest;
 
 /// How many blocks one segment names, and the most that a manifest names without segments.
 ///
-/// 1,024 blocks of 1 MiB are 1 GiB in 37 KiB of references; 5 TiB are 5,120 segments in 185 KiB,
+/// 1,024 blocks of 1 MiB are 1 GiB in 37 KiB of references; 5 TiB are 5,120 segments in 220 KiB,
 /// so that no event passes [`crate::EVENT_BYTES_MAX`].
 pub const BLOCKS_PER_SEGMENT: usize = 1_024;
 
@@ -51,6 +51,14 @@ pub struct BlockRef {
     pub hash: BlockHash,
     /// Length of the stored bytes.
     pub length: u32,
+}
+
+/// A stored [`Segment`], and how many bytes of the object its blocks hold, so that a range is
+/// found without reading the segments before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct SegmentRef {
+    pub stored: BlockRef,
+    pub span: u64,
 }
 
 /// A list of up to [`BLOCKS_PER_SEGMENT`] blocks, itself stored and pulled like a block.

@@ -20,13 +20,15 @@ mod version;
 pub mod visibility;
 
 pub use attributes::{Attributes, Register};
-pub use block::{BLOCKS_PER_SEGMENT, BlockHash, BlockKind, BlockRef, Segment, SegmentError};
+pub use block::{
+    BLOCKS_PER_SEGMENT, BlockHash, BlockKind, BlockRef, Segment, SegmentError, SegmentRef,
+};
 pub use change::{Bucket, Change, User};
 pub use digest::{Digest, Hasher};
 pub use entity::{BucketName, Entity, EntityHash, NameError, ObjectKey, UserId};
 pub use event::{EVENT_BYTES_MAX, Event, Heartbeat, SealedEvent};
 pub use hole::{Hole, HoleReason};
 pub use manifest::{Content, ETag, Manifest, Part, Parts};
-pub use position::{Epoch, Partition, PartitionCount, Position, Seq};
+pub use position::{Epoch, Line, Partition, PartitionCount, Position, Seq};
 pub use site::{SiteId, SiteName};
 pub use version::{Hlc, Millis, Version};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{BLOCKS_PER_SEGMENT, BlockKind, BlockRef, Digest, Hasher};
+use crate::{BLOCKS_PER_SEGMENT, BlockKind, BlockRef, Digest, Hasher, SegmentRef};
 
 /// Entity tag as S3 shows it, without quotes: MD5 in hexadecimal, `-N` behind it for N parts.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -36,18 +36,23 @@ pub enum Content {
     /// In up to [`BLOCKS_PER_SEGMENT`] blocks, in order.
     Blocks(Vec<BlockRef>),
     /// In segments, in order, each full but the last.
-    Segments(Vec<BlockRef>),
+    Segments(Vec<SegmentRef>),
 }
 
 impl Content {
     /// What the manifest itself names, with its kind; a segment's own blocks stand in the segment.
-    #[must_use]
-    pub fn named(&self) -> (BlockKind, &[BlockRef]) {
-        match self {
-            Self::Inline(_) => (BlockKind::Block, &[]),
-            Self::Blocks(blocks) => (BlockKind::Block, blocks),
-            Self::Segments(segments) => (BlockKind::Segment, segments),
-        }
+    pub fn named(&self) -> impl Iterator<Item = (BlockKind, BlockRef)> + '_ {
+        let (blocks, segments): (&[BlockRef], &[SegmentRef]) = match self {
+            Self::Inline(_) => (&[], &[]),
+            Self::Blocks(blocks) => (blocks, &[]),
+            Self::Segments(segments) => (&[], segments),
+        };
+        let blocks = blocks.iter().map(|block| (BlockKind::Block, *block));
+        blocks.chain(
+            segments
+                .iter()
+                .map(|segment| (BlockKind::Segment, segment.stored)),
+        )
     }
 }
 
@@ -97,8 +102,18 @@ impl Manifest {
                 hasher.update(&[0]);
                 hasher.field(body);
             }
-            Content::Blocks(blocks) => hash_refs(&mut hasher, 1, blocks),
-            Content::Segments(segments) => hash_refs(&mut hasher, 2, segments),
+            Content::Blocks(blocks) => {
+                hasher.update(&[1]);
+                hasher.update(&(blocks.len() as u64).to_be_bytes());
+            }
+            Content::Segments(segments) => {
+                hasher.update(&[2]);
+                hasher.update(&(segments.len() as u64).to_be_bytes());
+            }
+        }
+        for (_, block) in self.content.named() {
+            hasher.update(&block.hash.0.0);
+            hasher.update(&block.length.to_be_bytes());
         }
         hasher.finish()
     }
@@ -112,21 +127,14 @@ impl Manifest {
                 blocks.len() <= BLOCKS_PER_SEGMENT
                     && blocks.iter().map(|b| u64::from(b.length)).sum::<u64>() == self.size
             }
-            Content::Segments(segments) => !segments.is_empty(),
+            Content::Segments(segments) => {
+                segments.iter().map(|segment| segment.span).sum::<u64>() == self.size
+            }
         };
         let parts = match &self.parts {
             Parts::Whole => true,
             Parts::Listed(parts) => parts.iter().map(|p| p.size).sum::<u64>() == self.size,
         };
         content && parts
-    }
-}
-
-fn hash_refs(hasher: &mut Hasher, tag: u8, refs: &[BlockRef]) {
-    hasher.update(&[tag]);
-    hasher.update(&(refs.len() as u64).to_be_bytes());
-    for block in refs {
-        hasher.update(&block.hash.0.0);
-        hasher.update(&block.length.to_be_bytes());
     }
 }

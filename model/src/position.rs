@@ -91,6 +91,33 @@ impl fmt::Display for Seq {
     }
 }
 
+/// One partition of one epoch of one site: the run in which seqs are dense and digests chain.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Line {
+    pub site: SiteId,
+    pub epoch: Epoch,
+    pub partition: Partition,
+}
+
+impl Line {
+    /// The position of one seq on this line.
+    #[must_use]
+    pub fn at(self, seq: Seq) -> Position {
+        Position {
+            site: self.site,
+            epoch: self.epoch,
+            partition: self.partition,
+            seq,
+        }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}/{}/{}", self.site, self.epoch.0, self.partition.0)
+    }
+}
+
 /// Full address of an event, unique over all sites and for ever.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Position {
@@ -98,6 +125,18 @@ pub struct Position {
     pub epoch: Epoch,
     pub partition: Partition,
     pub seq: Seq,
+}
+
+impl Position {
+    /// The line it stands on.
+    #[must_use]
+    pub fn line(self) -> Line {
+        Line {
+            site: self.site,
+            epoch: self.epoch,
+            partition: self.partition,
+        }
+    }
 }
 
 impl fmt::Display for Position {

@@ -1,1 +1,18 @@
-//! ops
+//! What every role shares: time, configuration, TLS, the link between sites, metrics, logging,
+//! shutdown. Nothing here knows objects or events.
+
+pub mod certs;
+mod clock;
+pub mod config;
+pub mod crash;
+pub mod http;
+pub mod link;
+pub mod logging;
+mod metrics;
+mod shutdown;
+pub mod tls;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::{Config, ConfigError};
+pub use metrics::Metrics;
+pub use shutdown::Shutdown;

@@ -1,1 +1,42 @@
-//! store
+//! One site's state: objects, blocks, history, handled and holes, behind one committer.
+//!
+//! Only the embedded engine knows its database and only `blocks` knows the file store; nothing
+//! here knows Kafka, Avro or S3. A row is durable before anyone can read it.
+
+mod blocks;
+mod collector;
+mod committer;
+mod engine;
+mod errors;
+mod gate;
+mod lines;
+mod list;
+mod open;
+mod pins;
+mod records;
+mod replication;
+mod rules;
+mod section;
+mod store;
+mod upload;
+
+pub use collector::{CollectorOptions, collect_forever};
+pub use committer::{CommitError, WrittenAll};
+pub use engine::{Batch, Embedded, Engine, EngineError, KeyRange, Memory, Table, Visit};
+pub use errors::{
+    ApplyError, BlockError, DiskFull, KeepError, OpenError, ReadError, Refusal, UploadError,
+    WriteError,
+};
+pub use lines::LineProgress;
+pub use list::{ListCursor, ListEntry, ListQuery, Listing};
+pub use open::{Options, open_epoch};
+pub use records::{Acknowledged, Identity, Peer, RecordError, Written};
+pub use replication::{BlockState, KeepBlockError};
+pub use rules::{
+    apply::{Outcomes, Step},
+    blocks::{Arrival, Wanted},
+    client::Condition,
+};
+pub use section::SectionError;
+pub use store::{Object, PutObject, Sizes, Store};
+pub use upload::{Upload, Uploaded};

@@ -1,0 +1,255 @@
+//! The configuration: one TOML file, checked whole before anything starts.
+//!
+//! A file is overlaid by `TOWLINE_SECTION_KEY` variables and those by `--set section.key=value`.
+//! Every problem is one line: where it is, what is wrong, what to do. Settings are plain data.
+
+mod check;
+mod load;
+mod value;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use model::{PartitionCount, SiteName};
+use serde::Deserialize;
+
+pub use load::ConfigError;
+pub use value::Secret;
+
+/// A commented example, which is also the documentation of every key.
+pub const EXAMPLE: &str = include_str!("config/example.toml");
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub site: Site,
+    pub s3: S3,
+    pub admin: Admin,
+    pub keys: KeyFile,
+    pub link: Option<Link>,
+    #[serde(default, rename = "origin")]
+    pub origins: Vec<Origin>,
+    pub kafka: Option<Kafka>,
+    #[serde(default)]
+    pub history: History,
+    #[serde(default)]
+    pub puller: Puller,
+    #[serde(default)]
+    pub limits: Limits,
+    #[serde(default)]
+    pub storage: Storage,
+    #[serde(default)]
+    pub log: Log,
+}
+
+/// `[site]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    pub name: SiteName,
+    pub data: PathBuf,
+    #[serde(default = "default_partitions")]
+    pub partitions: PartitionCount,
+}
+
+/// `[s3]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3 {
+    pub listen: SocketAddr,
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    pub root_access_key: String,
+    root_secret_key: Option<Secret>,
+    root_secret_key_file: Option<PathBuf>,
+    #[serde(default = "default_inline_max", deserialize_with = "value::bytes")]
+    pub inline_max: u64,
+    #[serde(default = "default_block_size", deserialize_with = "value::bytes")]
+    pub block_size: u64,
+    #[serde(default = "default_region")]
+    pub region: String,
+}
+
+impl S3 {
+    /// The root user's secret key, from wherever it was set.
+    #[must_use]
+    pub fn root_secret_key(&self) -> Secret {
+        self.root_secret_key
+            .clone()
+            .expect("loading sets it or fails")
+    }
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    pub listen: SocketAddr,
+}
+
+/// `[keys]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyFile {
+    pub file: PathBuf,
+}
+
+/// `[link]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    pub listen: SocketAddr,
+    pub ca: PathBuf,
+    pub cert: PathBuf,
+    pub key: PathBuf,
+    #[serde(default)]
+    pub allow: Vec<SiteName>,
+}
+
+/// `[[origin]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    pub name: SiteName,
+    /// `host:port` of its fetch service.
+    pub link: String,
+}
+
+/// `[kafka]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kafka {
+    pub bootstrap: String,
+    pub ca: Option<PathBuf>,
+    pub cert: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    #[serde(default = "default_replication")]
+    pub replication: u16,
+    #[serde(default = "default_min_insync")]
+    pub min_insync: u16,
+    #[serde(default, deserialize_with = "value::duration")]
+    pub linger: Duration,
+}
+
+/// `[history]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct History {
+    #[serde(deserialize_with = "value::duration")]
+    pub window: Duration,
+}
+
+/// `[puller]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Puller {
+    pub paused: bool,
+    pub parallel: usize,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    pub parked_max: usize,
+    pub holes_max: usize,
+}
+
+/// `[storage]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Storage {
+    #[serde(deserialize_with = "value::bytes")]
+    pub reserve: u64,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    pub level: LogLevel,
+    pub format: LogFormat,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+/// How it is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_hours(24),
+        }
+    }
+}
+
+impl Default for Puller {
+    fn default() -> Self {
+        Self {
+            paused: false,
+            parallel: 8,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            parked_max: 1_000,
+            holes_max: 100_000,
+        }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { reserve: 256 << 20 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::Info,
+            format: LogFormat::Text,
+        }
+    }
+}
+
+fn default_partitions() -> PartitionCount {
+    PartitionCount::DEFAULT
+}
+
+fn default_inline_max() -> u64 {
+    64 << 10
+}
+
+fn default_block_size() -> u64 {
+    1 << 20
+}
+
+fn default_region() -> String {
+    "us-east-1".to_owned()
+}
+
+fn default_replication() -> u16 {
+    3
+}
+
+fn default_min_insync() -> u16 {
+    2
+}

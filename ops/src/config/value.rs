@@ -1,0 +1,65 @@
+//! Values that people write with a unit, and values that must not be shown.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Deserializer, de::Error};
+
+/// A value that no log, message or dump shows.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The value, for the one place that needs it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// `"64KiB"`, `"1MiB"`, `"2GiB"` or `"512B"`.
+pub(super) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let units = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("B", 1),
+    ];
+    with_unit(&text, &units)
+        .ok_or_else(|| D::Error::custom(format!("`{text}` is no size; write it like \"64KiB\"")))
+}
+
+/// `"6h"`, `"15m"`, `"30s"` or `"500ms"`.
+pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let units = [
+        ("ms", 1),
+        ("s", 1_000),
+        ("m", 60_000),
+        ("h", 3_600_000),
+        ("d", 86_400_000),
+    ];
+    with_unit(&text, &units)
+        .map(Duration::from_millis)
+        .ok_or_else(|| D::Error::custom(format!("`{text}` is no duration; write it like \"30s\"")))
+}
+
+fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    units.iter().find_map(|(unit, factor)| {
+        text.strip_suffix(unit)?
+            .parse::<u64>()
+            .ok()?
+            .checked_mul(*factor)
+    })
+}

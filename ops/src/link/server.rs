@@ -1,0 +1,118 @@
+//! The end that answers.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+
+use http::{Request, Response};
+use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use model::SiteName;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    CONNECT_TIMEOUT, CONNECTION_WINDOW, FRAME, LinkBody, PING_INTERVAL, PING_TIMEOUT, STREAM_WINDOW,
+};
+use crate::tls::{LinkTls, peer_name};
+
+/// Connections at once: each peer needs one, and a few more while old ones die.
+const CONNECTIONS_MAX: usize = 64;
+
+/// Listens for other sites.
+pub struct LinkServer {
+    listener: TcpListener,
+    tls: LinkTls,
+}
+
+impl LinkServer {
+    /// Binds the address.
+    ///
+    /// # Errors
+    /// If the address cannot be bound.
+    pub async fn bind(address: SocketAddr, tls: LinkTls) -> std::io::Result<Self> {
+        Ok(Self {
+            listener: TcpListener::bind(address).await?,
+            tls,
+        })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// If the socket is gone.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers requests of allowed peers until cancelled; streams under way end with it.
+    ///
+    /// # Errors
+    /// Never while the listener works.
+    pub async fn serve<H, F>(self, handler: H, cancelled: CancellationToken) -> std::io::Result<()>
+    where
+        H: Fn(SiteName, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<LinkBody>> + Send + 'static,
+    {
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let place = Arc::clone(&places).acquire_owned().await;
+            let accepted = tokio::select! {
+                () = cancelled.cancelled() => return Ok(()),
+                accepted = self.listener.accept() => accepted,
+            };
+            let Ok((tcp, from)) = accepted else { continue };
+            let (tls, handler, cancelled) = (self.tls.clone(), handler.clone(), cancelled.clone());
+            tokio::spawn(async move {
+                let _place = place;
+                tokio::select! {
+                    () = cancelled.cancelled() => {}
+                    () = connection(tcp, from, &tls, handler) => {}
+                }
+            });
+        }
+    }
+}
+
+async fn connection<H, F>(tcp: TcpStream, from: SocketAddr, tls: &LinkTls, handler: H)
+where
+    H: Fn(SiteName, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<LinkBody>> + Send + 'static,
+{
+    if let Err(error) = tcp.set_nodelay(true) {
+        tracing::debug!(%from, %error, "link socket");
+    }
+    let accepted = TlsAcceptor::from(tls.server()).accept(tcp);
+    let stream = match tokio::time::timeout(CONNECT_TIMEOUT, accepted).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            tracing::warn!(%from, %error, "link refused: no certificate that this site accepts");
+            return;
+        }
+        Err(_) => return,
+    };
+    let name = peer_name(stream.get_ref().1.peer_certificates().unwrap_or_default());
+    let Some(peer) = name.filter(|name| tls.allows(name)) else {
+        let name = peer_name(stream.get_ref().1.peer_certificates().unwrap_or_default());
+        let name = name.map_or_else(|| "none".to_owned(), |name| name.to_string());
+        tracing::warn!(%from, name, "link refused: name is not in `link.allow`");
+        return;
+    };
+    let service = service_fn(move |request| {
+        let (handler, peer) = (handler.clone(), peer.clone());
+        async move { Ok::<_, Infallible>(handler(peer, request).await) }
+    });
+    let served = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = served.await {
+        tracing::debug!(%from, %error, "link connection ended");
+    }
+}

@@ -1,0 +1,253 @@
+//! Every metric of a site: name, labels, unit and meaning in this one file.
+//!
+//! All names begin with `towline_`; durations are seconds, sizes bytes. A site has a registry of
+//! its own, so that two sites in one process do not mix.
+
+use std::{sync::Arc, time::Duration};
+
+use prometheus::{
+    Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
+};
+
+/// Handles to a site's metrics. Clones are the same.
+#[derive(Clone)]
+pub struct Metrics(Arc<All>);
+
+/// The metrics, by name without prefix.
+pub struct All {
+    registry: Registry,
+    /// Requests of S3 clients, by operation and status.
+    pub s3_requests: IntCounterVec,
+    /// Time from the head of a request to the head of its answer.
+    pub s3_request_seconds: HistogramVec,
+    /// Body bytes of S3 clients, `in` or `out`.
+    pub s3_body_bytes: IntCounterVec,
+    /// Rules in a commit.
+    pub commit_rules: Histogram,
+    /// Time of a commit, disk sync included.
+    pub commit_seconds: Histogram,
+    /// Where a partition stands: trimmed, fenced, complete, applied, published, written.
+    pub position: IntGaugeVec,
+    /// Events in history that a peer has not acknowledged as applied.
+    pub history_depth: IntGaugeVec,
+    /// Age of the oldest event that a peer has not acknowledged as applied.
+    pub history_age_seconds: GaugeVec,
+    /// How long ago this site last held everything that its origin had written.
+    pub lag_seconds: GaugeVec,
+    /// Events of an origin that are not applied here.
+    pub lag_events: IntGaugeVec,
+    /// Content bytes of the events that are not handled here.
+    pub lag_bytes: IntGaugeVec,
+    /// Holes in what is handled, by reason.
+    pub holes: IntGaugeVec,
+    /// Blocks that are wanted and not here.
+    pub wants: IntGauge,
+    /// Blocks pulled and kept.
+    pub blocks_pulled: IntCounter,
+    /// Bytes of them.
+    pub blocks_pulled_bytes: IntCounter,
+    /// Pulls that failed and will be tried again, by reason.
+    pub block_pull_failures: IntCounterVec,
+    /// Reads that found a block missing, by outcome.
+    pub read_misses: IntCounterVec,
+    /// Events taken in, by what the merge rule said.
+    pub events_applied: IntCounterVec,
+    /// Whether the change feed or log of an origin is connected: 1 or 0.
+    pub link_connected: IntGaugeVec,
+    /// Whether Kafka answers: 1 or 0. Absent in direct mode.
+    pub kafka_up: IntGaugeVec,
+    /// Events published and acknowledged by Kafka.
+    pub events_published: IntCounter,
+    /// Publishing attempts that failed and will be repeated.
+    pub publish_failures: IntCounter,
+    /// What a person must look at, by kind.
+    pub alarms: IntCounterVec,
+    /// 1 while clients' writes are refused, by reason.
+    pub writes_refused: IntGaugeVec,
+    /// Resident memory of the process.
+    pub resident_bytes: IntGauge,
+    /// CPU time of the process, in seconds.
+    pub cpu_seconds: GaugeVec,
+}
+
+/// From a quarter of a millisecond, which one disk sync takes at best, to half a minute.
+const SECONDS: [f64; 15] = [
+    0.000_25, 0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 5.0,
+    30.0,
+];
+const COUNTS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::ops::Deref for Metrics {
+    type Target = All;
+
+    fn deref(&self) -> &All {
+        &self.0
+    }
+}
+
+struct Maker(Registry);
+
+impl Maker {
+    fn register<C: Collector + Clone + 'static>(&self, metric: Result<C, prometheus::Error>) -> C {
+        let metric = metric.expect("names and labels of this file are valid, a test says");
+        self.0
+            .register(Box::new(metric.clone()))
+            .expect("names of this file are distinct");
+        metric
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.register(IntCounter::with_opts(
+            Opts::new(name, help).namespace("towline"),
+        ))
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.register(IntCounterVec::new(
+            Opts::new(name, help).namespace("towline"),
+            labels,
+        ))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.register(IntGauge::with_opts(
+            Opts::new(name, help).namespace("towline"),
+        ))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(
+            Opts::new(name, help).namespace("towline"),
+            labels,
+        ))
+    }
+
+    fn seconds(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+        self.register(GaugeVec::new(
+            Opts::new(name, help).namespace("towline"),
+            labels,
+        ))
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+        let opts = HistogramOpts::new(name, help)
+            .namespace("towline")
+            .buckets(buckets.to_vec());
+        self.register(Histogram::with_opts(opts))
+    }
+
+    fn histograms(&self, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
+        let opts = HistogramOpts::new(name, help)
+            .namespace("towline")
+            .buckets(SECONDS.to_vec());
+        self.register(HistogramVec::new(opts, labels))
+    }
+}
+
+impl Metrics {
+    /// All metrics, at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let make = Maker(Registry::new());
+        Self(Arc::new(All {
+            s3_requests: make.counters("s3_requests_total", "S3 requests", &["op", "status"]),
+            s3_request_seconds: make.histograms("s3_request_seconds", "S3 request time", &["op"]),
+            s3_body_bytes: make.counters("s3_body_bytes_total", "S3 body bytes", &["direction"]),
+            commit_rules: make.histogram("commit_rules", "Rules in a commit", &COUNTS),
+            commit_seconds: make.histogram("commit_seconds", "Time of a commit", &SECONDS),
+            position: make.gauges("position", "Positions", &["origin", "partition", "point"]),
+            history_depth: make.gauges("history_depth_events", "Events not at peer", &["peer"]),
+            history_age_seconds: make.seconds("history_age_seconds", "Oldest of them", &["peer"]),
+            lag_seconds: make.seconds("lag_seconds", "Time since in sync", &["origin"]),
+            lag_events: make.gauges("lag_events", "Events not applied", &["origin"]),
+            lag_bytes: make.gauges("lag_bytes", "Content not handled", &["origin"]),
+            holes: make.gauges("holes", "Holes", &["origin", "reason"]),
+            wants: make.gauge("wants", "Blocks wanted"),
+            blocks_pulled: make.counter("blocks_pulled_total", "Blocks pulled"),
+            blocks_pulled_bytes: make.counter("blocks_pulled_bytes_total", "Bytes of them"),
+            block_pull_failures: make.counters(
+                "block_pull_failures_total",
+                "Pulls that failed",
+                &["reason"],
+            ),
+            read_misses: make.counters("read_misses_total", "Reads of absent blocks", &["outcome"]),
+            events_applied: make.counters("events_applied_total", "Events applied", &["outcome"]),
+            link_connected: make.gauges("link_connected", "Feed is connected", &["origin"]),
+            kafka_up: make.gauges("kafka_up", "Kafka answers", &["role"]),
+            events_published: make.counter("events_published_total", "Events published"),
+            publish_failures: make.counter("publish_failures_total", "Publishing failures"),
+            alarms: make.counters("alarms_total", "What a person must look at", &["kind"]),
+            writes_refused: make.gauges("writes_refused", "Writes are refused", &["reason"]),
+            resident_bytes: make.gauge("process_resident_bytes", "Resident memory"),
+            cpu_seconds: make.seconds("process_cpu_seconds", "CPU time", &["mode"]),
+            registry: make.0,
+        }))
+    }
+
+    /// Takes note of a commit.
+    pub fn commit(&self, rules: usize, elapsed: Duration) {
+        self.commit_rules.observe(rules as f64);
+        self.commit_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    /// Raises an alarm: something that a person must look at has happened.
+    pub fn alarm(&self, kind: &str) {
+        self.alarms.with_label_values(&[kind]).inc();
+    }
+
+    /// All metrics in Prometheus' text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.read_process();
+        let mut text = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            tracing::warn!(%error, "metrics were not rendered whole");
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// Reads `/proc/self/stat`: fields 14, 15 (ticks of 10 ms) and 24 (pages of 4 KiB), proc(5).
+    fn read_process(&self) {
+        let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else {
+            return;
+        };
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let field = |number: usize| fields.get(number - 3)?.parse::<u32>().ok();
+        let set = |mode: &str, ticks: Option<u32>| {
+            let seconds = f64::from(ticks.unwrap_or_default()) / 100.0;
+            self.cpu_seconds.with_label_values(&[mode]).set(seconds);
+        };
+        set("user", field(14));
+        set("system", field(15));
+        self.resident_bytes
+            .set(i64::from(field(24).unwrap_or_default()) * 4096);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_renders_under_its_name() {
+        let metrics = Metrics::new();
+        metrics.commit(3, Duration::from_millis(1));
+        metrics.alarm("test");
+        let text = metrics.render();
+        assert!(text.contains("towline_alarms_total{kind=\"test\"} 1"));
+        assert!(text.contains("towline_commit_seconds_count 1"));
+        assert!(!text.contains("towline_process_resident_bytes 0\n"));
+    }
+}

@@ -1,0 +1,89 @@
+//! Block files: content-addressed, written once, synced before they count.
+//!
+//! A file is named by the SHA-256 of its bytes and verified on every read (law 5). Which files
+//! ought to be there is in the records; a file that no record names is swept at start.
+
+use std::{path::Path as FilePath, sync::Arc};
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use model::{BlockHash, Digest, Hasher};
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path};
+
+use crate::errors::BlockError;
+
+/// The files of one store.
+#[derive(Clone)]
+pub(crate) struct Blocks {
+    files: Arc<dyn ObjectStore>,
+}
+
+impl Blocks {
+    /// Files below a directory that exists, each synced with its directory when written.
+    pub(crate) fn local(directory: &FilePath) -> Result<Self, object_store::Error> {
+        let files = LocalFileSystem::new_with_prefix(directory)?.with_fsync(true);
+        Ok(Self {
+            files: Arc::new(files),
+        })
+    }
+
+    /// Writes a block whose name the caller has computed; durable when this returns. Again is
+    /// the same.
+    pub(crate) async fn put(&self, hash: BlockHash, payload: PutPayload) -> Result<(), BlockError> {
+        let put = self.files.put(&path(hash), payload).await;
+        put.map(|_| ()).map_err(|cause| BlockError::Io(hash, cause))
+    }
+
+    /// The verified bytes; `None` if there is no such file.
+    pub(crate) async fn get(&self, hash: BlockHash) -> Result<Option<Bytes>, BlockError> {
+        let found = match self.files.get(&path(hash)).await {
+            Ok(found) => found,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(cause) => return Err(BlockError::Io(hash, cause)),
+        };
+        let bytes = found
+            .bytes()
+            .await
+            .map_err(|cause| BlockError::Io(hash, cause))?;
+        if BlockHash::of(&bytes) == hash {
+            Ok(Some(bytes))
+        } else {
+            Err(BlockError::Damaged(hash))
+        }
+    }
+
+    /// Deletes a file; one that is not there is deleted already.
+    pub(crate) async fn delete(&self, hash: BlockHash) -> Result<(), BlockError> {
+        match self.files.delete(&path(hash)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(cause) => Err(BlockError::Io(hash, cause)),
+        }
+    }
+
+    /// Names of all files.
+    pub(crate) fn list(&self) -> BoxStream<'static, Result<BlockHash, object_store::Error>> {
+        let named = |meta: object_store::ObjectMeta| async move {
+            Ok(meta
+                .location
+                .filename()
+                .and_then(Digest::parse)
+                .map(BlockHash))
+        };
+        self.files.list(None).try_filter_map(named).boxed()
+    }
+}
+
+fn path(hash: BlockHash) -> Path {
+    // 256 directories keep each one small enough for any file system.
+    let name = hash.to_string();
+    Path::from_iter([&name[..2], &name])
+}
+
+/// Name of a block that lies in pieces.
+pub(crate) fn hash_pieces(pieces: &[Bytes]) -> BlockHash {
+    let mut hasher = Hasher::new();
+    for piece in pieces {
+        hasher.update(piece);
+    }
+    BlockHash(hasher.finish())
+}

@@ -1,0 +1,240 @@
+//! The one writer: takes rules from everyone, runs them in a commit section, and makes a whole
+//! batch durable with one disk sync (group commit).
+//!
+//! While a sync runs, the next batch gathers. Answers go out only after the sync, so an answer
+//! means durable. After a failed commit the outcome of the batch is unknown and every later rule
+//! is refused: the site must restart and recover.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use model::Partition;
+use schemas::Codec;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    engine::{Engine, EngineError},
+    gate::Gate,
+    lines::Lines,
+    records::{Identity, Written},
+    section::{Counters, Limits, Section},
+};
+
+/// Rules that wait while a batch syncs. More callers than this wait for a place.
+const QUEUE_RULES: usize = 1_024;
+/// Rules in one batch: bounds the memory of a batch and the wait of its first caller.
+const BATCH_RULES: usize = 512;
+
+/// The commit of a batch failed, or an earlier one did: what is on disk is unknown until a
+/// restart.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the store stopped after a failed commit; restart the site to recover")]
+pub struct CommitError(#[source] pub(crate) Option<Arc<EngineError>>);
+
+type Answer = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
+type Rule = Box<dyn FnOnce(&mut Section<'_>) -> Answer + Send>;
+
+/// What each partition is written up to, in order of partitions.
+pub type WrittenAll = Arc<[Written]>;
+
+/// What the committer needs of its site.
+pub(crate) struct Parts {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) codec: Codec,
+    pub(crate) clock: Arc<dyn ops::Clock>,
+    pub(crate) lines: Arc<Lines>,
+    pub(crate) counters: Counters,
+    pub(crate) metrics: ops::Metrics,
+    pub(crate) gate: Arc<Gate>,
+}
+
+/// Handle to the committer's thread, which ends when the last handle is dropped.
+pub(crate) struct Committer {
+    rules: Option<mpsc::Sender<Rule>>,
+    written: watch::Receiver<WrittenAll>,
+    failed: watch::Receiver<bool>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl Committer {
+    pub(crate) fn start(parts: Parts) -> std::io::Result<Self> {
+        let (rules, queue) = mpsc::channel(QUEUE_RULES);
+        let (written, written_seen) = watch::channel(parts.counters.written.clone().into());
+        let (failed, failed_seen) = watch::channel(false);
+        let worker = Worker {
+            parts,
+            written,
+            failed,
+        };
+        let thread = std::thread::Builder::new().name("committer".to_owned());
+        let thread = thread.spawn(move || worker.run(queue))?;
+        Ok(Self {
+            rules: Some(rules),
+            written: written_seen,
+            failed: failed_seen,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Runs a rule in the next batch. Returns when what it did is durable, or what it refused.
+    /// If the caller gives up waiting, the rule still runs whole or not at all.
+    pub(crate) async fn run<T, E>(
+        &self,
+        rule: impl FnOnce(&mut Section<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<CommitError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let rule: Rule = Box::new(move |section| {
+            let outcome = section.attempt(rule);
+            Box::new(move |commit| {
+                // The caller may have gone; the commit stands all the same.
+                let _ = answer.send(commit.map_err(E::from).and(outcome));
+            })
+        });
+        let rules = self
+            .rules
+            .as_ref()
+            .expect("present until the handle is dropped");
+        if rules.send(rule).await.is_err() {
+            return Err(CommitError(None).into());
+        }
+        answered
+            .await
+            .unwrap_or_else(|_| Err(CommitError(None).into()))
+    }
+
+    pub(crate) fn written(&self) -> watch::Receiver<WrittenAll> {
+        self.written.clone()
+    }
+
+    pub(crate) fn failed(&self) -> watch::Receiver<bool> {
+        self.failed.clone()
+    }
+}
+
+impl Drop for Committer {
+    /// Waits for the batch under way, so that the engine is closed when the store is gone.
+    fn drop(&mut self) {
+        self.rules = None;
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("committer thread panicked");
+        }
+    }
+}
+
+struct Worker {
+    parts: Parts,
+    written: watch::Sender<WrittenAll>,
+    failed: watch::Sender<bool>,
+}
+
+impl Worker {
+    fn run(mut self, mut queue: mpsc::Receiver<Rule>) {
+        let mut failure = None;
+        while let Some(first) = queue.blocking_recv() {
+            let mut rules = vec![first];
+            while rules.len() < BATCH_RULES
+                && let Ok(rule) = queue.try_recv()
+            {
+                rules.push(rule);
+            }
+            match &failure {
+                None => failure = self.commit(rules).err(),
+                Some(failure) => self.refuse(rules, failure),
+            }
+        }
+    }
+
+    fn commit(&mut self, rules: Vec<Rule>) -> Result<(), CommitError> {
+        let started = tokio::time::Instant::now();
+        let size = rules.len();
+        let parts = &mut self.parts;
+        let limits = (parts.clock.now(), parts.gate.limits());
+        let engine = Arc::clone(&parts.engine);
+        let mut section = Section::new(
+            &parts.identity,
+            &*engine,
+            &parts.codec,
+            limits,
+            &mut parts.counters,
+        );
+        let answers: Vec<Answer> = rules.into_iter().map(|rule| rule(&mut section)).collect();
+        let (batch, line_changes) = section.finish();
+        ops::crash::point(ops::crash::COMMIT_BEFORE);
+        let outcome = if batch.is_empty() {
+            Ok(())
+        } else {
+            engine.commit(batch)
+        };
+        ops::crash::point(ops::crash::COMMIT_AFTER);
+        let outcome = outcome.map_err(|error| CommitError(Some(Arc::new(error))));
+        if let Err(error) = &outcome {
+            tracing::error!(error = %chain(error), "commit failed, the store takes no more writes");
+            self.failed.send_replace(true);
+        } else {
+            parts.lines.change(line_changes);
+            self.written.send_if_modified(|seen| {
+                let changed = **seen != *parts.counters.written;
+                if changed {
+                    *seen = parts.counters.written.clone().into();
+                }
+                changed
+            });
+        }
+        parts.metrics.commit(size, started.elapsed());
+        for answer in answers {
+            answer(outcome.clone());
+        }
+        outcome
+    }
+
+    fn refuse(&mut self, rules: Vec<Rule>, failure: &CommitError) {
+        let parts = &mut self.parts;
+        let (engine, limits) = (
+            Arc::clone(&parts.engine),
+            (parts.clock.now(), Limits::default()),
+        );
+        let mut section = Section::new(
+            &parts.identity,
+            &*engine,
+            &parts.codec,
+            limits,
+            &mut parts.counters,
+        );
+        for rule in rules {
+            rule(&mut section)(Err(failure.clone()));
+        }
+    }
+}
+
+/// An error and its causes, as one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}
+
+impl Identity {
+    /// The line of one partition of the current epoch.
+    #[must_use]
+    pub fn line(&self, partition: Partition) -> model::Line {
+        model::Line {
+            site: self.site,
+            epoch: self.epoch,
+            partition,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The embedded engine: fjall, an LSM tree with one journal for all tables.
+
+use std::{collections::HashMap, path::Path};
+
+use bytes::Bytes;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+
+use super::{Batch, Engine, EngineError, KeyRange, Table, Visit};
+
+/// Block cache: most reads are of what was just written, which the memtables hold.
+const CACHE_BYTES: u64 = 16 << 20;
+/// Nine tables; only three of them grow fast. Half of fjall's default keeps a site small.
+const MEMTABLE_BYTES: u64 = 8 << 20;
+/// Journals are rewritten into tables when they pass this.
+const JOURNAL_BYTES: u64 = 256 << 20;
+
+/// A directory with one fjall database. One process at a time.
+pub struct Embedded {
+    database: Database,
+    tables: HashMap<Table, Keyspace>,
+}
+
+impl Embedded {
+    /// Opens or creates the database, replaying its journal.
+    ///
+    /// # Errors
+    /// If another process holds it, the files are of another format, or the device fails.
+    pub fn open(directory: &Path) -> Result<Self, EngineError> {
+        let database = Database::builder(directory)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES)
+            .worker_threads(2)
+            .open()
+            .map_err(engine_error)?;
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        let open = |table: Table| Ok((table, database.keyspace(table.name(), options)?));
+        let tables = Table::ALL.into_iter().map(open);
+        let tables = tables
+            .collect::<Result<_, fjall::Error>>()
+            .map_err(engine_error)?;
+        Ok(Self { database, tables })
+    }
+
+    fn table(&self, table: Table) -> &Keyspace {
+        self.tables
+            .get(&table)
+            .expect("every table is opened at start")
+    }
+}
+
+impl Engine for Embedded {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        Ok(self
+            .table(table)
+            .get(key)
+            .map_err(engine_error)?
+            .map(Bytes::from))
+    }
+
+    fn scan(&self, table: Table, range: KeyRange<'_>, visit: Visit<'_>) -> Result<(), EngineError> {
+        for row in self.table(table).range::<&[u8], _>(range) {
+            let (key, value) = row.into_inner().map_err(engine_error)?;
+            if visit(&Bytes::from(key), &Bytes::from(value)).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), EngineError> {
+        let mut write = self
+            .database
+            .batch()
+            .durability(Some(PersistMode::SyncData));
+        for ((table, key), value) in batch {
+            let table = self.table(table);
+            match value {
+                Some(value) => write.insert(table, key, value),
+                None => write.remove(table, key),
+            }
+        }
+        write.commit().map_err(engine_error)
+    }
+}
+
+fn engine_error(error: fjall::Error) -> EngineError {
+    match error {
+        fjall::Error::Locked => EngineError::Locked,
+        fjall::Error::Poisoned => EngineError::Poisoned,
+        fjall::Error::InvalidVersion(_) => EngineError::Format,
+        other => EngineError::Io(Box::new(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conforms_and_keeps_rows_over_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        super::super::conformance::run(&Embedded::open(directory.path()).unwrap());
+        let again = Embedded::open(directory.path()).unwrap();
+        assert!(again.get(Table::Meta, b"kept").unwrap().is_some());
+    }
+
+    #[test]
+    fn a_second_opener_is_told_that_the_store_is_in_use() {
+        let directory = tempfile::tempdir().unwrap();
+        let _first = Embedded::open(directory.path()).unwrap();
+        assert!(matches!(
+            Embedded::open(directory.path()),
+            Err(EngineError::Locked)
+        ));
+    }
+}

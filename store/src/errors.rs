@@ -1,0 +1,181 @@
+//! Why the store did not do what it was asked, one enum an operation.
+
+use model::BlockHash;
+use schemas::CodecError;
+
+use crate::{
+    committer::CommitError, engine::EngineError, records::RecordError, section::SectionError,
+};
+
+/// Why clients may not write to this site now.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("this site is a secondary; write to the primary `{primary}`")]
+    Secondary { primary: String },
+    #[error("this site's history is disputed: {why}")]
+    Disputed { why: String },
+}
+
+/// The disk has less room than the configured reserve.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "disk is full: {free} bytes free, `storage.reserve` keeps {reserve}; free some space, writes \
+     resume by themselves"
+)]
+pub struct DiskFull {
+    pub free: u64,
+    pub reserve: u64,
+}
+
+/// Why a client's write was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    #[error("no such bucket")]
+    NoSuchBucket,
+    #[error("bucket exists")]
+    BucketExists,
+    #[error("bucket is not empty")]
+    BucketNotEmpty,
+    #[error("no such key")]
+    NoSuchKey,
+    #[error("precondition failed")]
+    PreconditionFailed,
+    #[error(transparent)]
+    Refused(Refusal),
+    #[error(transparent)]
+    DiskFull(#[from] DiskFull),
+    /// The event of the change would pass [`model::EVENT_BYTES_MAX`].
+    #[error("the change is too large for an event")]
+    TooLarge(#[source] CodecError),
+    #[error("read the store")]
+    Read(#[source] SectionError),
+    /// Whether it was done is unknown.
+    #[error(transparent)]
+    Failed(#[from] CommitError),
+}
+
+impl From<SectionError> for WriteError {
+    fn from(error: SectionError) -> Self {
+        match error {
+            SectionError::Codec(error @ CodecError::TooLarge { .. }) => Self::TooLarge(error),
+            other => Self::Read(other),
+        }
+    }
+}
+
+impl From<RecordError> for WriteError {
+    fn from(error: RecordError) -> Self {
+        Self::Read(error.into())
+    }
+}
+
+/// Why a batch of another site's events was not taken in. None of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error(transparent)]
+    DiskFull(#[from] DiskFull),
+    #[error("read the store")]
+    Read(#[from] SectionError),
+    #[error(transparent)]
+    Failed(#[from] CommitError),
+}
+
+/// Why the store's own housekeeping was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    #[error("read the store")]
+    Read(#[from] SectionError),
+    #[error(transparent)]
+    Failed(#[from] CommitError),
+    #[error("delete block `{0}`")]
+    Delete(BlockHash, #[source] BlockError),
+}
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("read the store")]
+    Engine(#[from] EngineError),
+    #[error("read the store")]
+    Record(#[from] RecordError),
+}
+
+/// Why a block could not be read or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum BlockError {
+    /// Its bytes on this disk are not what its name says.
+    #[error("block `{0}` is damaged on disk")]
+    Damaged(BlockHash),
+    #[error("block `{0}`: storage failed")]
+    Io(BlockHash, #[source] object_store::Error),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Why a body could not be taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    #[error(transparent)]
+    DiskFull(#[from] DiskFull),
+    #[error(transparent)]
+    Block(#[from] BlockError),
+    #[error("hash a block")]
+    Hash(#[source] tokio::task::JoinError),
+}
+
+/// Why a store could not be opened. Each is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("data directory `{directory}`")]
+    Directory {
+        directory: String,
+        #[source]
+        cause: std::io::Error,
+    },
+    #[error("data directory `{directory}` is in use by another process; stop that one first")]
+    Locked { directory: String },
+    #[error(
+        "data directory `{directory}` has format {found}, this release reads up to {known}; \
+         use a newer release"
+    )]
+    Newer {
+        directory: String,
+        found: String,
+        known: u32,
+    },
+    #[error(
+        "data directory `{directory}` belongs to site `{found}`, the configuration says `{wanted}`"
+    )]
+    OtherSite {
+        directory: String,
+        found: String,
+        wanted: String,
+    },
+    #[error(
+        "data directory `{directory}` has {found} partitions, the configuration says {wanted}; \
+         the number is fixed for an epoch"
+    )]
+    OtherPartitions {
+        directory: String,
+        found: u16,
+        wanted: u16,
+    },
+    #[error("data directory `{directory}`")]
+    Engine {
+        directory: String,
+        #[source]
+        cause: EngineError,
+    },
+    #[error("data directory `{directory}`")]
+    Read {
+        directory: String,
+        #[source]
+        cause: ReadError,
+    },
+    #[error("start the store")]
+    Start(#[from] std::io::Error),
+    #[error("start the store")]
+    Commit(#[from] CommitError),
+    #[error("sweep blocks that nothing names")]
+    Sweep(#[source] KeepError),
+}

@@ -1,0 +1,9 @@
+//! What may happen in a commit section, one family of rules a file. Rules read and write rows
+//! and do nothing else; the committer makes what they wrote durable.
+
+pub(crate) mod apply;
+pub(crate) mod blocks;
+pub(crate) mod client;
+pub(crate) mod collect;
+pub(crate) mod place;
+pub(crate) mod site;

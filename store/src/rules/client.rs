@@ -1,0 +1,207 @@
+//! What clients of this site's endpoint may do to buckets and objects.
+
+use std::ops::ControlFlow;
+
+use model::{
+    Bucket, BucketName, Change, ETag, Entity, Manifest, ObjectKey, UserId, Version,
+    visibility::{self, BucketState},
+};
+
+use super::{
+    blocks::Segments,
+    place::{self, Presence},
+};
+use crate::{
+    engine::{Table, prefix_range},
+    errors::WriteError,
+    records::{BucketRecord, ObjectRecord, Record},
+    section::{Section, SectionError},
+};
+
+/// What must hold of a key for a put to be done (evaluated in the commit section, law 14).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Condition {
+    None,
+    /// The key has no object (`If-None-Match: *`).
+    Absent,
+    /// The key's object has this entity tag (`If-Match`).
+    Matches(ETag),
+}
+
+pub(crate) fn create_bucket(
+    section: &mut Section<'_>,
+    name: &BucketName,
+    owner: &UserId,
+) -> Result<Bucket, WriteError> {
+    section.may_write()?;
+    let key = BucketRecord::key(name);
+    let held = section.get::<BucketRecord>(&key)?;
+    if held.as_ref().is_some_and(|held| held.live.is_some()) {
+        return Err(WriteError::BucketExists);
+    }
+    let entity = Entity::Bucket(name.clone()).hash();
+    let state = |birth| Bucket {
+        birth,
+        owner: owner.clone(),
+    };
+    let event = section.log(entity, |version| Change::BucketPut {
+        bucket: name.clone(),
+        state: state(version),
+    })?;
+    let bucket = state(event.version);
+    let deleted = held.and_then(|held| held.deleted);
+    let live = Some(bucket.clone());
+    section.put(
+        key,
+        &BucketRecord {
+            version: event.version,
+            live,
+            deleted,
+        },
+    );
+    Ok(bucket)
+}
+
+pub(crate) fn delete_bucket(
+    section: &mut Section<'_>,
+    name: &BucketName,
+) -> Result<(), WriteError> {
+    section.may_write()?;
+    let key = BucketRecord::key(name);
+    let bucket = bucket_state(section, name)?;
+    if bucket.live.is_none() {
+        return Err(WriteError::NoSuchBucket);
+    }
+    if has_objects(section, name, &bucket)? {
+        return Err(WriteError::BucketNotEmpty);
+    }
+    let entity = Entity::Bucket(name.clone()).hash();
+    let event = section.log(entity, |_| Change::BucketDeleted {
+        bucket: name.clone(),
+    })?;
+    let version = event.version;
+    section.put(
+        key,
+        &BucketRecord {
+            version,
+            live: None,
+            deleted: Some(version),
+        },
+    );
+    Ok(())
+}
+
+/// A put as the rule takes it.
+pub(crate) struct Put {
+    pub(crate) bucket: BucketName,
+    pub(crate) key: ObjectKey,
+    pub(crate) manifest: Manifest,
+    pub(crate) segments: Segments,
+    pub(crate) condition: Condition,
+}
+
+pub(crate) fn put_object(section: &mut Section<'_>, put: Put) -> Result<Version, WriteError> {
+    section.may_write()?;
+    let bucket = bucket_state(section, &put.bucket)?;
+    let Some(birth) = bucket.live.as_ref().map(|live| live.birth) else {
+        return Err(WriteError::NoSuchBucket);
+    };
+    let row = ObjectRecord::key(&put.bucket, &put.key);
+    check(section, &bucket, &row, &put.condition)?;
+    let entity = Entity::Object(put.bucket.clone(), put.key.clone()).hash();
+    let event = section.log(entity, |_| Change::ObjectPut {
+        bucket: put.bucket,
+        key: put.key,
+        birth,
+        manifest: Box::new(put.manifest),
+    })?;
+    let Change::ObjectPut { manifest, .. } = event.change else {
+        unreachable!("BUG: the change logged is the change made")
+    };
+    let (version, position) = (event.version, event.position);
+    let record = ObjectRecord {
+        version,
+        position,
+        birth,
+        manifest: Some(*manifest),
+    };
+    place::place(section, &row, &record, &Presence::Uploaded(&put.segments))?;
+    Ok(version)
+}
+
+fn check(
+    section: &Section<'_>,
+    bucket: &BucketState,
+    row: &bytes::Bytes,
+    condition: &Condition,
+) -> Result<(), WriteError> {
+    if *condition == Condition::None {
+        return Ok(());
+    }
+    let held = section.get::<ObjectRecord>(row)?;
+    let held = held.filter(|held| visibility::shows(bucket, held.birth));
+    match (condition, held.and_then(|held| held.manifest)) {
+        (Condition::None, _) | (Condition::Absent, None) => Ok(()),
+        (Condition::Matches(etag), Some(manifest)) if *etag == manifest.etag => Ok(()),
+        (Condition::Matches(_), None) => Err(WriteError::NoSuchKey),
+        _ => Err(WriteError::PreconditionFailed),
+    }
+}
+
+/// Deletes a key, or says again that it is deleted: S3 answers both alike. Nothing is logged
+/// for a key that has no object.
+pub(crate) fn delete_object(
+    section: &mut Section<'_>,
+    bucket: BucketName,
+    key: ObjectKey,
+) -> Result<Option<Version>, WriteError> {
+    let state = bucket_state(section, &bucket)?;
+    let Some(birth) = state.live.as_ref().map(|live| live.birth) else {
+        return Err(WriteError::NoSuchBucket);
+    };
+    let row = ObjectRecord::key(&bucket, &key);
+    let held = section.get::<ObjectRecord>(&row)?;
+    if !held.is_some_and(|held| held.manifest.is_some() && visibility::shows(&state, held.birth)) {
+        return Ok(None);
+    }
+    section.may_write()?;
+    let entity = Entity::Object(bucket.clone(), key.clone()).hash();
+    let event = section.log(entity, |_| Change::ObjectDeleted { bucket, key, birth })?;
+    let (version, position) = (event.version, event.position);
+    let tombstone = ObjectRecord {
+        version,
+        position,
+        birth,
+        manifest: None,
+    };
+    place::place(section, &row, &tombstone, &Presence::Applied)?;
+    Ok(Some(version))
+}
+
+fn bucket_state(section: &Section<'_>, name: &BucketName) -> Result<BucketState, SectionError> {
+    let record = section.get::<BucketRecord>(&BucketRecord::key(name))?;
+    Ok(record.map_or_else(BucketState::default, BucketRecord::state))
+}
+
+fn has_objects(
+    section: &Section<'_>,
+    name: &BucketName,
+    bucket: &BucketState,
+) -> Result<bool, SectionError> {
+    let prefix = [name.as_str().as_bytes(), &[0]].concat();
+    let mut end = Vec::new();
+    let mut found = Ok(false);
+    section.scan(
+        Table::Objects,
+        prefix_range(&prefix, &mut end),
+        &mut |_, value| {
+            found = ObjectRecord::decode(value)
+                .map(|object| object.manifest.is_some() && visibility::shows(bucket, object.birth));
+            match found {
+                Ok(false) => ControlFlow::Continue(()),
+                _ => ControlFlow::Break(()),
+            }
+        },
+    )?;
+    Ok(found?)
+}

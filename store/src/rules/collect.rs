@@ -1,0 +1,88 @@
+//! What is freed behind the fence: history, superseded versions, blocks that nothing names.
+
+use bytes::Bytes;
+use model::{BlockHash, BlockRef, Partition, Seq};
+
+use super::blocks;
+use crate::{
+    engine::Table,
+    records::{BlockRecord, GarbageRecord, HistoryRecord, ObjectRecord, Record, SupersededRecord},
+    section::{Section, SectionError},
+};
+
+/// Removes up to `limit` events of history, up to `until`. Returns how many.
+pub(crate) fn trim_history(
+    section: &mut Section<'_>,
+    partition: Partition,
+    until: Seq,
+    limit: u64,
+) -> Result<u64, SectionError> {
+    let mut written = section.written(partition);
+    let last = until.min(written.seq).min(Seq(written.trimmed.0 + limit));
+    let count = last.0.saturating_sub(written.trimmed.0);
+    for seq in written.trimmed.0 + 1..=last.0 {
+        let key = HistoryRecord::key(section.identity.epoch, partition, Seq(seq));
+        section.remove::<HistoryRecord>(key);
+    }
+    if count > 0 {
+        written.trimmed = last;
+        section.set_written(partition, written);
+    }
+    Ok(count)
+}
+
+/// Forgets superseded versions, given by their rows in `queues`.
+pub(crate) fn free_versions(
+    section: &mut Section<'_>,
+    rows: Vec<Bytes>,
+) -> Result<(), SectionError> {
+    for row in rows {
+        let Some((_, version_key)) = SupersededRecord::split(&row) else {
+            continue;
+        };
+        let version_key = Bytes::copy_from_slice(version_key);
+        if let Some(value) = section.row(Table::Versions, &version_key)? {
+            let manifest = ObjectRecord::decode(&value)?.manifest;
+            if let Some(manifest) = manifest {
+                blocks::dereference(section, &manifest.content)?;
+            }
+            section.move_row(Table::Versions, version_key, None);
+        }
+        section.remove::<SupersededRecord>(row);
+    }
+    Ok(())
+}
+
+/// Forgets a block if nothing names it; then its file may be deleted. The caller keeps every
+/// upload and pull of the same block away until it has done that.
+pub(crate) fn forget_block(
+    section: &mut Section<'_>,
+    hash: BlockHash,
+    segment: &[BlockRef],
+) -> Result<bool, SectionError> {
+    section.remove::<GarbageRecord>(GarbageRecord::key(hash));
+    let key = BlockRecord::key(hash);
+    match section.get::<BlockRecord>(&key)? {
+        Some(record) if record.refs > 0 => return Ok(false),
+        Some(record) if record.here => {
+            let children: std::collections::BTreeSet<_> =
+                segment.iter().map(|block| block.hash).collect();
+            drop_segment_wants(section, hash, &children);
+            blocks::dereference_blocks(section, children.into_iter())?;
+        }
+        _ => {}
+    }
+    section.remove::<BlockRecord>(key);
+    Ok(true)
+}
+
+fn drop_segment_wants(
+    section: &mut Section<'_>,
+    segment: BlockHash,
+    children: &std::collections::BTreeSet<BlockHash>,
+) {
+    use crate::records::{Waiter, WantRecord};
+    for &child in children {
+        section.remove::<WantRecord>(WantRecord::key(child, Waiter::Segment(segment)));
+    }
+}

@@ -1,0 +1,332 @@
+//! The commit section: what a rule reads and writes while nobody else writes.
+//!
+//! A rule sees the last commit with the rows of the rules before it in the same batch laid over.
+//! Its rows count only if it ends well; versions, seqs and the clock go back with them.
+
+use std::{
+    collections::BTreeMap,
+    ops::{Bound, ControlFlow},
+};
+
+use bytes::Bytes;
+use model::{
+    Change, Event, Hlc, Hole, Line, Millis, Partition, Position, Seq, Version, progress::Handled,
+};
+use schemas::{Codec, CodecError};
+
+use crate::{
+    engine::{Batch, Engine, EngineError, KeyRange, Table, Visit, prefix_range},
+    errors::{DiskFull, Refusal, WriteError},
+    records::{HandledRecord, HistoryRecord, HoleRecord, Identity, Record, RecordError, Written},
+};
+
+/// Why a rule could not read or log.
+#[derive(Debug, thiserror::Error)]
+pub enum SectionError {
+    #[error("read the store")]
+    Engine(#[from] EngineError),
+    #[error("read the store")]
+    Record(#[from] RecordError),
+    #[error("encode the event")]
+    Codec(#[from] CodecError),
+}
+
+/// A change of what is known of a line, told to watchers once it is durable.
+pub(crate) enum LineChange {
+    Handled(Line, Handled),
+    Opened(Line, Hole),
+    Closed(Line, Seq),
+}
+
+/// What carries over from one commit to the next.
+pub(crate) struct Counters {
+    pub(crate) hlc: Hlc,
+    pub(crate) written: Vec<Written>,
+}
+
+/// What may be written now.
+#[derive(Clone, Default)]
+pub(crate) struct Limits {
+    /// Clients may not write, and why.
+    pub(crate) refusal: Option<Refusal>,
+    /// Nobody may add anything, and why.
+    pub(crate) full: Option<DiskFull>,
+}
+
+/// State of one batch while its rules run.
+pub(crate) struct Section<'a> {
+    pub(crate) identity: &'a Identity,
+    engine: &'a dyn Engine,
+    codec: &'a Codec,
+    now: Millis,
+    limits: Limits,
+    accepted: Batch,
+    counters: &'a mut Counters,
+    pub(crate) line_changes: Vec<LineChange>,
+    staged: Staged,
+}
+
+/// What the rule that runs now has done.
+#[derive(Default)]
+struct Staged {
+    rows: Batch,
+    hlc: Option<Hlc>,
+    written: BTreeMap<Partition, Written>,
+    line_changes: Vec<LineChange>,
+}
+
+impl<'a> Section<'a> {
+    pub(crate) fn new(
+        identity: &'a Identity,
+        engine: &'a dyn Engine,
+        codec: &'a Codec,
+        (now, limits): (Millis, Limits),
+        counters: &'a mut Counters,
+    ) -> Self {
+        let (accepted, line_changes, staged) = <(Batch, Vec<LineChange>, Staged)>::default();
+        Self {
+            identity,
+            engine,
+            codec,
+            now,
+            limits,
+            accepted,
+            counters,
+            line_changes,
+            staged,
+        }
+    }
+
+    /// Whether there is room to add anything.
+    pub(crate) fn room(&self) -> Result<(), DiskFull> {
+        self.limits.full.clone().map_or(Ok(()), Err)
+    }
+
+    /// Whether a client may add anything.
+    pub(crate) fn may_write(&self) -> Result<(), WriteError> {
+        match &self.limits.refusal {
+            Some(refusal) => Err(WriteError::Refused(refusal.clone())),
+            None => Ok(self.room()?),
+        }
+    }
+
+    /// Runs one rule; keeps what it did only if it ends well.
+    pub(crate) fn attempt<T, E>(
+        &mut self,
+        rule: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let outcome = rule(self);
+        let staged = std::mem::take(&mut self.staged);
+        if outcome.is_ok() {
+            self.accepted.extend(staged.rows);
+            self.line_changes.extend(staged.line_changes);
+            self.counters.hlc = staged.hlc.unwrap_or(self.counters.hlc);
+            for (partition, written) in staged.written {
+                self.counters.written[usize::from(partition.0)] = written;
+            }
+        }
+        outcome
+    }
+
+    /// The rows of every rule that ended well, and what they changed of lines.
+    pub(crate) fn finish(self) -> (Batch, Vec<LineChange>) {
+        (self.accepted, self.line_changes)
+    }
+
+    pub(crate) fn get<R: Record>(&self, key: &Bytes) -> Result<Option<R>, SectionError> {
+        let row = (R::TABLE, key.clone());
+        let value = match self
+            .staged
+            .rows
+            .get(&row)
+            .or_else(|| self.accepted.get(&row))
+        {
+            Some(value) => value.clone(),
+            None => self.engine.get(R::TABLE, key)?,
+        };
+        Ok(value.as_ref().map(R::decode).transpose()?)
+    }
+
+    pub(crate) fn put<R: Record>(&mut self, key: Bytes, record: &R) {
+        self.staged
+            .rows
+            .insert((R::TABLE, key), Some(record.encode()));
+    }
+
+    pub(crate) fn remove<R: Record>(&mut self, key: Bytes) {
+        self.staged.rows.insert((R::TABLE, key), None);
+    }
+
+    /// Takes a row out of a table that its record does not name by itself (`versions`).
+    pub(crate) fn move_row(&mut self, table: Table, key: Bytes, value: Option<Bytes>) {
+        self.staged.rows.insert((table, key), value);
+    }
+
+    pub(crate) fn row(&self, table: Table, key: &Bytes) -> Result<Option<Bytes>, SectionError> {
+        let row = (table, key.clone());
+        match self
+            .staged
+            .rows
+            .get(&row)
+            .or_else(|| self.accepted.get(&row))
+        {
+            Some(value) => Ok(value.clone()),
+            None => Ok(self.engine.get(table, key)?),
+        }
+    }
+
+    /// Keys with a prefix, at most `limit`, in order.
+    pub(crate) fn keys(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Bytes>, SectionError> {
+        let mut keys = Vec::new();
+        let mut end = Vec::new();
+        let range = prefix_range(prefix, &mut end);
+        self.scan(table, range, &mut |key, _| {
+            keys.push(key.clone());
+            if keys.len() < limit {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        })?;
+        Ok(keys)
+    }
+
+    /// Visits a range as this rule sees it: the engine's rows under those of the batch.
+    pub(crate) fn scan(
+        &self,
+        table: Table,
+        range: KeyRange<'_>,
+        visit: Visit<'_>,
+    ) -> Result<(), SectionError> {
+        let mut laid_over = self.laid_over(table, range).into_iter().peekable();
+        let mut stopped = false;
+        self.engine.scan(table, range, &mut |key, value| {
+            while let Some((over, row)) = laid_over.next_if(|(over, _)| over < key) {
+                if row.is_some_and(|row| visit(&over, &row).is_break()) {
+                    stopped = true;
+                    return ControlFlow::Break(());
+                }
+            }
+            let flow = match laid_over.next_if(|(over, _)| over == key) {
+                Some((_, None)) => ControlFlow::Continue(()),
+                Some((_, Some(row))) => visit(key, &row),
+                None => visit(key, value),
+            };
+            stopped = flow.is_break();
+            flow
+        })?;
+        for (over, row) in laid_over {
+            if stopped || row.is_some_and(|row| visit(&over, &row).is_break()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn laid_over(&self, table: Table, range: KeyRange<'_>) -> BTreeMap<Bytes, Option<Bytes>> {
+        let owned = |bound: Bound<&[u8]>| bound.map(|key| (table, Bytes::copy_from_slice(key)));
+        let start = match owned(range.0) {
+            Bound::Unbounded => Bound::Included((table, Bytes::new())),
+            bound => bound,
+        };
+        let end = owned(range.1);
+        let mut rows = BTreeMap::new();
+        for batch in [&self.accepted, &self.staged.rows] {
+            let range = batch.range((start.clone(), end.clone()));
+            let range = range.take_while(|((t, _), _)| *t == table);
+            rows.extend(range.map(|((_, key), value)| (key.clone(), value.clone())));
+        }
+        rows
+    }
+
+    /// Moves the clock past a version from elsewhere.
+    pub(crate) fn observe(&mut self, version: Version) {
+        let hlc = self.staged.hlc.unwrap_or(self.counters.hlc);
+        self.staged.hlc = Some(hlc.max(version.hlc));
+    }
+
+    /// Assigns version and seq to a change and writes its event into history.
+    pub(crate) fn log(
+        &mut self,
+        entity: model::EntityHash,
+        change: impl FnOnce(Version) -> Change,
+    ) -> Result<Event, SectionError> {
+        let partition = entity.partition(self.identity.partitions);
+        let hlc = self.staged.hlc.unwrap_or(self.counters.hlc).tick(self.now);
+        let version = Version {
+            hlc,
+            site: self.identity.site,
+        };
+        let before = self.written(partition);
+        let change = change(version);
+        let position = self.identity.line(partition).at(before.seq.next());
+        let volume = before.volume + change.volume();
+        let event = Event {
+            position,
+            version,
+            prev: before.digest,
+            volume,
+            change,
+        };
+        let sealed = self.codec.seal(&event)?;
+        let digest = sealed.digest();
+        let written = Written {
+            seq: position.seq,
+            digest,
+            volume,
+            hlc,
+            trimmed: before.trimmed,
+        };
+        self.set_written(partition, written);
+        let history = HistoryRecord {
+            version,
+            entity,
+            payload: sealed.payload,
+        };
+        let key = HistoryRecord::key(self.identity.epoch, partition, position.seq);
+        self.put(key, &history);
+        self.staged.hlc = Some(hlc);
+        Ok(event)
+    }
+
+    pub(crate) fn written(&self, partition: Partition) -> Written {
+        let staged = self.staged.written.get(&partition);
+        *staged.unwrap_or(&self.counters.written[usize::from(partition.0)])
+    }
+
+    pub(crate) fn set_written(&mut self, partition: Partition, written: Written) {
+        self.put(Written::key(self.identity.epoch, partition), &written);
+        self.staged.written.insert(partition, written);
+    }
+
+    pub(crate) fn set_handled(&mut self, line: Line, handled: Handled) {
+        self.put(HandledRecord::key(line), &HandledRecord(handled));
+        self.staged
+            .line_changes
+            .push(LineChange::Handled(line, handled));
+    }
+
+    pub(crate) fn open_hole(&mut self, line: Line, hole: Hole) {
+        self.put(HoleRecord::key(line, hole.first), &HoleRecord(hole.clone()));
+        self.staged
+            .line_changes
+            .push(LineChange::Opened(line, hole));
+    }
+
+    pub(crate) fn close_hole(&mut self, line: Line, first: Seq) {
+        self.remove::<HoleRecord>(HoleRecord::key(line, first));
+        self.staged
+            .line_changes
+            .push(LineChange::Closed(line, first));
+    }
+
+    pub(crate) fn hole(&self, position: Position) -> Result<Option<Hole>, SectionError> {
+        let key = HoleRecord::key(position.line(), position.seq);
+        Ok(self.get::<HoleRecord>(&key)?.map(|record| record.0))
+    }
+}

@@ -1,0 +1,364 @@
+//! One site's state, and everything that may be done with it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use model::{
+    BlockHash, BlockRef, Bucket, BucketName, Manifest, Millis, ObjectKey, Seq, SiteId, UserId,
+    Version,
+    visibility::{self, BucketState},
+};
+use tokio::sync::watch;
+
+use crate::{
+    blocks::Blocks,
+    committer::{Committer, WrittenAll},
+    engine::{Engine, Table, prefix_range},
+    errors::{BlockError, ReadError, Refusal, WriteError},
+    gate::Gate,
+    lines::Lines,
+    list::{self, ListQuery, Listing},
+    pins::{Lease, Pins},
+    records::{BlockRecord, BucketRecord, Identity, ObjectRecord, Record},
+    rules::client::{self, Condition, Put},
+    upload::{Upload, Uploaded},
+};
+
+/// One site's state. Clones are handles to the same store.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) committer: Committer,
+    pub(crate) blocks: Blocks,
+    pub(crate) pins: Arc<Pins>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) lines: Arc<Lines>,
+    pub(crate) clock: Arc<dyn ops::Clock>,
+    pub(crate) block_size: usize,
+    pub(crate) inline_max: usize,
+    /// Files that may have no record.
+    orphans: Mutex<Vec<BlockHash>>,
+    /// What the log has, by partition; `None` while no log is in use or none has been asked.
+    pub(crate) published: Mutex<Option<Vec<Seq>>>,
+    pub(crate) wanted: watch::Sender<u64>,
+}
+
+/// A put of an object.
+pub struct PutObject {
+    pub bucket: BucketName,
+    pub key: ObjectKey,
+    /// Its content is the upload's.
+    pub manifest: Manifest,
+    pub uploaded: Uploaded,
+    pub condition: Condition,
+}
+
+/// The object that shows under a key. Its blocks cannot be collected while this lives.
+pub struct Object {
+    pub version: Version,
+    /// Whom to ask for blocks that are not here.
+    pub origin: SiteId,
+    pub manifest: Manifest,
+    _lease: Lease,
+}
+
+impl Shared {
+    pub(crate) fn new(parts: SharedParts) -> Self {
+        let SharedParts {
+            identity,
+            engine,
+            committer,
+            blocks,
+            gate,
+            lines,
+            clock,
+            sizes,
+        } = parts;
+        Self {
+            identity,
+            engine,
+            committer,
+            blocks,
+            pins: Arc::default(),
+            gate,
+            lines,
+            clock,
+            block_size: sizes.block,
+            inline_max: sizes.inline_max,
+            orphans: Mutex::default(),
+            published: Mutex::default(),
+            wanted: watch::channel(0).0,
+        }
+    }
+
+    pub(crate) fn get<R: Record>(&self, key: &[u8]) -> Result<Option<R>, ReadError> {
+        let value = self.engine.get(R::TABLE, key)?;
+        Ok(value.as_ref().map(R::decode).transpose()?)
+    }
+
+    pub(crate) fn block_record(&self, hash: BlockHash) -> Result<Option<BlockRecord>, ReadError> {
+        self.get(&BlockRecord::key(hash))
+    }
+
+    pub(crate) fn orphaned(&self, hashes: Vec<BlockHash>) {
+        self.orphans
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(hashes);
+    }
+
+    pub(crate) fn take_orphans(&self) -> Vec<BlockHash> {
+        std::mem::take(&mut self.orphans.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What a store is made of.
+pub(crate) struct SharedParts {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) committer: Committer,
+    pub(crate) blocks: Blocks,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) lines: Arc<Lines>,
+    pub(crate) clock: Arc<dyn ops::Clock>,
+    pub(crate) sizes: Sizes,
+}
+
+/// How bodies are cut, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sizes {
+    pub block: usize,
+    /// Bodies up to this are kept in the manifest.
+    pub inline_max: usize,
+}
+
+impl Store {
+    /// Who this site is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.shared.identity
+    }
+
+    /// The site's clock.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.shared.clock.now()
+    }
+
+    /// What each partition is durably written up to; changes after every commit that logged.
+    #[must_use]
+    pub fn written(&self) -> watch::Receiver<WrittenAll> {
+        self.shared.committer.written()
+    }
+
+    /// Turns true when a commit has failed: the site must stop, restart and recover.
+    #[must_use]
+    pub fn failed(&self) -> watch::Receiver<bool> {
+        self.shared.committer.failed()
+    }
+
+    /// Refuses clients' writes from now on.
+    pub fn refuse(&self, refusal: Refusal) {
+        self.shared.gate.refuse(refusal);
+    }
+
+    /// Why clients' writes are refused, if they are.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.shared.gate.refusal()
+    }
+
+    /// What is known of a bucket name.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn bucket(&self, name: &BucketName) -> Result<BucketState, ReadError> {
+        let record = self.shared.get::<BucketRecord>(&BucketRecord::key(name))?;
+        Ok(record.map_or_else(BucketState::default, BucketRecord::state))
+    }
+
+    /// Every bucket that exists, by name.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn buckets(&self) -> Result<Vec<(BucketName, Bucket)>, ReadError> {
+        let mut rows = Vec::new();
+        let mut end = Vec::new();
+        let range = prefix_range(BucketRecord::PREFIX, &mut end);
+        self.shared
+            .engine
+            .scan(Table::Entities, range, &mut |key, value| {
+                rows.push((key.slice(BucketRecord::PREFIX.len()..), value.clone()));
+                std::ops::ControlFlow::Continue(())
+            })?;
+        let mut buckets = Vec::new();
+        for (key, value) in rows {
+            let name = String::from_utf8(key.to_vec())
+                .ok()
+                .and_then(|n| n.try_into().ok());
+            if let (Some(name), Some(live)) = (name, BucketRecord::decode(&value)?.live) {
+                buckets.push((name, live));
+            }
+        }
+        Ok(buckets)
+    }
+
+    /// Creates a bucket. Durable when this returns.
+    ///
+    /// # Errors
+    /// `BucketExists`, or that writes are refused or failed.
+    pub async fn create_bucket(
+        &self,
+        name: BucketName,
+        owner: UserId,
+    ) -> Result<Bucket, WriteError> {
+        let rule = self
+            .shared
+            .committer
+            .run(move |section| client::create_bucket(section, &name, &owner));
+        rule.await
+    }
+
+    /// Deletes a bucket that is empty. Durable when this returns.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `BucketNotEmpty`, or that writes are refused or failed.
+    pub async fn delete_bucket(&self, name: BucketName) -> Result<(), WriteError> {
+        self.shared
+            .committer
+            .run(move |section| client::delete_bucket(section, &name))
+            .await
+    }
+
+    /// Begins to take in a body.
+    #[must_use]
+    pub fn upload(&self) -> Upload {
+        Upload::new(&self.shared)
+    }
+
+    /// Puts an object. Blocks, manifest and event are durable when this returns (law 1).
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, a condition that does not hold, or that writes are refused or failed.
+    pub async fn put_object(&self, put: PutObject) -> Result<Version, WriteError> {
+        let PutObject {
+            bucket,
+            key,
+            manifest,
+            uploaded,
+            condition,
+        } = put;
+        let segments = uploaded.segments();
+        let put = Put {
+            bucket,
+            key,
+            manifest,
+            segments,
+            condition,
+        };
+        // The rule owns the upload: its blocks are safe until the commit is durable, even if
+        // the caller has gone by then.
+        let rule = self.shared.committer.run(move |section| {
+            client::put_object(section, put).map(|version| (version, uploaded))
+        });
+        let (version, mut uploaded) = rule.await?;
+        uploaded.committed();
+        Ok(version)
+    }
+
+    /// Deletes a key; of one that has no object nothing is logged. Durable when this returns.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, or that writes are refused or failed.
+    pub async fn delete_object(
+        &self,
+        bucket: BucketName,
+        key: ObjectKey,
+    ) -> Result<Option<Version>, WriteError> {
+        if let Some(refusal) = self.refusal() {
+            return Err(WriteError::Refused(refusal));
+        }
+        self.shared
+            .committer
+            .run(|section| client::delete_object(section, bucket, key))
+            .await
+    }
+
+    /// The object that shows under a key.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn object(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+    ) -> Result<Option<Object>, ReadError> {
+        let state = self.bucket(bucket)?;
+        let row = ObjectRecord::key(bucket, key);
+        let mut record = self.shared.get::<ObjectRecord>(&row)?;
+        loop {
+            let Some(ObjectRecord {
+                version,
+                position,
+                birth,
+                manifest: Some(manifest),
+            }) = record
+            else {
+                return Ok(None);
+            };
+            if !visibility::shows(&state, birth) {
+                return Ok(None);
+            }
+            let mut lease = Lease::new(&self.shared.pins);
+            for (_, block) in manifest.content.named() {
+                lease.add(block.hash).await;
+            }
+            if lease.is_empty() {
+                return Ok(Some(Object {
+                    version,
+                    origin: position.site,
+                    manifest,
+                    _lease: lease,
+                }));
+            }
+            // The version may have been replaced and collected before the lease was taken.
+            record = self.shared.get::<ObjectRecord>(&row)?;
+            if record
+                .as_ref()
+                .is_some_and(|record| record.version == version)
+            {
+                return Ok(Some(Object {
+                    version,
+                    origin: position.site,
+                    manifest,
+                    _lease: lease,
+                }));
+            }
+        }
+    }
+
+    /// A page of a bucket's keys.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn list(&self, name: &BucketName, query: &ListQuery) -> Result<Listing, ReadError> {
+        let bucket = self.bucket(name)?;
+        list::list(&*self.shared.engine, (name, &bucket), query)
+    }
+
+    /// The verified bytes of a block; `None` if it is not at this site.
+    ///
+    /// # Errors
+    /// If the disk fails, or holds other bytes than the name says.
+    pub async fn block(&self, block: BlockRef) -> Result<Option<Bytes>, BlockError> {
+        self.shared.blocks.get(block.hash).await
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,255 @@
+//! Taking in a body: cut into blocks, hashed and written while it arrives.
+//!
+//! Memory is bounded: one block that is being filled and [`BLOCKS_IN_FLIGHT`] that are being
+//! hashed and written. Pieces of the body are kept as they came and never copied together, but
+//! for a small body that goes into the manifest. Dropping an upload leaves only files that no
+//! record names; the collector deletes them.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use model::{BLOCKS_PER_SEGMENT, BlockHash, BlockRef, Content, Segment, SegmentRef};
+use object_store::PutPayload;
+use tokio::task::JoinHandle;
+
+use crate::{
+    blocks::hash_pieces,
+    errors::{BlockError, UploadError},
+    pins::Lease,
+    rules::blocks::Segments,
+    store::Shared,
+};
+
+/// Blocks of one upload that are being hashed and written: enough to keep both cores and the
+/// disk busy while the client sends the next.
+const BLOCKS_IN_FLIGHT: usize = 4;
+
+type InFlight = JoinHandle<Result<(BlockRef, Lease, bool), UploadError>>;
+
+/// A body that is arriving.
+pub struct Upload {
+    shared: Arc<Shared>,
+    pending: Vec<Bytes>,
+    pending_length: usize,
+    size: u64,
+    in_flight: VecDeque<InFlight>,
+    stored: Stored,
+}
+
+/// What has been written so far.
+struct Stored {
+    shared: Arc<Shared>,
+    lease: Lease,
+    blocks: Vec<BlockRef>,
+    segments: Vec<SegmentRef>,
+    children: Segments,
+    /// Files that this upload wrote: garbage unless it is committed.
+    fresh: Vec<BlockHash>,
+}
+
+/// A body that is on this site's disk but in no manifest yet. Its blocks are safe from the
+/// collector while this lives.
+pub struct Uploaded {
+    content: Content,
+    size: u64,
+    stored: Stored,
+}
+
+impl Upload {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        let stored = Stored {
+            shared: Arc::clone(shared),
+            lease: Lease::new(&shared.pins),
+            blocks: Vec::new(),
+            segments: Vec::new(),
+            children: Segments::new(),
+            fresh: Vec::new(),
+        };
+        Self {
+            shared: Arc::clone(shared),
+            pending: Vec::new(),
+            pending_length: 0,
+            size: 0,
+            in_flight: VecDeque::new(),
+            stored,
+        }
+    }
+
+    /// Takes the next piece of the body. Waits while too many blocks are being written.
+    ///
+    /// # Errors
+    /// If a block before it could not be written.
+    pub async fn write(&mut self, mut piece: Bytes) -> Result<(), UploadError> {
+        self.size += piece.len() as u64;
+        while self.pending_length + piece.len() >= self.shared.block_size {
+            let rest = piece.split_off(self.shared.block_size - self.pending_length);
+            self.push(piece);
+            self.cut().await?;
+            piece = rest;
+        }
+        self.push(piece);
+        Ok(())
+    }
+
+    fn push(&mut self, piece: Bytes) {
+        self.pending_length += piece.len();
+        if !piece.is_empty() {
+            self.pending.push(piece);
+        }
+    }
+
+    /// Starts writing what is pending as one block.
+    async fn cut(&mut self) -> Result<(), UploadError> {
+        if self.in_flight.len() == BLOCKS_IN_FLIGHT {
+            self.settle_one().await?;
+        }
+        let pieces = std::mem::take(&mut self.pending);
+        let length = u32::try_from(std::mem::take(&mut self.pending_length));
+        let length = length.expect("a block is at most `block_size`, which fits");
+        let shared = Arc::clone(&self.shared);
+        self.in_flight.push_back(tokio::spawn(async move {
+            let hashed = tokio::task::spawn_blocking(move || (hash_pieces(&pieces), pieces));
+            let (hash, pieces) = hashed.await.map_err(UploadError::Hash)?;
+            let (lease, fresh) = shared.keep(hash, PutPayload::from_iter(pieces)).await?;
+            Ok((BlockRef { hash, length }, lease, fresh))
+        }));
+        Ok(())
+    }
+
+    async fn settle_one(&mut self) -> Result<(), UploadError> {
+        let Some(oldest) = self.in_flight.pop_front() else {
+            return Ok(());
+        };
+        let (block, lease, fresh) = oldest.await.map_err(UploadError::Hash)??;
+        self.stored.take(block.hash, lease, fresh);
+        self.stored.blocks.push(block);
+        if self.stored.blocks.len() > BLOCKS_PER_SEGMENT {
+            self.stored.close_segment().await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the body. Its blocks are durable when this returns.
+    ///
+    /// # Errors
+    /// If a block could not be written.
+    pub async fn finish(mut self) -> Result<Uploaded, UploadError> {
+        let size = self.size;
+        if size <= self.shared.inline_max as u64 && self.in_flight.is_empty() {
+            let content = Content::Inline(concatenate(self.pending));
+            return Ok(Uploaded {
+                content,
+                size,
+                stored: self.stored,
+            });
+        }
+        if self.pending_length > 0 {
+            self.cut().await?;
+        }
+        while !self.in_flight.is_empty() {
+            self.settle_one().await?;
+        }
+        let mut stored = self.stored;
+        let content = if stored.segments.is_empty() {
+            Content::Blocks(std::mem::take(&mut stored.blocks))
+        } else {
+            stored.close_segment().await?;
+            Content::Segments(std::mem::take(&mut stored.segments))
+        };
+        Ok(Uploaded {
+            content,
+            size,
+            stored,
+        })
+    }
+}
+
+impl Stored {
+    fn take(&mut self, hash: BlockHash, lease: Lease, fresh: bool) {
+        self.lease.merge(lease);
+        if fresh {
+            self.fresh.push(hash);
+        }
+    }
+
+    /// Writes up to a segment's worth of the blocks so far as a segment.
+    async fn close_segment(&mut self) -> Result<(), UploadError> {
+        let rest = self
+            .blocks
+            .split_off(BLOCKS_PER_SEGMENT.min(self.blocks.len()));
+        let segment = Segment(std::mem::replace(&mut self.blocks, rest));
+        let bytes = Bytes::from(segment.to_bytes());
+        let hash = BlockHash::of(&bytes);
+        let length = u32::try_from(bytes.len()).expect("a segment is at most 36 KiB");
+        let (lease, fresh) = self.shared.keep(hash, PutPayload::from(bytes)).await?;
+        self.take(hash, lease, fresh);
+        let stored = BlockRef { hash, length };
+        self.segments.push(SegmentRef {
+            stored,
+            span: segment.span(),
+        });
+        self.children.insert(hash, segment.0);
+        Ok(())
+    }
+}
+
+impl Drop for Stored {
+    fn drop(&mut self) {
+        // Also after a commit: the collector looks at the records before it deletes anything.
+        self.shared.orphaned(std::mem::take(&mut self.fresh));
+    }
+}
+
+impl Uploaded {
+    /// Bytes of the body.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Where the body is: what goes into the manifest.
+    #[must_use]
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    pub(crate) fn segments(&self) -> Segments {
+        self.stored.children.clone()
+    }
+
+    /// The commit stands: none of the files is garbage.
+    pub(crate) fn committed(&mut self) {
+        self.stored.fresh.clear();
+    }
+}
+
+impl Shared {
+    /// Writes a block file unless a record says that it is here. Returns the lease that keeps it
+    /// and whether a file was written.
+    async fn keep(
+        &self,
+        hash: BlockHash,
+        payload: PutPayload,
+    ) -> Result<(Lease, bool), UploadError> {
+        self.gate.room()?;
+        let mut lease = Lease::new(&self.pins);
+        lease.add(hash).await;
+        let record = self.block_record(hash).map_err(BlockError::from)?;
+        let here = record.is_some_and(|record| record.here && record.refs > 0);
+        if !here {
+            self.blocks.put(hash, payload).await?;
+        }
+        Ok((lease, !here))
+    }
+}
+
+fn concatenate(mut pieces: Vec<Bytes>) -> Bytes {
+    if pieces.len() <= 1 {
+        return pieces.pop().unwrap_or_default();
+    }
+    let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+    for piece in &pieces {
+        whole.extend_from_slice(piece);
+    }
+    whole.freeze()
+}
