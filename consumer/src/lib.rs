@@ -1,1 +1,21 @@
-//! consumer
+//! The side that follows: applier, puller, read misses, acknowledgements, lag.
+//!
+//! What to do is decided by [`Applier`] without I/O; the tasks around it only carry messages and
+//! commits. All progress is in the store: whatever task dies, its successor goes on from there.
+
+mod acks;
+mod applier;
+mod decoded;
+mod flights;
+mod follower;
+mod lag;
+mod origin;
+mod puller;
+mod read_miss;
+mod refill;
+mod replication;
+
+pub use applier::{Alarm, Applier, Decision, Limits};
+pub use origin::{Origin, OriginError};
+pub use read_miss::{OriginReads, ReadMissError};
+pub use replication::{Replication, ReplicationParts};

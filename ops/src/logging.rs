@@ -15,7 +15,7 @@ pub fn start(log: &Log) {
     // Libraries speak only when something is wrong with them.
     let filter = format!(
         "warn,towline={level},store={level},gateway={level},producer={level},consumer={level},\
-         bus={level},ops={level}"
+         bus={level},ops={level},s3s=off"
     );
     let lines = fmt()
         .with_env_filter(EnvFilter::new(filter))

@@ -2,28 +2,47 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use model::{EVENT_BYTES_MAX, Event, Heartbeat, SealedEvent};
 
 use crate::{
     change,
-    envelope::{Envelope, EnvelopeRecord, HeartbeatRecord, fixed},
+    envelope::{Envelope, EnvelopeRecord},
     error::CodecError,
-    keys::Keys,
-    registry::{Kind, REGISTRY},
+    heartbeat::HeartbeatRecord,
+    keys::{Keys, NONCE_BYTES},
+    kind::Kind,
+    registry::{HEADER_BYTES, REGISTRY, Registry},
 };
 
+/// Most that the clear part of an event takes, its key id of at most 64 bytes included.
+const CLEAR_BYTES_MAX: usize = HEADER_BYTES + 320;
+
 /// Seals events and opens them. Clones share the keys.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Codec {
     keys: Arc<Keys>,
+    registry: &'static Registry,
+}
+
+impl std::fmt::Debug for Codec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Codec({:?})", self.keys)
+    }
 }
 
 impl Codec {
     /// A codec that seals under the first of `keys` and opens under any.
     #[must_use]
     pub fn new(keys: Keys) -> Self {
+        Self::of(keys, &REGISTRY)
+    }
+
+    /// A codec of another release than this.
+    pub(crate) fn of(keys: Keys, registry: &'static Registry) -> Self {
         Self {
             keys: Arc::new(keys),
+            registry,
         }
     }
 
@@ -39,7 +58,7 @@ impl Codec {
     pub(crate) fn seal_with(
         &self,
         event: &Event,
-        nonce: [u8; 24],
+        nonce: [u8; NONCE_BYTES],
     ) -> Result<SealedEvent, CodecError> {
         let envelope = Envelope {
             position: event.position,
@@ -49,16 +68,31 @@ impl Codec {
             volume: event.volume,
             key_id: self.keys.active().to_owned(),
         };
-        let plain = change::encode(&REGISTRY, &event.change)?;
-        let sealed = self.keys.seal(&nonce, &plain, &envelope.clear_bytes());
-        let record = EnvelopeRecord::new(&envelope, nonce, sealed);
-        let payload = REGISTRY.encode(Kind::Envelope, &record)?;
+        let kind = change::kind(&event.change).name();
+        let plain = change::encode(self.registry, &event.change)?;
+        let payload = self.seal_change(&envelope, kind, nonce, plain)?;
         if payload.len() > EVENT_BYTES_MAX {
-            return Err(CodecError::TooLarge {
-                bytes: payload.len(),
-            });
+            let bytes = payload.len();
+            return Err(CodecError::TooLarge { bytes });
         }
-        Ok(envelope.sealed_event(payload.into()))
+        Ok(envelope.sealed_event(payload))
+    }
+
+    /// Seals a change that is encoded already.
+    pub(crate) fn seal_change(
+        &self,
+        envelope: &Envelope,
+        kind: &str,
+        nonce: [u8; NONCE_BYTES],
+        mut change: Vec<u8>,
+    ) -> Result<Bytes, CodecError> {
+        let associated = envelope.associated(kind);
+        self.keys.seal(&nonce, &associated, &mut change);
+        let record = EnvelopeRecord::new(envelope, kind, nonce, &change);
+        let payload = self
+            .registry
+            .encode(&record, CLEAR_BYTES_MAX + change.len())?;
+        Ok(payload.into())
     }
 
     /// Reads the clear part, which needs no key and no knowledge of the change.
@@ -66,50 +100,45 @@ impl Codec {
     /// # Errors
     /// If the bytes are no envelope of a known schema.
     pub fn envelope(&self, payload: &[u8]) -> Result<Envelope, CodecError> {
-        REGISTRY
-            .decode::<EnvelopeRecord>(Kind::Envelope, payload)?
-            .envelope()
+        self.registry.decode::<EnvelopeRecord>(payload)?.envelope()
     }
 
     /// Reads an event whole.
     ///
     /// # Errors
     /// If any part cannot be read, was changed on the way, or is of another entity than the
-    /// envelope says; [`CodecError::is_curable`] tells what a newer release could read.
+    /// envelope says; [`CodecError::is_curable`] tells what a newer release could read. It says
+    /// `UnknownKind` only of an event that did open, so that no tampering looks like a new kind.
     pub fn open(&self, payload: &[u8]) -> Result<Event, CodecError> {
-        let record: EnvelopeRecord = REGISTRY.decode(Kind::Envelope, payload)?;
+        let record: EnvelopeRecord = self.registry.decode(payload)?;
         let envelope = record.envelope()?;
-        let nonce = fixed("nonce", &record.nonce)?;
-        let clear = envelope.clear_bytes();
-        let plain = self
-            .keys
-            .open(&envelope.key_id, &nonce, &record.sealed, &clear)?;
-        let change = change::decode(&REGISTRY, &plain)?;
+        let associated = envelope.associated(&record.kind);
+        let mut change = record.sealed.into_owned();
+        self.keys
+            .open(&envelope.key_id, &record.nonce, &associated, &mut change)?;
+        let Some(kind) = Kind::of_change(&record.kind) else {
+            let kind = record.kind.into_owned();
+            return Err(CodecError::UnknownKind { kind });
+        };
+        let change = change::decode(self.registry, kind, &change)?;
         if change.entity().hash() != envelope.entity {
             return Err(CodecError::Entity);
         }
-        let Envelope {
-            position,
-            version,
-            prev,
-            volume,
-            ..
-        } = envelope;
         Ok(Event {
-            position,
-            version,
-            prev,
-            volume,
+            position: envelope.position,
+            version: envelope.version,
+            prev: envelope.prev,
+            volume: envelope.volume,
             change,
         })
     }
 
     /// Encodes a heartbeat, which carries nothing secret.
-    ///
-    /// # Errors
-    /// Never in practice; the library's encoder is fallible.
-    pub fn encode_heartbeat(&self, heartbeat: &Heartbeat) -> Result<Vec<u8>, CodecError> {
-        REGISTRY.encode(Kind::Heartbeat, &HeartbeatRecord::from(heartbeat))
+    #[must_use]
+    pub fn encode_heartbeat(&self, heartbeat: &Heartbeat) -> Vec<u8> {
+        self.registry
+            .encode(&HeartbeatRecord::from(heartbeat), CLEAR_BYTES_MAX)
+            .expect("the type of a heartbeat has the fields of its schema")
     }
 
     /// Decodes a heartbeat.
@@ -117,11 +146,6 @@ impl Codec {
     /// # Errors
     /// If the bytes are no heartbeat of a known schema.
     pub fn decode_heartbeat(&self, bytes: &[u8]) -> Result<Heartbeat, CodecError> {
-        REGISTRY
-            .decode::<HeartbeatRecord>(Kind::Heartbeat, bytes)?
-            .try_into()
+        self.registry.decode::<HeartbeatRecord>(bytes)?.try_into()
     }
 }
-
-#[cfg(test)]
-mod tests;

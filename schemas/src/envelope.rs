@@ -1,16 +1,24 @@
-//! The clear part of an event, and heartbeats: Rust types of `envelope.avsc`, `heartbeat.avsc`.
+//! The clear part of an event. It must stay readable without a key and whatever the change is,
+//! so that what cannot be undone here still has a place in the history of its origin.
 
-use apache_avro::serde_avro_bytes;
+use std::borrow::Cow;
+
+use apache_avro::serde_avro_fixed;
 use bytes::Bytes;
-use model::{
-    Digest, EntityHash, Epoch, Heartbeat, Hlc, Millis, Partition, Position, SealedEvent, Seq,
-    SiteId, Version,
-};
+use model::{Digest, EntityHash, Epoch, Partition, Position, SealedEvent, Seq, SiteId, Version};
 use serde::{Deserialize, Serialize};
 
-use crate::error::CodecError;
+use crate::{
+    error::CodecError,
+    fields::{VersionRecord, cow_bytes, narrow},
+    keys::{NONCE_BYTES, is_key_id},
+    kind::{Kind, Record},
+};
 
 /// What is readable of an event without any key.
+///
+/// Nothing vouches for it until [`crate::Codec::open`] has: whoever can write to the log can
+/// write it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Envelope {
     pub position: Position,
@@ -18,7 +26,9 @@ pub struct Envelope {
     pub entity: EntityHash,
     /// Digest of the event before it.
     pub prev: Digest,
+    /// [`model::Event::volume`].
     pub volume: u64,
+    /// The class key that the change is sealed under.
     pub key_id: String,
 }
 
@@ -26,158 +36,106 @@ impl Envelope {
     /// The event that this is the clear part of.
     #[must_use]
     pub fn sealed_event(&self, payload: Bytes) -> SealedEvent {
-        let Self {
-            position,
-            version,
-            entity,
-            ..
-        } = *self;
         SealedEvent {
-            position,
-            version,
-            entity,
+            position: self.position,
+            version: self.version,
+            entity: self.entity,
             payload,
         }
     }
 
-    /// The same for the cipher: any change of it makes the event unreadable.
-    pub(crate) fn clear_bytes(&self) -> Vec<u8> {
-        let mut clear = Vec::with_capacity(160);
-        clear.extend_from_slice(&self.position.site.0);
-        clear.extend_from_slice(&self.position.epoch.0.to_be_bytes());
-        clear.extend_from_slice(&self.position.partition.0.to_be_bytes());
-        clear.extend_from_slice(&self.position.seq.0.to_be_bytes());
-        clear.extend_from_slice(&self.version.to_bytes());
-        clear.extend_from_slice(&self.entity.0.0);
-        clear.extend_from_slice(&self.prev.0);
-        clear.extend_from_slice(&self.volume.to_be_bytes());
-        clear.extend_from_slice(self.key_id.as_bytes());
-        clear
+    /// Associated data of the cipher: a change of any clear field makes the event unreadable.
+    ///
+    /// Layout, for ever, numbers big-endian: site 16, epoch 8, partition 2, seq 8, version 24,
+    /// entity 32, prev 32, volume 8, then kind and key id, each behind its length in 8 bytes. A
+    /// field that a later schema adds to the clear part is not in it.
+    pub(crate) fn associated(&self, kind: &str) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(192);
+        bytes.extend_from_slice(&self.position.site.0);
+        bytes.extend_from_slice(&self.position.epoch.0.to_be_bytes());
+        bytes.extend_from_slice(&self.position.partition.0.to_be_bytes());
+        bytes.extend_from_slice(&self.position.seq.0.to_be_bytes());
+        bytes.extend_from_slice(&self.version.to_bytes());
+        bytes.extend_from_slice(&self.entity.0.0);
+        bytes.extend_from_slice(&self.prev.0);
+        bytes.extend_from_slice(&self.volume.to_be_bytes());
+        for text in [kind, &self.key_id] {
+            bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        bytes
     }
 }
 
 /// `envelope.avsc`.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct EnvelopeRecord {
-    #[serde(with = "serde_avro_bytes")]
-    site: Vec<u8>,
+pub(crate) struct EnvelopeRecord<'a> {
+    #[serde(with = "serde_avro_fixed")]
+    site: [u8; 16],
     epoch: i64,
     partition: i32,
     seq: i64,
-    hlc: i64,
-    #[serde(with = "serde_avro_bytes")]
-    version_site: Vec<u8>,
-    #[serde(with = "serde_avro_bytes")]
-    entity: Vec<u8>,
-    #[serde(with = "serde_avro_bytes")]
-    prev: Vec<u8>,
+    version: VersionRecord,
+    #[serde(with = "serde_avro_fixed")]
+    entity: [u8; 32],
+    #[serde(with = "serde_avro_fixed")]
+    prev: [u8; 32],
     volume: i64,
-    key_id: String,
-    #[serde(with = "serde_avro_bytes")]
-    pub(crate) nonce: Vec<u8>,
-    #[serde(with = "serde_avro_bytes")]
-    pub(crate) sealed: Vec<u8>,
+    pub(crate) kind: Cow<'a, str>,
+    key_id: Cow<'a, str>,
+    #[serde(with = "serde_avro_fixed")]
+    pub(crate) nonce: [u8; NONCE_BYTES],
+    #[serde(with = "cow_bytes")]
+    pub(crate) sealed: Cow<'a, [u8]>,
 }
 
-impl EnvelopeRecord {
-    pub(crate) fn new(envelope: &Envelope, nonce: [u8; 24], sealed: Vec<u8>) -> Self {
+impl Record for EnvelopeRecord<'_> {
+    const KIND: Kind = Kind::Envelope;
+}
+
+impl<'a> EnvelopeRecord<'a> {
+    pub(crate) fn new(
+        envelope: &'a Envelope,
+        kind: &'a str,
+        nonce: [u8; NONCE_BYTES],
+        sealed: &'a [u8],
+    ) -> Self {
+        let position = envelope.position;
         Self {
-            site: envelope.position.site.0.to_vec(),
-            epoch: envelope.position.epoch.0.cast_signed(),
-            partition: i32::from(envelope.position.partition.0),
-            seq: envelope.position.seq.0.cast_signed(),
-            hlc: envelope.version.hlc.0.cast_signed(),
-            version_site: envelope.version.site.0.to_vec(),
-            entity: envelope.entity.0.0.to_vec(),
-            prev: envelope.prev.0.to_vec(),
+            site: position.site.0,
+            epoch: position.epoch.0.cast_signed(),
+            partition: position.partition.0.into(),
+            seq: position.seq.0.cast_signed(),
+            version: envelope.version.into(),
+            entity: envelope.entity.0.0,
+            prev: envelope.prev.0,
             volume: envelope.volume.cast_signed(),
-            key_id: envelope.key_id.clone(),
-            nonce: nonce.to_vec(),
-            sealed,
+            kind: Cow::Borrowed(kind),
+            key_id: Cow::Borrowed(&envelope.key_id),
+            nonce,
+            sealed: Cow::Borrowed(sealed),
         }
     }
 
+    /// The clear part.
     pub(crate) fn envelope(&self) -> Result<Envelope, CodecError> {
+        if !is_key_id(&self.key_id) {
+            let bytes = self.key_id.len();
+            return Err(CodecError::KeyId { bytes });
+        }
         let position = Position {
-            site: SiteId(fixed("site", &self.site)?),
+            site: SiteId(self.site),
             epoch: Epoch(self.epoch.cast_unsigned()),
-            partition: partition(self.partition)?,
+            partition: Partition(narrow("partition", self.partition.into())?),
             seq: Seq(self.seq.cast_unsigned()),
         };
         Ok(Envelope {
             position,
-            version: version(self.hlc, "version_site", &self.version_site)?,
-            entity: EntityHash(Digest(fixed("entity", &self.entity)?)),
-            prev: Digest(fixed("prev", &self.prev)?),
+            version: self.version.into(),
+            entity: EntityHash(Digest(self.entity)),
+            prev: Digest(self.prev),
             volume: self.volume.cast_unsigned(),
-            key_id: self.key_id.clone(),
+            key_id: self.key_id.clone().into_owned(),
         })
     }
-}
-
-/// `heartbeat.avsc`.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct HeartbeatRecord {
-    #[serde(with = "serde_avro_bytes")]
-    site: Vec<u8>,
-    epoch: i64,
-    partition: i32,
-    written: i64,
-    #[serde(with = "serde_avro_bytes")]
-    digest: Vec<u8>,
-    volume: i64,
-    time: i64,
-}
-
-impl From<&Heartbeat> for HeartbeatRecord {
-    fn from(heartbeat: &Heartbeat) -> Self {
-        Self {
-            site: heartbeat.site.0.to_vec(),
-            epoch: heartbeat.epoch.0.cast_signed(),
-            partition: i32::from(heartbeat.partition.0),
-            written: heartbeat.written.0.cast_signed(),
-            digest: heartbeat.digest.0.to_vec(),
-            volume: heartbeat.volume.cast_signed(),
-            time: heartbeat.time.0.cast_signed(),
-        }
-    }
-}
-
-impl TryFrom<HeartbeatRecord> for Heartbeat {
-    type Error = CodecError;
-
-    fn try_from(record: HeartbeatRecord) -> Result<Self, CodecError> {
-        Ok(Self {
-            site: SiteId(fixed("site", &record.site)?),
-            epoch: Epoch(record.epoch.cast_unsigned()),
-            partition: partition(record.partition)?,
-            written: Seq(record.written.cast_unsigned()),
-            digest: Digest(fixed("digest", &record.digest)?),
-            volume: record.volume.cast_unsigned(),
-            time: Millis(record.time.cast_unsigned()),
-        })
-    }
-}
-
-pub(crate) fn fixed<const N: usize>(
-    field: &'static str,
-    bytes: &[u8],
-) -> Result<[u8; N], CodecError> {
-    bytes.try_into().map_err(|_| CodecError::Length {
-        field,
-        found: bytes.len(),
-        expected: N,
-    })
-}
-
-pub(crate) fn version(hlc: i64, field: &'static str, site: &[u8]) -> Result<Version, CodecError> {
-    Ok(Version {
-        hlc: Hlc(hlc.cast_unsigned()),
-        site: SiteId(fixed(field, site)?),
-    })
-}
-
-fn partition(number: i32) -> Result<Partition, CodecError> {
-    let number = u16::try_from(number).map_err(|_| CodecError::Range { field: "partition" })?;
-    Ok(Partition(number))
 }

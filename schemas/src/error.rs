@@ -2,7 +2,8 @@
 
 use model::NameError;
 
-/// Why an event could not be encoded or decoded.
+/// Why an event could not be encoded or decoded. [`CodecError::is_curable`] tells whether a newer
+/// release or another key could read the same bytes.
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
     /// The encoded event would be larger than any event may be.
@@ -11,47 +12,55 @@ pub enum CodecError {
         model::EVENT_BYTES_MAX
     )]
     TooLarge { bytes: usize },
-    /// Written by a release that knows more than this one.
+    /// Written by a release that has another schema than this one knows.
     #[error("unknown schema `{fingerprint}`; this site needs a newer release")]
     UnknownSchema { fingerprint: String },
+    /// A change that this release does not know; the event did open under its key.
+    #[error("unknown kind of change `{kind}`; this site needs a newer release")]
+    UnknownKind { kind: String },
     /// This site does not hold the class key.
     #[error("no key `{key_id}` at this site")]
     NoKey { key_id: String },
     /// The key is another one of that name, or the bytes were changed.
     #[error("event does not open under key `{key_id}`: wrong key, or the event was changed")]
     Sealed { key_id: String },
+    /// Key ids come unprotected, so they are checked before anything shows them.
+    #[error("key id of {bytes} bytes is not 1 to 64 characters of A-Z, a-z, 0-9, ., - and _")]
+    KeyId { bytes: usize },
     #[error("not a single-object encoded record")]
     NotARecord,
+    /// A record, but not the one that belongs there.
+    #[error("record is `{found}`, expected `{expected}`")]
+    OtherKind {
+        found: &'static str,
+        expected: &'static str,
+    },
     #[error("{0} bytes follow the record")]
     Trailing(usize),
-    #[error("decode Avro")]
-    Avro(#[source] Box<apache_avro::Error>),
-    #[error("field `{field}` has {found} bytes, expected {expected}")]
-    Length {
-        field: &'static str,
-        found: usize,
-        expected: usize,
+    #[error("read or write record `{record}`")]
+    Avro {
+        record: &'static str,
+        #[source]
+        cause: Box<apache_avro::Error>,
     },
-    #[error("field `{field}` is out of range")]
-    Range { field: &'static str },
-    #[error("bad name")]
+    /// As `Avro`, but of what was sealed: the cause may quote it, so it is not kept.
+    #[error("read or write sealed record `{record}`")]
+    Change { record: &'static str },
+    #[error("field `{field}` is out of range: {found}")]
+    Range { field: &'static str, found: i64 },
+    #[error("read the name of an entity")]
     Name(#[from] NameError),
-    #[error("manifest has {0} contents, expected one")]
-    Contents(usize),
     #[error("change is of another entity than its envelope says")]
     Entity,
-}
-
-impl From<apache_avro::Error> for CodecError {
-    fn from(error: apache_avro::Error) -> Self {
-        Self::Avro(Box::new(error))
-    }
 }
 
 impl CodecError {
     /// Whether a newer release or another key could read the same bytes.
     #[must_use]
     pub fn is_curable(&self) -> bool {
-        matches!(self, Self::UnknownSchema { .. } | Self::NoKey { .. })
+        matches!(
+            self,
+            Self::UnknownSchema { .. } | Self::UnknownKind { .. } | Self::NoKey { .. }
+        )
     }
 }

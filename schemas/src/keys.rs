@@ -1,13 +1,17 @@
 //! Class keys: what leaves a site is sealed under one of them.
+//!
+//! Key bytes are never shown, neither by `Debug` nor in an error.
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305, XNonce,
-    aead::{Aead, Payload},
-};
+use chacha20poly1305::{AeadInPlace, KeyInit, XChaCha20Poly1305, XNonce};
 
 use crate::error::CodecError;
+
+/// Bytes of a nonce: enough that random ones never meet under one key.
+pub(crate) const NONCE_BYTES: usize = 24;
+/// Bytes by which sealing makes a change longer.
+pub(crate) const TAG_BYTES: usize = 16;
 
 /// Keys by id. The first of a file seals; all open.
 #[derive(Clone)]
@@ -25,26 +29,32 @@ impl fmt::Debug for Keys {
 /// Why a key file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
-    #[error("key file `{path}`")]
+    #[error("read key file `{path}`")]
     Read {
         path: String,
         #[source]
         cause: std::io::Error,
     },
     #[error(
-        "key file `{path}`, line {line}: expected `name:` and 64 hexadecimal digits; `towline \
-         certs` makes a key file"
+        "key file `{path}`, line {line}: expected `id:` and 64 hexadecimal digits, the id 1 to 64 \
+         characters of A-Z, a-z, 0-9, ., - and _; `towline certs` makes a key file"
     )]
     Line { path: String, line: usize },
+    #[error("key file `{path}`, line {line}: key `{id}` stands on an earlier line already")]
+    Twice {
+        path: String,
+        line: usize,
+        id: String,
+    },
     #[error("key file `{path}` holds no key; `towline certs` makes a key file")]
     Empty { path: String },
 }
 
 impl Keys {
-    /// Reads a key file: a line for each key, `name:64 hexadecimal digits`; `#` begins a comment.
+    /// Reads a key file: a line for each key, `id:64 hexadecimal digits`; `#` begins a comment.
     ///
     /// # Errors
-    /// If the file cannot be read or a line is wrong. Key bytes are never shown.
+    /// If the file cannot be read, a line is wrong, or there is no key.
     pub fn load(path: &Path) -> Result<Self, KeysError> {
         let text = std::fs::read_to_string(path).map_err(|cause| KeysError::Read {
             path: path.display().to_string(),
@@ -56,70 +66,68 @@ impl Keys {
     /// Reads the text of a key file; `path` is for messages.
     ///
     /// # Errors
-    /// If a line is wrong or there is no key.
+    /// If a line is wrong, an id stands twice, or there is no key.
     pub fn parse(text: &str, path: &str) -> Result<Self, KeysError> {
-        let mut active = None;
-        let mut ciphers = BTreeMap::new();
-        for (number, line) in text.lines().enumerate() {
-            let line = line.split('#').next().unwrap_or_default().trim();
-            if line.is_empty() {
+        let path = || path.to_owned();
+        let (mut active, mut ciphers) = (None, BTreeMap::new());
+        for (line, content) in (1..).zip(text.lines()) {
+            let content = content.split('#').next().unwrap_or_default().trim();
+            if content.is_empty() {
                 continue;
             }
-            let wrong = || KeysError::Line {
-                path: path.to_owned(),
-                line: number + 1,
-            };
-            let (id, digits) = line.split_once(':').ok_or_else(wrong)?;
-            let mut key = [0; 32];
-            hex::decode_to_slice(digits.trim(), &mut key).map_err(|_| wrong())?;
-            let id = id.trim().to_owned();
-            active.get_or_insert_with(|| id.clone());
-            ciphers.insert(id, XChaCha20Poly1305::new(&key.into()));
+            let (id, cipher) =
+                parse_key(content).ok_or_else(|| KeysError::Line { path: path(), line })?;
+            active.get_or_insert_with(|| id.to_owned());
+            if ciphers.insert(id.to_owned(), cipher).is_some() {
+                let (path, id) = (path(), id.to_owned());
+                return Err(KeysError::Twice { path, line, id });
+            }
         }
-        let active = active.ok_or_else(|| KeysError::Empty {
-            path: path.to_owned(),
-        })?;
+        let active = active.ok_or_else(|| KeysError::Empty { path: path() })?;
         Ok(Self { active, ciphers })
     }
 
+    /// Id of the key that seals.
     pub(crate) fn active(&self) -> &str {
         &self.active
     }
 
-    pub(crate) fn seal(&self, nonce: &[u8; 24], plain: &[u8], clear: &[u8]) -> Vec<u8> {
-        let cipher = self
-            .ciphers
+    /// Seals `change` in place under the active key; it grows by [`TAG_BYTES`].
+    pub(crate) fn seal(&self, nonce: &[u8; NONCE_BYTES], associated: &[u8], change: &mut Vec<u8>) {
+        self.ciphers
             .get(&self.active)
-            .expect("the active key is one of the keys");
-        let payload = Payload {
-            msg: plain,
-            aad: clear,
-        };
-        cipher
-            .encrypt(XNonce::from_slice(nonce), payload)
-            .expect("an event is far below the cipher's limit")
+            .expect("the active key is one of the keys")
+            .encrypt_in_place(XNonce::from_slice(nonce), associated, change)
+            .expect("a change is far below the 256 GiB that the cipher takes");
     }
 
+    /// Opens `sealed` in place; it shrinks by [`TAG_BYTES`].
     pub(crate) fn open(
         &self,
         key_id: &str,
-        nonce: &[u8; 24],
-        sealed: &[u8],
-        clear: &[u8],
-    ) -> Result<Vec<u8>, CodecError> {
-        let Some(cipher) = self.ciphers.get(key_id) else {
-            return Err(CodecError::NoKey {
-                key_id: key_id.to_owned(),
-            });
-        };
-        let payload = Payload {
-            msg: sealed,
-            aad: clear,
-        };
+        nonce: &[u8; NONCE_BYTES],
+        associated: &[u8],
+        sealed: &mut Vec<u8>,
+    ) -> Result<(), CodecError> {
+        let cipher = self.ciphers.get(key_id);
+        let key_id = || key_id.to_owned();
         cipher
-            .decrypt(XNonce::from_slice(nonce), payload)
-            .map_err(|_| CodecError::Sealed {
-                key_id: key_id.to_owned(),
-            })
+            .ok_or_else(|| CodecError::NoKey { key_id: key_id() })?
+            .decrypt_in_place(XNonce::from_slice(nonce), associated, sealed)
+            .map_err(|_| CodecError::Sealed { key_id: key_id() })
     }
+}
+
+/// Whether this can be the id of a key.
+pub(crate) fn is_key_id(id: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    (1..=64).contains(&id.len()) && id.bytes().all(allowed)
+}
+
+fn parse_key(line: &str) -> Option<(&str, XChaCha20Poly1305)> {
+    let (id, digits) = line.split_once(':')?;
+    let id = id.trim();
+    let mut key = [0; 32];
+    hex::decode_to_slice(digits.trim(), &mut key).ok()?;
+    is_key_id(id).then(|| (id, XChaCha20Poly1305::new(&key.into())))
 }

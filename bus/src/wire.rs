@@ -1,0 +1,78 @@
+//! What sites say to each other over the link: paths, JSON bodies and frames.
+//!
+//! `GET /v1/site`; `PUT /v1/peers` (registration); `POST /v1/acks`; `POST /v1/changes` (the change
+//! feed: frames, pushed until either end closes); `POST /v1/history` (frames of one run of
+//! events); `GET /v1/blocks/HASH`; `POST /v1/blocks` (a stream of many).
+
+mod frame;
+
+use model::{Digest, Epoch, Partition, PartitionCount, Seq, SiteId, SiteName};
+use serde::{Deserialize, Serialize};
+
+pub use frame::{BlockAnswer, Frame, FrameError, Frames, block_head, event_frame, heartbeat_frame};
+
+pub const SITE: &str = "/v1/site";
+pub const PEERS: &str = "/v1/peers";
+pub const ACKS: &str = "/v1/acks";
+pub const CHANGES: &str = "/v1/changes";
+pub const HISTORY: &str = "/v1/history";
+pub const BLOCKS: &str = "/v1/blocks";
+
+/// Who a site is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SiteInfo {
+    pub site: SiteId,
+    pub name: SiteName,
+    pub epoch: Epoch,
+    pub past_epochs: Vec<Epoch>,
+    pub partitions: PartitionCount,
+}
+
+/// What a site has handled of a partition of the one it speaks to: compared there with history
+/// (law 13).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Claim {
+    pub epoch: Epoch,
+    pub partition: Partition,
+    pub seq: Seq,
+    pub digest: Digest,
+}
+
+/// A site makes itself known, durably before its first read (law 7).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Registration {
+    pub site: SiteId,
+    pub claims: Vec<Claim>,
+}
+
+/// Progress in one partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ack {
+    pub claim: Claim,
+    pub applied: Seq,
+    pub complete: Seq,
+}
+
+/// Progress of a site.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Acks {
+    pub site: SiteId,
+    pub acks: Vec<Ack>,
+}
+
+/// Where the change feed is to start in one partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct From {
+    pub partition: Partition,
+    pub epoch: Epoch,
+    pub after: Seq,
+}
+
+/// A run of events, to fill a hole with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Run {
+    pub epoch: Epoch,
+    pub partition: Partition,
+    pub first: Seq,
+    pub last: Seq,
+}

@@ -1,0 +1,118 @@
+//! Law 10: how far behind this site is, by the clock: it rises while nothing comes.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use model::{Heartbeat, Line, Millis, Seq, SiteId};
+use ops::Metrics;
+use store::{LineProgress, Store};
+
+/// What the origin last said of each line, and when this site last held all of it.
+#[derive(Clone, Default)]
+pub(crate) struct Lag {
+    seen: Arc<Mutex<BTreeMap<Line, Seen>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    written: Seq,
+    volume: u64,
+    in_sync: Millis,
+}
+
+impl Lag {
+    /// Takes note of a heartbeat, after everything that came before it.
+    pub(crate) fn heartbeat(&self, store: &Store, beat: &Heartbeat) {
+        let line = Line {
+            site: beat.site,
+            epoch: beat.epoch,
+            partition: beat.partition,
+        };
+        let progress = store.line(line);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = seen
+            .get(&line)
+            .map_or(progress.handled.time, |seen| seen.in_sync);
+        let in_sync = if progress.applied() >= beat.written {
+            beat.time
+        } else {
+            held
+        };
+        seen.insert(
+            line,
+            Seen {
+                written: beat.written,
+                volume: beat.volume,
+                in_sync,
+            },
+        );
+    }
+
+    /// Writes the lag of one origin into the metrics: the worst line's seconds, all lines' events
+    /// and bytes.
+    pub(crate) fn report(&self, store: &Store, metrics: &Metrics, (name, site): (&str, SiteId)) {
+        let seen = self
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let now = store.now();
+        let start = LineProgress::START;
+        let (mut events, mut bytes, mut oldest) = (0, 0, None::<Millis>);
+        let lines = store.lines(|line, progress| (line, progress.clone()));
+        let lines: BTreeMap<Line, LineProgress> = lines
+            .into_iter()
+            .filter(|(line, _)| line.site == site)
+            .collect();
+        let newest = lines.keys().chain(seen.keys()).map(|line| line.epoch).max();
+        for (line, said) in seen.iter().filter(|(line, _)| Some(line.epoch) == newest) {
+            let progress = lines.get(line).unwrap_or(&start);
+            events += said.written.0.saturating_sub(progress.applied().0);
+            bytes += said.volume.saturating_sub(progress.handled.volume);
+            let in_sync = said.in_sync.max(match progress.applied() >= said.written {
+                true => said.in_sync,
+                false => progress.handled.time,
+            });
+            oldest = Some(oldest.map_or(in_sync, |oldest| oldest.min(in_sync)));
+        }
+        let since = oldest.or_else(|| lines.values().map(|l| l.handled.time).max());
+        let seconds = since.map_or(0.0, |since| now.since(since).as_secs_f64());
+        metrics.lag_seconds.with_label_values(&[name]).set(seconds);
+        metrics
+            .lag_events
+            .with_label_values(&[name])
+            .set(events.cast_signed());
+        metrics
+            .lag_bytes
+            .with_label_values(&[name])
+            .set(bytes.cast_signed());
+        report_lines(metrics, name, &lines);
+    }
+}
+
+fn report_lines(metrics: &Metrics, name: &str, lines: &BTreeMap<Line, LineProgress>) {
+    let mut holes: BTreeMap<&str, i64> = ["gap", "parked", "blocks_missing", "lost_at_origin"]
+        .map(|reason| (reason, 0))
+        .into();
+    for (line, progress) in lines {
+        for hole in progress.holes.values() {
+            *holes.entry(hole.reason.label()).or_default() += 1;
+        }
+        let partition = line.partition.0.to_string();
+        for (point, seq) in [
+            ("applied", progress.applied()),
+            ("complete", progress.complete()),
+        ] {
+            let labels = [name, &partition, point];
+            metrics
+                .position
+                .with_label_values(&labels)
+                .set(seq.0.cast_signed());
+        }
+    }
+    for (reason, count) in holes {
+        metrics.holes.with_label_values(&[name, reason]).set(count);
+    }
+}

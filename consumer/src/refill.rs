@@ -1,0 +1,129 @@
+//! Holes that the origin's history can fill: gaps, and what could not be read when it came.
+
+use bus::wire::Run;
+use model::{Hole, HoleReason, Line, Seq};
+use schemas::Codec;
+use store::{ApplyError, Step, Store};
+
+use crate::{
+    decoded::Decoded,
+    origin::{Origin, OriginError},
+};
+
+/// Events asked for at once: bounds the memory of a refill to a few MiB of usual events.
+const RUN_EVENTS: u64 = 256;
+
+/// Why a hole was not filled.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RefillError {
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    #[error("apply refilled events")]
+    Apply(#[from] ApplyError),
+}
+
+/// A hole and the line it is in.
+pub(crate) fn fillable(store: &Store, site: model::SiteId) -> Vec<(Line, Hole)> {
+    let fillable = |hole: &&Hole| matches!(hole.reason, HoleReason::Gap { .. });
+    let of_line = |line: Line, progress: &store::LineProgress| {
+        let holes = progress.holes.values().filter(fillable).cloned();
+        holes.map(|hole| (line, hole)).collect::<Vec<_>>()
+    };
+    store
+        .lines(of_line)
+        .into_iter()
+        .flatten()
+        .filter(|(line, _)| line.site == site)
+        .collect()
+}
+
+/// What to do with the events that came for the beginning of a gap: applied if they chain on
+/// what was handled before it, and the hole shrinks. Pure.
+pub(crate) fn plan(line: Line, hole: &Hole, came: Vec<Decoded>) -> Vec<Step> {
+    let HoleReason::Gap { after, last } = hole.reason else {
+        return Vec::new();
+    };
+    let mut steps = Vec::new();
+    let (mut prev, mut next) = (after, hole.first);
+    for decoded in came {
+        let fits = decoded.sealed.position == line.at(next)
+            && decoded.prev.is_none_or(|named| named == prev)
+            && (next < hole.last || decoded.digest == last);
+        if !fits {
+            break;
+        }
+        prev = decoded.digest;
+        match decoded.event {
+            Ok(event) => steps.push(Step::Apply(Box::new(event))),
+            Err(why) => {
+                let parked = Hole {
+                    first: next,
+                    last: next,
+                    reason: HoleReason::Parked { why },
+                };
+                steps.push(Step::Open(line, parked));
+            }
+        }
+        next = next.next();
+    }
+    if next == hole.first {
+        // The origin's history is not what followed here: nobody has it any more.
+        return lost(line, hole);
+    }
+    let reason = HoleReason::Gap { after: prev, last };
+    let rest = (next <= hole.last).then_some(Hole {
+        first: next,
+        last: hole.last,
+        reason,
+    });
+    close(steps, line, hole.first, rest)
+}
+
+fn close(mut steps: Vec<Step>, line: Line, first: Seq, rest: Option<Hole>) -> Vec<Step> {
+    // First, so that holes which the events open in its place are not closed with it.
+    steps.insert(0, Step::Close { line, first, rest });
+    steps
+}
+
+fn lost(line: Line, hole: &Hole) -> Vec<Step> {
+    vec![Step::Open(
+        line,
+        Hole {
+            reason: HoleReason::LostAtOrigin,
+            ..hole.clone()
+        },
+    )]
+}
+
+/// Fills the beginning of one hole. `true`: the hole became smaller, or was given up.
+pub(crate) async fn refill(
+    store: &Store,
+    origin: &Origin,
+    codec: &Codec,
+    (line, hole): (Line, Hole),
+) -> Result<(), RefillError> {
+    let last = Seq(hole.last.0.min(hole.first.0 + RUN_EVENTS - 1));
+    let run = Run {
+        epoch: line.epoch,
+        partition: line.partition,
+        first: hole.first,
+        last,
+    };
+    let steps = match origin.history(run).await {
+        Ok(events) => {
+            let came = events
+                .into_iter()
+                .map(|sealed| Decoded::new(codec, sealed))
+                .collect();
+            plan(line, &hole, came)
+        }
+        Err(OriginError::Freed { .. }) => lost(line, &hole),
+        Err(error) => return Err(error.into()),
+    };
+    let given_up = matches!(&steps[..], [Step::Open(_, hole)] if !hole.reason.is_applied());
+    if given_up {
+        tracing::error!(%line, first = hole.first.0, last = hole.last.0, "events are lost at the origin");
+    }
+    store.apply(steps).await?;
+    Ok(())
+}

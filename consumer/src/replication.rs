@@ -1,0 +1,238 @@
+//! All that a secondary does for one origin, wired together.
+
+use std::{sync::Arc, time::Duration};
+
+use bus::{Log, wire::Registration};
+use ops::{Metrics, Shutdown};
+use rand::Rng;
+use schemas::Codec;
+use store::{ReadError, Store};
+
+use crate::{
+    acks,
+    applier::Limits,
+    flights::Flights,
+    follower::Follower,
+    lag::Lag,
+    origin::Origin,
+    puller::{self, PullerOptions},
+    read_miss::OriginReads,
+    refill,
+};
+
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+const REPORT: Duration = Duration::from_secs(1);
+
+/// What replication is made of.
+pub struct ReplicationParts {
+    pub store: Store,
+    pub codec: Codec,
+    pub metrics: Metrics,
+    pub origin: Origin,
+    /// Where events come from: Kafka, or the origin's change feed.
+    pub log: Arc<dyn Log>,
+    pub limits: Limits,
+    pub puller_paused: bool,
+    pub puller_parallel: usize,
+}
+
+/// Replication from one origin. Clones are the same.
+#[derive(Clone)]
+pub struct Replication {
+    follower: Follower,
+    origin: Origin,
+    log: Arc<dyn Log>,
+    flights: Flights,
+    puller: PullerOptions,
+}
+
+impl Replication {
+    /// Replication that does not run yet.
+    #[must_use]
+    pub fn new(parts: ReplicationParts) -> Self {
+        let ReplicationParts {
+            store,
+            codec,
+            metrics,
+            origin,
+            log,
+            limits,
+            ..
+        } = parts;
+        let flights = Flights::new(store.clone(), origin.clone(), metrics.clone());
+        let follower = Follower {
+            store,
+            codec,
+            metrics,
+            lag: Lag::default(),
+            limits,
+        };
+        let puller = PullerOptions {
+            paused: parts.puller_paused,
+            parallel: parts.puller_parallel,
+        };
+        Self {
+            follower,
+            origin,
+            log,
+            flights,
+            puller,
+        }
+    }
+
+    /// Reads through the origin, for the gateway.
+    #[must_use]
+    pub fn reads(&self) -> OriginReads {
+        OriginReads::new(self.flights.clone(), self.follower.metrics.clone())
+    }
+
+    /// Starts following and pulling.
+    pub fn start(&self, shutdown: &Shutdown) {
+        let token = shutdown.token();
+        let Follower { store, metrics, .. } = self.follower.clone();
+        let pull = puller::pull_forever(
+            store,
+            self.flights.clone(),
+            metrics,
+            self.puller,
+            token.clone(),
+        );
+        shutdown.spawn("puller", pull);
+        let replication = self.clone();
+        shutdown.spawn("follower", async move {
+            tokio::select! {
+                () = token.cancelled() => Ok(()),
+                ended = replication.follow_forever() => ended,
+            }
+        });
+    }
+
+    async fn follow_forever(&self) -> Result<(), ReadError> {
+        let Follower { store, metrics, .. } = &self.follower;
+        let name = self.origin.name().as_str();
+        let connected = metrics.link_connected.with_label_values(&[name]);
+        let mut failures = 0;
+        loop {
+            let began = tokio::time::Instant::now();
+            let why = self.session().await;
+            connected.set(0);
+            if *store.failed().borrow() {
+                return Ok(());
+            }
+            failures = if began.elapsed() > RETRY_MAX {
+                0
+            } else {
+                failures + 1
+            };
+            // The first failure of a row is said aloud; the metrics tell the rest.
+            if failures <= 1 {
+                tracing::info!(origin = name, why, "replication waits for its origin");
+            } else {
+                tracing::debug!(
+                    origin = name,
+                    why,
+                    failures,
+                    "replication waits for its origin"
+                );
+            }
+            let wait = RETRY_FIRST
+                .saturating_mul(1 << failures.min(6))
+                .min(RETRY_MAX);
+            let wait = wait.mul_f64(rand::rng().random_range(0.5..1.0));
+            self.wait(wait).await;
+        }
+    }
+
+    /// Waits before the next session; lag goes on rising meanwhile.
+    async fn wait(&self, wait: Duration) {
+        let lines = self.follower.store.lines(|line, _| line.site);
+        if let Some(site) = lines.first() {
+            let Follower {
+                store,
+                metrics,
+                lag,
+                ..
+            } = &self.follower;
+            lag.report(store, metrics, (self.origin.name().as_str(), *site));
+        }
+        tokio::time::sleep(wait).await;
+    }
+
+    /// One session with the origin, until something stands in the way; says what.
+    async fn session(&self) -> String {
+        let Follower { store, metrics, .. } = &self.follower;
+        let name = self.origin.name().as_str();
+        let info = match self.origin.info().await {
+            Ok(info) => info,
+            Err(error) => return chain(&error),
+        };
+        let claims = acks::claims(store, info.site)
+            .into_iter()
+            .map(|ack| ack.claim)
+            .collect();
+        let registration = Registration {
+            site: store.identity().site,
+            claims,
+        };
+        if let Err(error) = self.origin.register(&registration).await {
+            return chain(&error);
+        }
+        metrics.link_connected.with_label_values(&[name]).set(1);
+        tracing::info!(origin = name, epoch = info.epoch.0, "following");
+        let never = tokio_util::sync::CancellationToken::new();
+        tokio::select! {
+            ended = self.follower.follow(&self.log, info.site, info.partitions) => match ended {
+                Ok(()) => "the log ended".to_owned(),
+                Err(error) => chain(&error),
+            },
+            ended = acks::acknowledge(store, &self.origin, info.site, &never) => match ended {
+                Ok(()) => "acknowledging ended".to_owned(),
+                Err(error) => chain(&error),
+            },
+            why = self.refill_forever(info.site) => why,
+            () = self.report_forever(info.site) => "reporting ended".to_owned(),
+        }
+    }
+
+    async fn refill_forever(&self, site: model::SiteId) -> String {
+        let Follower { store, codec, .. } = &self.follower;
+        let mut changed = store.lines_changed();
+        loop {
+            changed.mark_unchanged();
+            for hole in refill::fillable(store, site) {
+                if let Err(error) = refill::refill(store, &self.origin, codec, hole).await {
+                    return chain(&error);
+                }
+            }
+            if changed.changed().await.is_err() {
+                return "the store is closed".to_owned();
+            }
+        }
+    }
+
+    async fn report_forever(&self, site: model::SiteId) {
+        let Follower {
+            store,
+            metrics,
+            lag,
+            ..
+        } = &self.follower;
+        let mut ticks = tokio::time::interval(REPORT);
+        loop {
+            ticks.tick().await;
+            lag.report(store, metrics, (self.origin.name().as_str(), site));
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}

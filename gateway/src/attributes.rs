@@ -1,0 +1,146 @@
+//! The descriptive headers of an object: what a put brings, what a read shows.
+
+use std::collections::BTreeMap;
+
+use model::Manifest;
+use s3s::{
+    S3Result,
+    dto::{Metadata, PutObjectInput, Timestamp, TimestampFormat},
+    s3_error,
+};
+
+/// Bytes of user metadata, names and values together; the limit of S3.
+const METADATA_BYTES_MAX: usize = 2 * 1024;
+
+/// What S3 says of an object whose put said nothing.
+const CONTENT_TYPE_DEFAULT: &str = "binary/octet-stream";
+
+/// Standard headers and user metadata, as a manifest keeps them.
+pub(crate) struct Attributes {
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
+impl Attributes {
+    /// Takes them out of a put.
+    pub(crate) fn take(input: &mut PutObjectInput) -> S3Result<Self> {
+        let content_type = input.content_type.take().filter(|value| !value.is_empty());
+        let named = [
+            ("cache-control", input.cache_control.take()),
+            ("content-disposition", input.content_disposition.take()),
+            (
+                "content-encoding",
+                input.content_encoding.take().and_then(kept_encoding),
+            ),
+            ("content-language", input.content_language.take()),
+            (
+                "content-type",
+                content_type.or_else(|| Some(CONTENT_TYPE_DEFAULT.to_owned())),
+            ),
+            ("expires", input.expires.take().map(http_date).transpose()?),
+        ];
+        let named = named
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let metadata = user_metadata(input.metadata.take().unwrap_or_default())?;
+        Ok(Self {
+            headers: named.collect(),
+            metadata,
+        })
+    }
+}
+
+/// A header that an object was put with.
+pub(crate) fn header(manifest: &Manifest, name: &str) -> Option<String> {
+    manifest.headers.get(name).cloned()
+}
+
+/// When the object says that it expires.
+pub(crate) fn expires(manifest: &Manifest) -> Option<Timestamp> {
+    let text = manifest.headers.get("expires")?;
+    Timestamp::parse(TimestampFormat::HttpDate, text).ok()
+}
+
+/// User metadata as it is shown; `None` if there is none.
+pub(crate) fn shown_metadata(manifest: &Manifest) -> Option<Metadata> {
+    let pair = |(name, value): (&String, &String)| (name.clone(), value.clone());
+    (!manifest.metadata.is_empty()).then(|| manifest.metadata.iter().map(pair).collect())
+}
+
+/// Codings of the object itself: `aws-chunked` was only how it came.
+fn kept_encoding(encoding: String) -> Option<String> {
+    let own = |coding: &&str| !coding.is_empty() && !coding.eq_ignore_ascii_case("aws-chunked");
+    let kept: Vec<&str> = encoding.split(',').map(str::trim).filter(own).collect();
+    (!kept.is_empty()).then(|| kept.join(","))
+}
+
+fn http_date(time: Timestamp) -> S3Result<String> {
+    let mut text = Vec::new();
+    let written = time.format(TimestampFormat::HttpDate, &mut text);
+    let text = written.ok().and_then(|()| String::from_utf8(text).ok());
+    text.ok_or_else(|| s3_error!(InvalidArgument, "Expires is out of range"))
+}
+
+fn user_metadata(metadata: Metadata) -> S3Result<BTreeMap<String, String>> {
+    let bytes: usize = metadata
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    if bytes > METADATA_BYTES_MAX {
+        return Err(s3_error!(
+            MetadataTooLarge,
+            "The metadata has {bytes} bytes, {METADATA_BYTES_MAX} are allowed"
+        ));
+    }
+    Ok(metadata.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use s3s::S3ErrorCode;
+
+    use super::*;
+
+    fn take(change: impl FnOnce(&mut PutObjectInput)) -> S3Result<Attributes> {
+        let input = PutObjectInput::builder()
+            .bucket("photos".to_owned())
+            .key("a".to_owned());
+        let mut input = input.build().expect("whole");
+        change(&mut input);
+        Attributes::take(&mut input)
+    }
+
+    #[test]
+    fn an_object_without_headers_has_a_content_type() {
+        let kept = take(|put| put.content_type = Some(String::new())).expect("fine");
+        let wanted = ("content-type".to_owned(), "binary/octet-stream".to_owned());
+        assert_eq!(kept.headers, BTreeMap::from([wanted]));
+        assert!(kept.metadata.is_empty());
+    }
+
+    #[test]
+    fn standard_headers_are_kept_and_aws_chunked_is_not() {
+        let kept = take(|put| {
+            put.content_encoding = Some("aws-chunked, gzip".to_owned());
+            put.cache_control = Some("no-cache".to_owned());
+            put.expires = Some(Timestamp::default());
+        });
+        let kept = kept.expect("fine").headers;
+        assert_eq!(kept["content-encoding"], "gzip");
+        assert_eq!(kept["cache-control"], "no-cache");
+        assert_eq!(kept["expires"], "Thu, 01 Jan 1970 00:00:00 GMT");
+        let kept = take(|put| put.content_encoding = Some("aws-chunked".to_owned()));
+        assert!(!kept.expect("fine").headers.contains_key("content-encoding"));
+    }
+
+    #[test]
+    fn metadata_over_two_kilobytes_is_refused() {
+        let metadata = |bytes: usize| {
+            let pair = ("n".to_owned(), "v".repeat(bytes - 1));
+            take(move |put| put.metadata = Some(Metadata::from([pair])))
+        };
+        assert!(metadata(2_048).is_ok());
+        let refused = metadata(2_049).err().map(|error| error.code().clone());
+        assert_eq!(refused, Some(S3ErrorCode::MetadataTooLarge));
+    }
+}

@@ -1,0 +1,174 @@
+//! The one table from what went wrong to what S3 calls it.
+//!
+//! Whoever answers consumes the error: what a person must look at is logged here, and nowhere
+//! else.
+
+use std::{error::Error, fmt::Write as _};
+
+use http::StatusCode;
+use s3s::{S3Error, S3ErrorCode, s3_error};
+use store::{BlockError, ReadError, Refusal, UploadError, WriteError};
+
+use crate::{
+    MissError,
+    blocks::FetchError,
+    chunk_limit::{CHUNK_BYTES_MAX, CHUNK_TOO_LARGE},
+    receive::ReceiveError,
+};
+
+/// An error and all its causes in one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Writing to a string does not fail.
+        let _ = write!(line, ": {error}");
+        cause = error.source();
+    }
+    line
+}
+
+/// Of a write. `InternalError` means that its outcome is unknown.
+pub(crate) fn write(error: WriteError) -> S3Error {
+    match error {
+        WriteError::NoSuchBucket => no_such_bucket(),
+        WriteError::BucketExists => {
+            s3_error!(BucketAlreadyOwnedByYou, "The bucket exists, and you own it")
+        }
+        WriteError::BucketNotEmpty => s3_error!(BucketNotEmpty, "The bucket is not empty"),
+        WriteError::NoSuchKey => no_such_key(),
+        WriteError::PreconditionFailed => precondition_failed(),
+        WriteError::Refused(refusal) => refused(&refusal),
+        WriteError::DiskFull(full) => storage_full(full.to_string()),
+        WriteError::TooLarge(_) => {
+            s3_error!(
+                EntityTooLarge,
+                "The object's metadata is too large to be recorded"
+            )
+        }
+        error @ (WriteError::Read(_) | WriteError::Failed(_)) => internal(&error),
+    }
+}
+
+/// Of a write that this site does not take.
+pub(crate) fn refused(refusal: &Refusal) -> S3Error {
+    let code = match refusal {
+        Refusal::Secondary { .. } => S3ErrorCode::AccessDenied,
+        Refusal::Disputed { .. } => S3ErrorCode::ServiceUnavailable,
+    };
+    S3Error::with_message(code, refusal.to_string())
+}
+
+/// Of a look at the store.
+pub(crate) fn read(error: &ReadError) -> S3Error {
+    internal(error)
+}
+
+/// Of the bytes of an object before the answer began.
+pub(crate) fn fetch(error: FetchError) -> S3Error {
+    match error {
+        FetchError::Miss(miss @ (MissError::OriginAway { .. } | MissError::Gone { .. })) => {
+            S3Error::with_message(S3ErrorCode::ServiceUnavailable, miss.to_string())
+        }
+        FetchError::Miss(miss @ MissError::Busy) => {
+            S3Error::with_message(S3ErrorCode::SlowDown, miss.to_string())
+        }
+        error => internal(&error),
+    }
+}
+
+/// Of a body that is coming in.
+pub(crate) fn receive(error: ReceiveError) -> S3Error {
+    match error {
+        ReceiveError::Client(cause) => client(&*cause),
+        error @ ReceiveError::Length { .. } => {
+            S3Error::with_message(S3ErrorCode::IncompleteBody, error.to_string())
+        }
+        error @ ReceiveError::Silent => {
+            S3Error::with_message(S3ErrorCode::RequestTimeout, error.to_string())
+        }
+        ReceiveError::Upload(UploadError::DiskFull(full)) => storage_full(full.to_string()),
+        ReceiveError::Upload(UploadError::Block(BlockError::Read(error))) => read(&error),
+        error @ (ReceiveError::Upload(_) | ReceiveError::Digest(_)) => internal(&error),
+    }
+}
+
+/// What the client's stream says of itself. The types of the decoder's errors are not public,
+/// only their texts are; tests hold them fast.
+fn client(cause: &dyn Error) -> S3Error {
+    let text = cause.to_string();
+    if text.contains("Sha256Mismatch") {
+        let message = "The body does not have the x-amz-content-sha256 you sent";
+        return custom(
+            "XAmzContentSHA256Mismatch",
+            StatusCode::BAD_REQUEST,
+            message,
+        );
+    }
+    if text.contains("SignatureMismatch") {
+        return s3_error!(
+            SignatureDoesNotMatch,
+            "A chunk of the body has a wrong signature"
+        );
+    }
+    if text.contains(CHUNK_TOO_LARGE) {
+        return s3_error!(
+            InvalidRequest,
+            "A chunk {CHUNK_TOO_LARGE} {CHUNK_BYTES_MAX} bytes"
+        );
+    }
+    s3_error!(
+        IncompleteBody,
+        "The body broke off, or is not encoded as its headers say"
+    )
+}
+
+pub(crate) fn no_such_bucket() -> S3Error {
+    s3_error!(NoSuchBucket, "The bucket does not exist")
+}
+
+pub(crate) fn no_such_key() -> S3Error {
+    s3_error!(NoSuchKey, "The key does not exist")
+}
+
+/// S3's own code for it is not among those of s3s.
+pub(crate) fn no_such_part() -> S3Error {
+    custom(
+        "InvalidPartNumber",
+        StatusCode::RANGE_NOT_SATISFIABLE,
+        "There is no such part",
+    )
+}
+
+pub(crate) fn precondition_failed() -> S3Error {
+    s3_error!(PreconditionFailed, "A condition you sent does not hold")
+}
+
+fn storage_full(message: String) -> S3Error {
+    tracing::warn!(message, "a write was refused");
+    custom(
+        "InsufficientStorage",
+        StatusCode::INSUFFICIENT_STORAGE,
+        message,
+    )
+}
+
+fn custom(
+    code: &'static str,
+    status: StatusCode,
+    message: impl Into<std::borrow::Cow<'static, str>>,
+) -> S3Error {
+    let code = S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::InternalError);
+    let mut error = S3Error::with_message(code, message);
+    error.set_status_code(status);
+    error
+}
+
+/// What is nobody's fault but this site's.
+pub(crate) fn internal(error: &(dyn Error + 'static)) -> S3Error {
+    tracing::error!(error = %chain(error), "a request failed");
+    s3_error!(InternalError, "This site failed; its log says why")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! The operations of S3, each in a module of its own; what is not here is `NotImplemented`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use model::{Bucket, BucketName, UserId};
+use s3s::{S3, S3Request, S3Response, S3Result, dto};
+use store::Store;
+use tokio::sync::Semaphore;
+
+use crate::{blocks::Blocks, errors, meter::Meter};
+
+mod buckets;
+mod delete;
+pub(crate) mod get;
+mod list;
+mod put;
+
+/// What every operation works with.
+pub(crate) struct Handler {
+    pub(crate) store: Store,
+    pub(crate) blocks: Arc<Blocks>,
+    pub(crate) meter: Meter,
+    pub(crate) region: String,
+    pub(crate) root: UserId,
+    /// Places for bodies that are too large to be kept in memory whole.
+    pub(crate) uploads: Semaphore,
+}
+
+impl Handler {
+    fn bucket(&self, name: &BucketName) -> S3Result<Bucket> {
+        let state = self
+            .store
+            .bucket(name)
+            .map_err(|error| errors::read(&error))?;
+        state.live.ok_or_else(errors::no_such_bucket)
+    }
+
+    /// Refuses early what the commit would refuse too, before a body is taken in for nothing.
+    fn writable(&self) -> S3Result<()> {
+        self.store
+            .refusal()
+            .map_or(Ok(()), |refusal| Err(errors::refused(&refusal)))
+    }
+}
+
+macro_rules! operations {
+    ($($module:ident::$name:ident($input:ident) -> $output:ident;)+) => {
+        #[async_trait]
+        impl S3 for Handler {
+            $(
+                async fn $name(
+                    &self,
+                    request: S3Request<dto::$input>,
+                ) -> S3Result<S3Response<dto::$output>> {
+                    $module::$name(self, request).await
+                }
+            )+
+        }
+    };
+}
+
+operations! {
+    buckets::create_bucket(CreateBucketInput) -> CreateBucketOutput;
+    buckets::delete_bucket(DeleteBucketInput) -> DeleteBucketOutput;
+    buckets::get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput;
+    buckets::head_bucket(HeadBucketInput) -> HeadBucketOutput;
+    buckets::list_buckets(ListBucketsInput) -> ListBucketsOutput;
+    delete::delete_object(DeleteObjectInput) -> DeleteObjectOutput;
+    delete::delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput;
+    get::get_object(GetObjectInput) -> GetObjectOutput;
+    get::head_object(HeadObjectInput) -> HeadObjectOutput;
+    list::list_objects(ListObjectsInput) -> ListObjectsOutput;
+    list::list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
+    put::put_object(PutObjectInput) -> PutObjectOutput;
+}

@@ -1,0 +1,143 @@
+//! Operations on buckets.
+
+use model::{BucketName, Millis};
+use s3s::{
+    S3Request, S3Response, S3Result,
+    dto::{
+        Bucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
+        DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput,
+        HeadBucketOutput, ListBucketsInput, ListBucketsOutput, Owner, Timestamp,
+    },
+    s3_error,
+};
+
+use super::Handler;
+use crate::{errors, names, unsupported};
+
+/// The region that S3 shows as none.
+const REGION_WITHOUT_NAME: &str = "us-east-1";
+
+/// Buckets of a page, unless the client asks for fewer.
+const BUCKETS_MAX: usize = 10_000;
+
+pub(super) async fn create_bucket(
+    handler: &Handler,
+    request: S3Request<CreateBucketInput>,
+) -> S3Result<S3Response<CreateBucketOutput>> {
+    let input = request.input;
+    unsupported::create_bucket(&input)?;
+    let constraint = input
+        .create_bucket_configuration
+        .and_then(|c| c.location_constraint);
+    if let Some(asked) = constraint.filter(|asked| asked.as_str() != handler.region) {
+        let (asked, region) = (asked.as_str(), &handler.region);
+        return Err(s3_error!(
+            InvalidLocationConstraint,
+            "This site is in region `{region}`, not in `{asked}`"
+        ));
+    }
+    let location = Some(format!("/{}", input.bucket));
+    let name = names::bucket(input.bucket)?;
+    let created = handler
+        .store
+        .create_bucket(name, handler.root.clone())
+        .await;
+    created.map_err(errors::write)?;
+    Ok(S3Response::new(CreateBucketOutput { location }))
+}
+
+pub(super) async fn delete_bucket(
+    handler: &Handler,
+    request: S3Request<DeleteBucketInput>,
+) -> S3Result<S3Response<DeleteBucketOutput>> {
+    let name = names::bucket(request.input.bucket)?;
+    handler
+        .store
+        .delete_bucket(name)
+        .await
+        .map_err(errors::write)?;
+    let status = http::StatusCode::NO_CONTENT;
+    Ok(S3Response::with_status(
+        DeleteBucketOutput::default(),
+        status,
+    ))
+}
+
+pub(super) async fn head_bucket(
+    handler: &Handler,
+    request: S3Request<HeadBucketInput>,
+) -> S3Result<S3Response<HeadBucketOutput>> {
+    handler.bucket(&names::bucket(request.input.bucket)?)?;
+    let bucket_region = Some(handler.region.clone());
+    Ok(S3Response::new(HeadBucketOutput {
+        bucket_region,
+        ..HeadBucketOutput::default()
+    }))
+}
+
+pub(super) async fn get_bucket_location(
+    handler: &Handler,
+    request: S3Request<GetBucketLocationInput>,
+) -> S3Result<S3Response<GetBucketLocationOutput>> {
+    handler.bucket(&names::bucket(request.input.bucket)?)?;
+    let named = Some(&handler.region).filter(|region| *region != REGION_WITHOUT_NAME);
+    let location_constraint = named.cloned().map(BucketLocationConstraint::from);
+    Ok(S3Response::new(GetBucketLocationOutput {
+        location_constraint,
+    }))
+}
+
+pub(super) async fn list_buckets(
+    handler: &Handler,
+    request: S3Request<ListBucketsInput>,
+) -> S3Result<S3Response<ListBucketsOutput>> {
+    let input = request.input;
+    let limit = match input.max_buckets.map(usize::try_from) {
+        None => BUCKETS_MAX,
+        Some(Ok(asked @ 1..=BUCKETS_MAX)) => asked,
+        Some(_) => return Err(s3_error!(InvalidArgument, "max-buckets must be 1 to 10000")),
+    };
+    let held = handler
+        .store
+        .buckets()
+        .map_err(|error| errors::read(&error))?;
+    let prefix = input.prefix.as_deref().unwrap_or_default();
+    let after = input.continuation_token.as_deref().unwrap_or_default();
+    let wanted = |name: &BucketName| name.as_str().starts_with(prefix) && name.as_str() > after;
+    let mut wanted = held.into_iter().filter(|(name, _)| wanted(name)).peekable();
+    let mut buckets = Vec::new();
+    while let Some((name, bucket)) = wanted.next_if(|_| buckets.len() < limit) {
+        buckets.push(Bucket {
+            name: Some(name.into()),
+            creation_date: Some(timestamp(bucket.birth.hlc.millis())),
+            bucket_region: input.max_buckets.map(|_| handler.region.clone()),
+        });
+    }
+    let continuation_token = wanted
+        .peek()
+        .and(buckets.last())
+        .and_then(|last| last.name.clone());
+    Ok(S3Response::new(ListBucketsOutput {
+        buckets: Some(buckets),
+        continuation_token,
+        owner: Some(owner(handler)),
+        prefix: input.prefix,
+    }))
+}
+
+/// Who owns everything: the root user.
+pub(super) fn owner(handler: &Handler) -> Owner {
+    let id = Some(handler.root.as_str().to_owned());
+    Owner {
+        display_name: id.clone(),
+        id,
+    }
+}
+
+/// A time as S3 shows it.
+pub(super) fn timestamp(time: Millis) -> Timestamp {
+    let nanos = i128::from(time.0) * 1_000_000;
+    // A clock beyond the year 9999 is shown as no time at all rather than as an error.
+    time::OffsetDateTime::from_unix_timestamp_nanos(nanos)
+        .map_or_else(|_| Timestamp::default(), Timestamp::from)
+}

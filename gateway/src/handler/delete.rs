@@ -1,0 +1,100 @@
+//! `DeleteObject` and `DeleteObjects`.
+
+use futures::StreamExt;
+use model::BucketName;
+use s3s::{
+    S3Error, S3Request, S3Response, S3Result,
+    dto::{
+        DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput,
+        DeletedObject, Error, ObjectIdentifier,
+    },
+    s3_error,
+};
+
+use super::Handler;
+use crate::{errors, names, unsupported};
+
+/// Keys of one request; the limit of S3.
+const KEYS_MAX: usize = 1_000;
+
+/// Deletes of one request that wait for the same commit.
+const DELETES_AT_ONCE: usize = 128;
+
+pub(super) async fn delete_object(
+    handler: &Handler,
+    request: S3Request<DeleteObjectInput>,
+) -> S3Result<S3Response<DeleteObjectOutput>> {
+    let input = request.input;
+    unsupported::delete_object(&input)?;
+    names::only_version(input.version_id.as_deref())?;
+    let (bucket, key) = (names::bucket(input.bucket)?, names::key(input.key)?);
+    handler
+        .store
+        .delete_object(bucket, key)
+        .await
+        .map_err(errors::write)?;
+    Ok(S3Response::new(DeleteObjectOutput::default()))
+}
+
+pub(super) async fn delete_objects(
+    handler: &Handler,
+    request: S3Request<DeleteObjectsInput>,
+) -> S3Result<S3Response<DeleteObjectsOutput>> {
+    let DeleteObjectsInput { bucket, delete, .. } = request.input;
+    if !(1..=KEYS_MAX).contains(&delete.objects.len()) {
+        return Err(s3_error!(
+            MalformedXML,
+            "A request may delete 1 to {KEYS_MAX} keys"
+        ));
+    }
+    let bucket = &names::bucket(bucket)?;
+    handler.writable()?;
+    handler.bucket(bucket)?;
+    let deletes = delete.objects.into_iter().map(|object| async move {
+        let key = object.key.clone();
+        (key, delete_one(handler, bucket, object).await)
+    });
+    let outcomes: Vec<_> = futures::stream::iter(deletes)
+        .buffered(DELETES_AT_ONCE)
+        .collect()
+        .await;
+    let (mut deleted, mut errors) = (Vec::new(), Vec::new());
+    for (key, outcome) in outcomes {
+        match outcome {
+            Ok(()) if delete.quiet == Some(true) => {}
+            Ok(()) => {
+                deleted.push(DeletedObject {
+                    key: Some(key),
+                    ..DeletedObject::default()
+                });
+            }
+            Err(error) => errors.push(refusal(key, &error)),
+        }
+    }
+    Ok(S3Response::new(DeleteObjectsOutput {
+        deleted: Some(deleted),
+        errors: Some(errors),
+        request_charged: None,
+    }))
+}
+
+async fn delete_one(
+    handler: &Handler,
+    bucket: &BucketName,
+    object: ObjectIdentifier,
+) -> S3Result<()> {
+    unsupported::delete_of_many(&object)?;
+    names::only_version(object.version_id.as_deref())?;
+    let key = names::key(object.key)?;
+    let deleted = handler.store.delete_object(bucket.clone(), key).await;
+    deleted.map(|_| ()).map_err(errors::write)
+}
+
+fn refusal(key: String, error: &S3Error) -> Error {
+    Error {
+        key: Some(key),
+        code: Some(error.code().as_str().to_owned()),
+        message: error.message().map(str::to_owned),
+        version_id: None,
+    }
+}

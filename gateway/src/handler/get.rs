@@ -1,0 +1,291 @@
+//! `GetObject` and `HeadObject`.
+
+use std::ops::Range;
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use model::{Manifest, Parts};
+use s3s::{
+    S3Error, S3Request, S3Response, S3Result,
+    dto::{
+        ChecksumMode, ChecksumType, ETag, ETagCondition, GetObjectInput, GetObjectOutput,
+        HeadObjectInput, HeadObjectOutput, Range as AskedRange, StreamingBlob, Timestamp,
+        TimestampFormat,
+    },
+    s3_error,
+};
+use store::Object;
+
+use super::{Handler, buckets::timestamp};
+use crate::{
+    attributes,
+    checksum::Algorithm,
+    errors, names,
+    object_body::ObjectBody,
+    preconditions::{Preconditions, TagCondition, Verdict},
+    range::{self, Asked},
+};
+
+/// A status that the answer to a HEAD has to have; s3s knows only 200 there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct HeadStatus(pub(crate) StatusCode);
+
+/// What is asked of an object, by GET and HEAD alike.
+struct Ask {
+    bucket: String,
+    key: String,
+    version: Option<String>,
+    preconditions: Preconditions,
+    range: Option<AskedRange>,
+    part: Option<i32>,
+    if_range: Option<HeaderValue>,
+}
+
+/// An object that may be shown, and which bytes of it.
+struct Found {
+    object: Object,
+    range: Range<u64>,
+    partial: bool,
+}
+
+macro_rules! ask {
+    ($request:ident) => {
+        Ask {
+            bucket: $request.input.bucket,
+            key: $request.input.key,
+            version: $request.input.version_id,
+            preconditions: Preconditions {
+                matches: $request.input.if_match.map(tags),
+                matches_none: $request.input.if_none_match.map(tags),
+                modified_since: $request.input.if_modified_since.map(seconds),
+                unmodified_since: $request.input.if_unmodified_since.map(seconds),
+            },
+            range: $request.input.range,
+            part: $request.input.part_number,
+            if_range: $request.headers.get(header::IF_RANGE).cloned(),
+        }
+    };
+}
+
+/// The fields that both answers have.
+macro_rules! shown {
+    ($output:ident, $found:expr, $checksums:expr) => {{
+        let (manifest, whole) = (&$found.object.manifest, !$found.partial);
+        let checksums = Checksums {
+            manifest,
+            shown: whole && $checksums,
+        };
+        $output {
+            accept_ranges: Some("bytes".to_owned()),
+            cache_control: attributes::header(manifest, "cache-control"),
+            checksum_crc32: checksums.get(Algorithm::Crc32),
+            checksum_crc32c: checksums.get(Algorithm::Crc32c),
+            checksum_crc64nvme: checksums.get(Algorithm::Crc64Nvme),
+            checksum_sha1: checksums.get(Algorithm::Sha1),
+            checksum_sha256: checksums.get(Algorithm::Sha256),
+            checksum_type: checksums.kind(),
+            content_disposition: attributes::header(manifest, "content-disposition"),
+            content_encoding: attributes::header(manifest, "content-encoding"),
+            content_language: attributes::header(manifest, "content-language"),
+            content_length: i64::try_from($found.range.end - $found.range.start).ok(),
+            content_range: $found
+                .partial
+                .then(|| range::content_range(&$found.range, manifest.size)),
+            content_type: attributes::header(manifest, "content-type"),
+            e_tag: Some(ETag::Strong(manifest.etag.0.clone())),
+            expires: attributes::expires(manifest),
+            last_modified: Some(timestamp($found.object.version.hlc.millis())),
+            metadata: attributes::shown_metadata(manifest),
+            parts_count: parts_count(manifest),
+            ..$output::default()
+        }
+    }};
+}
+
+pub(super) async fn get_object(
+    handler: &Handler,
+    request: S3Request<GetObjectInput>,
+) -> S3Result<S3Response<GetObjectOutput>> {
+    let checksums = wants_checksums(request.input.checksum_mode.as_ref());
+    let found = find(handler, ask!(request)).await?;
+    let mut output = shown!(GetObjectOutput, found, checksums);
+    let Found { object, range, .. } = found;
+    let body = ObjectBody::open(&handler.blocks, object, range, handler.meter.clone()).await;
+    output.body = Some(StreamingBlob::new(body.map_err(errors::fetch)?));
+    Ok(S3Response::new(output))
+}
+
+pub(super) async fn head_object(
+    handler: &Handler,
+    request: S3Request<HeadObjectInput>,
+) -> S3Result<S3Response<HeadObjectOutput>> {
+    let mut request = request;
+    let input = &mut request.input;
+    let checksums = wants_checksums(input.checksum_mode.as_ref());
+    let cache_control = input.response_cache_control.take();
+    let disposition = input.response_content_disposition.take();
+    let encoding = input.response_content_encoding.take();
+    let language = input.response_content_language.take();
+    let content_type = input.response_content_type.take();
+    let expires = input.response_expires.take();
+    let found = find(handler, ask!(request)).await?;
+    let mut output = shown!(HeadObjectOutput, found, checksums);
+    output.cache_control = cache_control.or(output.cache_control);
+    output.content_disposition = disposition.or(output.content_disposition);
+    output.content_encoding = encoding.or(output.content_encoding);
+    output.content_language = language.or(output.content_language);
+    output.content_type = content_type.or(output.content_type);
+    output.expires = expires.or(output.expires);
+    let mut response = S3Response::new(output);
+    if found.partial {
+        response
+            .extensions
+            .insert(HeadStatus(StatusCode::PARTIAL_CONTENT));
+    }
+    Ok(response)
+}
+
+async fn find(handler: &Handler, ask: Ask) -> S3Result<Found> {
+    names::only_version(ask.version.as_deref())?;
+    let (bucket, key) = (names::bucket(ask.bucket)?, names::key(ask.key)?);
+    let object = handler.store.object(&bucket, &key).await;
+    let Some(object) = object.map_err(|error| errors::read(&error))? else {
+        handler.bucket(&bucket)?;
+        return Err(errors::no_such_key());
+    };
+    let modified = object.version.hlc.millis();
+    match ask
+        .preconditions
+        .evaluate(&object.manifest.etag.0, modified)
+    {
+        Verdict::Hold => {}
+        Verdict::Failed => return Err(errors::precondition_failed()),
+        Verdict::NotModified => return Err(not_modified(&object)),
+    }
+    let size = object.manifest.size;
+    let range = match (ask.range, ask.part) {
+        (None, None) => None,
+        (Some(_), Some(_)) => {
+            return Err(s3_error!(
+                InvalidRequest,
+                "Cannot ask for a range and a part at once"
+            ));
+        }
+        (Some(_), None) if !still_same(ask.if_range.as_ref(), &object) => None,
+        (Some(range), None) => {
+            Some(range::satisfy(asked(range), size).map_err(|_| unsatisfiable(size))?)
+        }
+        (None, Some(number)) => {
+            let part = u32::try_from(number).ok();
+            let range = part.and_then(|part| range::part(&object.manifest.parts, size, part));
+            Some(range.ok_or_else(errors::no_such_part)?)
+        }
+    };
+    // Of an empty object no range of bytes can be named.
+    let partial = range.as_ref().is_some_and(|range| !range.is_empty());
+    Ok(Found {
+        range: range.unwrap_or(0..size),
+        partial,
+        object,
+    })
+}
+
+fn asked(range: AskedRange) -> Asked {
+    match range {
+        AskedRange::Int { first, last } => Asked::From { first, last },
+        AskedRange::Suffix { length } => Asked::Last(length),
+    }
+}
+
+/// Whether a range may be served: not if it would go with bytes of another version.
+fn still_same(if_range: Option<&HeaderValue>, object: &Object) -> bool {
+    let Some(value) = if_range else { return true };
+    let Ok(text) = value.to_str() else {
+        return false;
+    };
+    let same_tag = text.trim_matches('"') == object.manifest.etag.0;
+    same_tag
+        || Timestamp::parse(TimestampFormat::HttpDate, text).is_ok_and(|time| {
+            let modified = timestamp(object.version.hlc.millis());
+            seconds(time) == seconds(modified)
+        })
+}
+
+fn tags(condition: ETagCondition) -> TagCondition {
+    match condition {
+        ETagCondition::Any => TagCondition::Any,
+        ETagCondition::ETag(etag) => TagCondition::listed(etag.value()),
+    }
+}
+
+fn seconds(time: Timestamp) -> i64 {
+    time::OffsetDateTime::from(time).unix_timestamp()
+}
+
+fn wants_checksums(mode: Option<&ChecksumMode>) -> bool {
+    mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED)
+}
+
+/// The checksums of a manifest, if they are to be shown: of the whole object only, since they
+/// are of no use for a part of it.
+struct Checksums<'m> {
+    manifest: &'m Manifest,
+    shown: bool,
+}
+
+impl Checksums<'_> {
+    fn get(&self, algorithm: Algorithm) -> Option<String> {
+        self.manifest
+            .checksums
+            .get(algorithm.name())
+            .filter(|_| self.shown)
+            .cloned()
+    }
+
+    fn kind(&self) -> Option<ChecksumType> {
+        let any = self.shown && !self.manifest.checksums.is_empty();
+        any.then(|| ChecksumType::from_static(ChecksumType::FULL_OBJECT))
+    }
+}
+
+fn parts_count(manifest: &Manifest) -> Option<i32> {
+    match &manifest.parts {
+        Parts::Whole => None,
+        Parts::Listed(parts) => i32::try_from(parts.len()).ok(),
+    }
+}
+
+fn unsatisfiable(size: u64) -> S3Error {
+    let mut error = s3_error!(
+        InvalidRange,
+        "The object has {size} bytes, and none of these"
+    );
+    if let Ok(value) = HeaderValue::try_from(format!("bytes */{size}")) {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/xml"),
+        );
+        headers.insert(header::CONTENT_RANGE, value);
+        error.set_headers(headers);
+    }
+    error
+}
+
+fn not_modified(object: &Object) -> S3Error {
+    let mut headers = HeaderMap::new();
+    if let Ok(etag) = HeaderValue::try_from(format!("\"{}\"", object.manifest.etag.0)) {
+        headers.insert(header::ETAG, etag);
+    }
+    let mut modified = Vec::new();
+    let time = timestamp(object.version.hlc.millis());
+    if time
+        .format(TimestampFormat::HttpDate, &mut modified)
+        .is_ok()
+        && let Ok(modified) = HeaderValue::from_bytes(&modified)
+    {
+        headers.insert(header::LAST_MODIFIED, modified);
+    }
+    let mut error = s3_error!(NotModified);
+    error.set_headers(headers);
+    error
+}

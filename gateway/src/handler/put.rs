@@ -1,0 +1,182 @@
+//! `PutObject`: streamed into the store, checked whole, then committed at once.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use model::{BucketName, ETag, Manifest, ObjectKey, Parts};
+use s3s::{
+    S3Request, S3Response, S3Result,
+    dto::{ChecksumType, ETag as ShownETag, ETagCondition, PutObjectInput, PutObjectOutput},
+    s3_error,
+};
+use store::{Condition, PutObject, Uploaded};
+use tokio::sync::SemaphorePermit;
+
+use super::Handler;
+use crate::{
+    attributes::Attributes,
+    body_digests::{BodyDigests, Digests},
+    checksum::{self, Algorithm, Checksums},
+    errors, names,
+    promises::{self, Promises},
+    receive::receive,
+    unsupported,
+};
+
+/// Bytes of one put; the limit of S3. Larger objects come in parts.
+const PUT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
+
+/// Bodies up to this need no place among the large ones: one block's worth.
+const SMALL_BYTES_MAX: u64 = 1024 * 1024;
+
+/// How long a large body waits for a place.
+const PLACE_WAIT_MAX: Duration = Duration::from_secs(10);
+
+pub(super) async fn put_object(
+    handler: &Handler,
+    request: S3Request<PutObjectInput>,
+) -> S3Result<S3Response<PutObjectOutput>> {
+    let S3Request {
+        mut input,
+        headers,
+        trailing_headers,
+        ..
+    } = request;
+    unsupported::put(&input)?;
+    let size = announced_size(&headers, input.content_length)?;
+    let condition = condition(&mut input)?;
+    let attributes = Attributes::take(&mut input)?;
+    let promises = Promises::new(&mut input, &headers)?;
+    let (bucket, key) = (names::bucket(input.bucket)?, names::key(input.key)?);
+    handler.writable()?;
+    handler.bucket(&bucket)?;
+    let body = input
+        .body
+        .ok_or_else(|| s3_error!(IncompleteBody, "There is no body"))?;
+
+    let _place = place(handler, size).await?;
+    let digests = BodyDigests::new(size, checksum::hasher(|which| promises.wants(which)));
+    let received = receive(body, size, handler.store.upload(), digests).await;
+    let (uploaded, digests) = received.map_err(errors::receive)?;
+    promises.check(&digests, trailing_headers.as_ref())?;
+    handler.meter.received(size);
+
+    let output = output(&digests);
+    let put = assemble((bucket, key), condition, (uploaded, digests), attributes);
+    handler.store.put_object(put).await.map_err(errors::write)?;
+    Ok(S3Response::new(output))
+}
+
+fn assemble(
+    (bucket, key): (BucketName, ObjectKey),
+    condition: Condition,
+    (uploaded, mut digests): (Uploaded, Digests),
+    attributes: Attributes,
+) -> PutObject {
+    let Attributes { headers, metadata } = attributes;
+    let manifest = Manifest {
+        size: uploaded.size(),
+        etag: ETag(hex::encode(digests.md5)),
+        headers,
+        metadata,
+        checksums: promises::kept(&mut digests.checksums),
+        parts: Parts::Whole,
+        content: uploaded.content().clone(),
+    };
+    PutObject {
+        bucket,
+        key,
+        manifest,
+        uploaded,
+        condition,
+    }
+}
+
+fn output(digests: &Digests) -> PutObjectOutput {
+    let shown = |which| digests.checksums.get(which).map(str::to_owned);
+    let whole = || ChecksumType::from_static(ChecksumType::FULL_OBJECT);
+    PutObjectOutput {
+        checksum_crc32: shown(Algorithm::Crc32),
+        checksum_crc32c: shown(Algorithm::Crc32c),
+        checksum_crc64nvme: shown(Algorithm::Crc64Nvme),
+        checksum_sha1: shown(Algorithm::Sha1),
+        checksum_sha256: shown(Algorithm::Sha256),
+        checksum_type: (digests.checksums != Checksums::default()).then(whole),
+        e_tag: Some(ShownETag::Strong(hex::encode(digests.md5))),
+        ..PutObjectOutput::default()
+    }
+}
+
+/// Size of the object that the headers announce, before anything of it has come.
+fn announced_size(headers: &HeaderMap, content_length: Option<i64>) -> S3Result<u64> {
+    // An `aws-chunked` body is longer than the object in it.
+    let decoded = headers.get("x-amz-decoded-content-length");
+    let decoded = decoded.and_then(|value| value.to_str().ok()?.parse().ok());
+    let size = decoded.or_else(|| content_length.and_then(|length| u64::try_from(length).ok()));
+    match size {
+        None => Err(s3_error!(
+            MissingContentLength,
+            "The size of the object is not announced"
+        )),
+        Some(size) if size > PUT_BYTES_MAX => Err(s3_error!(
+            EntityTooLarge,
+            "{size} bytes: one put may have {PUT_BYTES_MAX}"
+        )),
+        Some(size) => Ok(size),
+    }
+}
+
+fn condition(input: &mut PutObjectInput) -> S3Result<Condition> {
+    match (input.if_match.take(), input.if_none_match.take()) {
+        (None, None) => Ok(Condition::None),
+        (None, Some(ETagCondition::Any)) => Ok(Condition::Absent),
+        (Some(ETagCondition::ETag(etag)), None) => Ok(Condition::Matches(ETag(etag.into_value()))),
+        _ => Err(s3_error!(
+            NotImplemented,
+            "A put takes `If-None-Match: *` or `If-Match` with an ETag, not both"
+        )),
+    }
+}
+
+/// A place for a large body. Waiting for one holds up only this client.
+async fn place(handler: &Handler, size: u64) -> S3Result<Option<SemaphorePermit<'_>>> {
+    if size <= SMALL_BYTES_MAX {
+        return Ok(None);
+    }
+    let waited = tokio::time::timeout(PLACE_WAIT_MAX, handler.uploads.acquire()).await;
+    match waited {
+        Ok(Ok(place)) => Ok(Some(place)),
+        _ => Err(s3_error!(
+            SlowDown,
+            "Too many large objects are being put; try again later"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use s3s::S3ErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn size_is_that_of_the_object_and_not_of_its_encoding() {
+        let size = |decoded: Option<&'static str>, length| {
+            let mut headers = HeaderMap::new();
+            if let Some(decoded) = decoded {
+                let decoded = http::HeaderValue::from_static(decoded);
+                headers.insert("x-amz-decoded-content-length", decoded);
+            }
+            announced_size(&headers, length).map_err(|error| error.code().clone())
+        };
+        assert_eq!(size(None, Some(7)), Ok(7));
+        assert_eq!(size(Some("5"), Some(99)), Ok(5));
+        assert_eq!(size(None, None), Err(S3ErrorCode::MissingContentLength));
+        assert_eq!(size(None, Some(-1)), Err(S3ErrorCode::MissingContentLength));
+        assert_eq!(size(None, Some(5 << 30)), Ok(PUT_BYTES_MAX));
+        assert_eq!(
+            size(None, Some((5 << 30) + 1)),
+            Err(S3ErrorCode::EntityTooLarge)
+        );
+    }
+}

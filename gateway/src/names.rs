@@ -1,0 +1,67 @@
+//! Names as clients send them, checked.
+
+use model::{BucketName, NameError, ObjectKey};
+use s3s::{S3Error, S3Result, s3_error, validation::NameValidation};
+
+/// Lets the router refuse what is no bucket name.
+pub(crate) struct BucketNames;
+
+impl NameValidation for BucketNames {
+    fn validate_bucket_name(&self, name: &str) -> bool {
+        BucketName::try_from(name.to_owned()).is_ok()
+    }
+}
+
+pub(crate) fn bucket(name: String) -> S3Result<BucketName> {
+    BucketName::try_from(name).map_err(refused)
+}
+
+pub(crate) fn key(key: String) -> S3Result<ObjectKey> {
+    ObjectKey::try_from(key).map_err(refused)
+}
+
+/// Objects here have one version, the latest: it has the name that S3 gives it in a bucket
+/// without versioning.
+pub(crate) fn only_version(version: Option<&str>) -> S3Result<()> {
+    match version {
+        None | Some("" | "null") => Ok(()),
+        Some(_) => Err(s3_error!(NoSuchVersion, "The version does not exist")),
+    }
+}
+
+fn refused(error: NameError) -> S3Error {
+    let code = match error {
+        NameError::Bucket(_) => s3s::S3ErrorCode::InvalidBucketName,
+        NameError::Key(length) if length > 1_024 => s3s::S3ErrorCode::KeyTooLongError,
+        _ => s3s::S3ErrorCode::InvalidArgument,
+    };
+    S3Error::with_message(code, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use s3s::S3ErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn names_that_break_the_rules_have_the_codes_of_s3() {
+        let code = |error: S3Error| error.code().clone();
+        let bucket = |name: &str| bucket(name.to_owned()).map_err(code);
+        let key = |name: &str| key(name.to_owned()).map_err(code);
+        assert!(bucket("photos").is_ok());
+        assert_eq!(bucket("Photos"), Err(S3ErrorCode::InvalidBucketName));
+        assert!(key("a").is_ok());
+        assert_eq!(key(&"k".repeat(1_025)), Err(S3ErrorCode::KeyTooLongError));
+        assert_eq!(key("a\0"), Err(S3ErrorCode::InvalidArgument));
+        assert!(!BucketNames.validate_bucket_name("a_b"));
+    }
+
+    #[test]
+    fn only_the_null_version_exists() {
+        assert!(only_version(None).is_ok());
+        assert!(only_version(Some("null")).is_ok());
+        let error = only_version(Some("3HL4")).expect_err("no such version");
+        assert_eq!(*error.code(), S3ErrorCode::NoSuchVersion);
+    }
+}

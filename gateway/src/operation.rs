@@ -1,0 +1,83 @@
+//! Which operation a request turned out to be: the label of its metrics.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
+
+macro_rules! operations {
+    ($($name:ident),+ $(,)?) => {
+        /// An operation that the gateway knows, or none of them.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub(crate) enum Operation {
+            /// The request was refused before it was understood.
+            None,
+            /// An operation of S3 that the gateway does not have.
+            Other,
+            $($name),+
+        }
+
+        impl Operation {
+            const ALL: &[Self] = &[Self::None, Self::Other, $(Self::$name),+];
+
+            /// Its name in S3.
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    Self::None => "none",
+                    Self::Other => "other",
+                    $(Self::$name => stringify!($name)),+
+                }
+            }
+
+            /// The operation with this name in S3.
+            pub(crate) fn named(name: &str) -> Self {
+                match name {
+                    $(stringify!($name) => Self::$name,)+
+                    _ => Self::Other,
+                }
+            }
+        }
+    };
+}
+
+operations! {
+    CreateBucket, DeleteBucket, DeleteObject, DeleteObjects, GetBucketLocation, GetObject,
+    HeadBucket, HeadObject, ListBuckets, ListObjects, ListObjectsV2, PutObject,
+}
+
+/// Where the router leaves the operation of a request. Clones are the same place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OperationSlot(Arc<AtomicU8>);
+
+impl OperationSlot {
+    pub(crate) fn set(&self, operation: Operation) {
+        self.0.store(operation as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Operation {
+        let place = usize::from(self.0.load(Ordering::Relaxed));
+        Operation::ALL
+            .get(place)
+            .copied()
+            .unwrap_or(Operation::None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_survives_its_slot_and_its_name() {
+        for &operation in Operation::ALL {
+            let slot = OperationSlot::default();
+            assert_eq!(slot.get(), Operation::None);
+            slot.clone().set(operation);
+            assert_eq!(slot.get(), operation);
+            if operation != Operation::None {
+                assert_eq!(Operation::named(operation.name()), operation);
+            }
+        }
+        assert_eq!(Operation::named("GetBucketAcl"), Operation::Other);
+    }
+}

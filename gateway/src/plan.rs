@@ -1,0 +1,85 @@
+//! Which stored bytes a range of an object is made of, in order. Pure: nothing is read here.
+//!
+//! The pieces cover the range exactly, and each is a part of one block or one segment that the
+//! range really needs; the reader counts on both.
+
+use std::{collections::VecDeque, ops::Range};
+
+use bytes::Bytes;
+use model::{BlockKind, BlockRef, Content, Segment};
+
+/// A part of a stored run of bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Piece {
+    pub(crate) kind: BlockKind,
+    pub(crate) stored: BlockRef,
+    /// Of a block: which of its bytes. Of a segment: which bytes of what its blocks hold.
+    pub(crate) range: Range<u64>,
+}
+
+/// How a range is read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Plan {
+    /// It is in the manifest.
+    Inline(Bytes),
+    Pieces(VecDeque<Piece>),
+}
+
+/// Plans a range of a body. What lies past the end of the body has no bytes.
+pub(crate) fn plan(content: &Content, range: Range<u64>) -> Plan {
+    match content {
+        Content::Inline(body) => {
+            let clamp = |at: u64| usize::try_from(at).map_or(body.len(), |at| at.min(body.len()));
+            let (start, end) = (clamp(range.start), clamp(range.end));
+            Plan::Inline(body.slice(start.min(end)..end))
+        }
+        Content::Blocks(blocks) => Plan::Pieces(cover_blocks(blocks, range)),
+        Content::Segments(segments) => {
+            let runs = segments
+                .iter()
+                .map(|s| (BlockKind::Segment, s.stored, s.span));
+            Plan::Pieces(cover(runs, range))
+        }
+    }
+}
+
+/// Plans a range of what a segment's blocks hold.
+pub(crate) fn expand(segment: &Segment, range: Range<u64>) -> VecDeque<Piece> {
+    cover_blocks(&segment.0, range)
+}
+
+fn cover_blocks(blocks: &[BlockRef], range: Range<u64>) -> VecDeque<Piece> {
+    cover(
+        blocks
+            .iter()
+            .map(|b| (BlockKind::Block, *b, u64::from(b.length))),
+        range,
+    )
+}
+
+fn cover(
+    runs: impl Iterator<Item = (BlockKind, BlockRef, u64)>,
+    range: Range<u64>,
+) -> VecDeque<Piece> {
+    let mut pieces = VecDeque::new();
+    let mut start = 0_u64;
+    for (kind, stored, span) in runs {
+        if start >= range.end {
+            break;
+        }
+        let end = start.saturating_add(span);
+        let (from, to) = (range.start.max(start), range.end.min(end));
+        if from < to {
+            pieces.push_back(Piece {
+                kind,
+                stored,
+                range: from - start..to - start,
+            });
+        }
+        start = end;
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests;

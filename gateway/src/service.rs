@@ -1,0 +1,108 @@
+//! One HTTP request: what s3s cannot do itself, and what is counted.
+
+use std::{pin::Pin, sync::Arc};
+
+use http::{Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use s3s::{
+    Body, HttpError, HttpResponse,
+    config::{S3Config, StaticConfigProvider},
+    s3_error,
+    service::{S3Service, S3ServiceBuilder},
+};
+use tokio::time::Instant;
+
+use crate::{
+    auth::{Access, Auth, RootKeys},
+    chunk_limit,
+    handler::{Handler, get::HeadStatus},
+    meter::Meter,
+    names::BucketNames,
+    operation::OperationSlot,
+};
+
+/// Bytes of a request's XML: 1,000 keys of 1 KiB in `DeleteObjects`, each byte of them escaped.
+const XML_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Answers requests; clones are handles to the same service.
+#[derive(Clone)]
+pub(crate) struct Service {
+    s3: S3Service,
+    meter: Meter,
+}
+
+impl Service {
+    pub(crate) fn new(handler: Handler, keys: RootKeys) -> Self {
+        let meter = handler.meter.clone();
+        let mut config = S3Config::default();
+        config.xml_max_body_size = XML_BYTES_MAX;
+        let mut builder = S3ServiceBuilder::new(handler);
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+        builder.set_auth(Auth::new(keys));
+        builder.set_access(Access);
+        builder.set_validation(BucketNames);
+        Self {
+            s3: builder.build(),
+            meter,
+        }
+    }
+
+    /// Answers one request.
+    pub(crate) async fn answer(self, request: Request<Body>) -> Result<HttpResponse, HttpError> {
+        let started = Instant::now();
+        let head_only = request.method() == Method::HEAD;
+        let slot = OperationSlot::default();
+        let answer = if is_form(&request) {
+            let error = s3_error!(NotImplemented, "Uploads by HTML form are not available");
+            error
+                .to_http_response()
+                .map_err(|error| HttpError::new(error.into()))
+        } else {
+            let (mut parts, body) = request.into_parts();
+            parts.extensions.insert(slot.clone());
+            let body = chunk_limit::limit(&parts.headers, body);
+            self.s3.call(Request::from_parts(parts, body)).await
+        };
+        let answer = answer.map(|answer| adjust(answer, head_only));
+        let status = answer
+            .as_ref()
+            .map_or(StatusCode::INTERNAL_SERVER_ERROR, Response::status);
+        self.meter.answered(slot.get(), status, started.elapsed());
+        answer
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Service {
+    type Response = HttpResponse;
+    type Error = HttpError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        Box::pin(self.clone().answer(request.map(Body::from)))
+    }
+}
+
+/// A form holds a whole object, which s3s takes into memory before it looks at the signature.
+fn is_form(request: &Request<Body>) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    request.method() == Method::POST
+        && content_type.is_some_and(|value| {
+            let form = b"multipart/form-data";
+            value
+                .as_bytes()
+                .get(..form.len())
+                .is_some_and(|v| v.eq_ignore_ascii_case(form))
+        })
+}
+
+/// Sets the status that s3s could not, and takes away the body where HTTP allows none: hyper
+/// does that for HTTP/1.1 only.
+fn adjust(mut response: HttpResponse, head_only: bool) -> HttpResponse {
+    if let Some(HeadStatus(status)) = response.extensions_mut().remove::<HeadStatus>() {
+        *response.status_mut() = status;
+    }
+    if head_only || response.status() == StatusCode::NOT_MODIFIED {
+        *response.body_mut() = Body::empty();
+    }
+    response
+}

@@ -1,0 +1,11 @@
+//! Requests as clients send them, signed, against a store in a temporary directory.
+
+mod buckets;
+mod limits;
+mod listing;
+mod misses;
+mod objects;
+mod reads;
+mod server;
+mod site;
+mod wire;

@@ -1,0 +1,53 @@
+//! Kinds of records, and their names in the `.avsc` files and in envelopes.
+
+/// A kind of record.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Kind {
+    Envelope,
+    Heartbeat,
+    ObjectPut,
+    ObjectDeleted,
+    BucketPut,
+    BucketDeleted,
+    Attributes,
+    UserPut,
+    UserDeleted,
+}
+
+impl Kind {
+    /// The kinds that an envelope seals.
+    pub(crate) const CHANGES: [Self; 7] = [
+        Self::ObjectPut,
+        Self::ObjectDeleted,
+        Self::BucketPut,
+        Self::BucketDeleted,
+        Self::Attributes,
+        Self::UserPut,
+        Self::UserDeleted,
+    ];
+
+    /// Name of the record.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Envelope => "envelope",
+            Self::Heartbeat => "heartbeat",
+            Self::ObjectPut => "object_put",
+            Self::ObjectDeleted => "object_deleted",
+            Self::BucketPut => "bucket_put",
+            Self::BucketDeleted => "bucket_deleted",
+            Self::Attributes => "attributes",
+            Self::UserPut => "user_put",
+            Self::UserDeleted => "user_deleted",
+        }
+    }
+
+    /// The kind of change of this name, if this release knows it.
+    pub(crate) fn of_change(name: &str) -> Option<Self> {
+        Self::CHANGES.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A Rust type of a record: its fields are those of the `.avsc` file, in order.
+pub(crate) trait Record {
+    const KIND: Kind;
+}

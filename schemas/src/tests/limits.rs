@@ -1,0 +1,85 @@
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use bytes::Bytes;
+use model::{
+    BLOCKS_PER_SEGMENT, BlockHash, BlockRef, Change, Content, EVENT_BYTES_MAX, Manifest, ObjectKey,
+    Part, Parts, SegmentRef,
+};
+
+use super::samples::{bucket, codec, event, manifest, put, version};
+use crate::{CodecError, registry::REGISTRY};
+
+const TIB: u64 = 1 << 40;
+
+#[test]
+fn no_event_is_above_512_kib_for_10_000_parts_and_5_tib() {
+    let segment = |n: u32| SegmentRef {
+        stored: BlockRef {
+            hash: BlockHash::of(&n.to_be_bytes()),
+            length: u32::try_from(36 * BLOCKS_PER_SEGMENT).unwrap(),
+        },
+        span: (BLOCKS_PER_SEGMENT as u64) << 20,
+    };
+    let part = Part {
+        size: (5 * TIB).div_ceil(10_000),
+        md5: [9; 16],
+    };
+    // All that S3 lets a client name: 8 KiB of headers, 2 KiB of them metadata, a key of 1 KiB.
+    let pair = |bytes| BTreeMap::from([("name".to_owned(), "v".repeat(bytes))]);
+    let segments = (0..5_120).map(segment).collect();
+    let manifest = Manifest {
+        parts: Parts::Listed(vec![part; 10_000]),
+        headers: pair(6 * 1_024),
+        metadata: pair(2 * 1_024),
+        ..manifest(5 * TIB, Content::Segments(segments))
+    };
+    let change = Change::ObjectPut {
+        bucket: bucket(),
+        key: ObjectKey::try_from("k".repeat(1_024)).unwrap(),
+        birth: version(u64::MAX),
+        manifest: Box::new(manifest),
+    };
+    let event = event(change);
+    let sealed = codec().seal(&event).unwrap();
+    assert!(sealed.payload.len() <= EVENT_BYTES_MAX);
+    assert_eq!(codec().open(&sealed.payload).unwrap(), event);
+}
+
+#[test]
+fn an_event_that_would_be_too_large_is_refused() {
+    let body = Bytes::from(vec![0; EVENT_BYTES_MAX]);
+    let inline = manifest(body.len() as u64, Content::Inline(body));
+    let metadata = Manifest {
+        metadata: BTreeMap::from([("name".to_owned(), "v".repeat(EVENT_BYTES_MAX))]),
+        ..manifest(0, Content::Inline(Bytes::new()))
+    };
+    for manifest in [inline, metadata] {
+        let error = codec().seal(&event(put(manifest))).unwrap_err();
+        let CodecError::TooLarge { bytes } = error else {
+            panic!("{error}");
+        };
+        assert!(bytes > EVENT_BYTES_MAX && !error.is_curable());
+    }
+}
+
+#[test]
+fn an_event_of_exactly_the_limit_is_sealed_and_one_byte_more_is_not() {
+    let inline = |bytes| {
+        let body = Bytes::from(vec![1; bytes]);
+        event(put(manifest(0, Content::Inline(body))))
+    };
+    let guess = EVENT_BYTES_MAX - 1_024;
+    let around = codec().seal(&inline(guess)).unwrap().payload.len() - guess;
+    let exact = codec().seal(&inline(EVENT_BYTES_MAX - around)).unwrap();
+    assert_eq!(exact.payload.len(), EVENT_BYTES_MAX);
+    assert!(codec().open(&exact.payload).is_ok());
+    let above = codec().seal(&inline(EVENT_BYTES_MAX - around + 1));
+    assert!(matches!(above, Err(CodecError::TooLarge { bytes }) if bytes == EVENT_BYTES_MAX + 1));
+}
+
+#[test]
+fn no_claimed_length_makes_the_reader_allocate_more_than_an_event() {
+    LazyLock::force(&REGISTRY);
+    let limit = apache_avro::util::max_allocation_bytes(usize::MAX);
+    assert_eq!(limit, EVENT_BYTES_MAX);
+}

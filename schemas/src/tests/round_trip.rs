@@ -1,0 +1,176 @@
+//! Any event and any heartbeat reads back as it was.
+
+use std::collections::BTreeMap;
+
+use model::{
+    Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, Content, Digest, ETag, Epoch,
+    Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part, Partition, Parts, Position, Register,
+    SegmentRef, Seq, SiteId, User, UserId, Version,
+};
+use proptest::prelude::{BoxedStrategy, Strategy, any, prop, prop_oneof, proptest};
+
+use super::samples::codec;
+
+fn version() -> impl Strategy<Value = Version> + Clone {
+    any::<(u64, [u8; 16])>().prop_map(|(hlc, site)| Version {
+        hlc: Hlc(hlc),
+        site: SiteId(site),
+    })
+}
+
+fn bucket() -> impl Strategy<Value = BucketName> {
+    "[a-z0-9][a-z0-9-]{1,61}[a-z]".prop_map(|name| BucketName::try_from(name).unwrap())
+}
+
+fn key() -> impl Strategy<Value = ObjectKey> {
+    "[^\0]{1,60}".prop_map(|key| ObjectKey::try_from(key).unwrap())
+}
+
+fn user() -> impl Strategy<Value = UserId> {
+    "[A-Za-z0-9_-]{1,64}".prop_map(|id| UserId::try_from(id).unwrap())
+}
+
+fn block() -> impl Strategy<Value = BlockRef> + Clone {
+    any::<([u8; 32], u32)>().prop_map(|(hash, length)| BlockRef {
+        hash: BlockHash(Digest(hash)),
+        length,
+    })
+}
+
+fn content() -> BoxedStrategy<Content> {
+    let segment = (block(), any::<u64>()).prop_map(|(stored, span)| SegmentRef { stored, span });
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..300).prop_map(|body| Content::Inline(body.into())),
+        prop::collection::vec(block(), 0..9).prop_map(Content::Blocks),
+        prop::collection::vec(segment, 0..9).prop_map(Content::Segments),
+    ]
+    .boxed()
+}
+
+fn parts() -> BoxedStrategy<Parts> {
+    let part = any::<(u64, [u8; 16])>().prop_map(|(size, md5)| Part { size, md5 });
+    let listed = prop::collection::vec(part, 0..9).prop_map(Parts::Listed);
+    prop_oneof![proptest::strategy::Just(Parts::Whole), listed].boxed()
+}
+
+fn manifest() -> BoxedStrategy<Manifest> {
+    let texts = || prop::collection::btree_map(any::<String>(), any::<String>(), 0..4);
+    let texts = (texts(), texts(), texts());
+    (any::<(u64, String)>(), texts, parts(), content())
+        .prop_map(|((size, etag), texts, parts, content)| {
+            let (headers, metadata, checksums) = texts;
+            Manifest {
+                size,
+                etag: ETag(etag),
+                headers,
+                metadata,
+                checksums,
+                parts,
+                content,
+            }
+        })
+        .boxed()
+}
+
+fn attributes() -> BoxedStrategy<Attributes> {
+    let value = prop::collection::vec(any::<u8>(), 0..99);
+    let register = (version(), value).prop_map(|(version, value)| Register {
+        version,
+        value: value.into(),
+    });
+    let registers = prop::collection::btree_map(any::<String>(), register, 0..4);
+    registers
+        .prop_map(|registers: BTreeMap<_, _>| Attributes(registers))
+        .boxed()
+}
+
+fn user_state() -> BoxedStrategy<User> {
+    any::<(String, String, String, bool)>()
+        .prop_map(|(name, access_key, secret_key, enabled)| User {
+            name,
+            access_key,
+            secret_key,
+            enabled,
+        })
+        .boxed()
+}
+
+fn change() -> BoxedStrategy<Change> {
+    let object = || (bucket(), key(), version());
+    let put = (object(), manifest()).prop_map(|((bucket, key, birth), manifest)| {
+        let manifest = Box::new(manifest);
+        Change::ObjectPut {
+            bucket,
+            key,
+            birth,
+            manifest,
+        }
+    });
+    let deleted =
+        object().prop_map(|(bucket, key, birth)| Change::ObjectDeleted { bucket, key, birth });
+    let attributes =
+        (object(), attributes()).prop_map(|((bucket, key, of), attributes)| Change::Attributes {
+            bucket,
+            key,
+            of,
+            attributes,
+        });
+    let state = (version(), user()).prop_map(|(birth, owner)| Bucket { birth, owner });
+    prop_oneof![
+        put,
+        deleted,
+        attributes,
+        (bucket(), state).prop_map(|(bucket, state)| Change::BucketPut { bucket, state }),
+        bucket().prop_map(|bucket| Change::BucketDeleted { bucket }),
+        (user(), user_state()).prop_map(|(user, state)| Change::UserPut { user, state }),
+        user().prop_map(|user| Change::UserDeleted { user }),
+    ]
+    .boxed()
+}
+
+fn position() -> impl Strategy<Value = Position> {
+    any::<([u8; 16], u64, u16, u64)>().prop_map(|(site, epoch, partition, seq)| Position {
+        site: SiteId(site),
+        epoch: Epoch(epoch),
+        partition: Partition(partition),
+        seq: Seq(seq),
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_event_reads_back(
+        position in position(),
+        version in version(),
+        (prev, volume) in any::<([u8; 32], u64)>(),
+        change in change(),
+    ) {
+        let prev = Digest(prev);
+        let event = Event { position, version, prev, volume, change };
+        let sealed = codec().seal(&event).unwrap();
+        let again = codec().seal(&event).unwrap();
+        assert_ne!(sealed.payload, again.payload, "each seal has a nonce of its own");
+        assert_eq!(codec().open(&sealed.payload).unwrap(), event);
+        let envelope = codec().envelope(&sealed.payload).unwrap();
+        assert_eq!((envelope.prev, envelope.volume), (prev, volume));
+        assert_eq!(envelope.sealed_event(sealed.payload.clone()), sealed);
+    }
+
+    #[test]
+    fn any_heartbeat_reads_back(
+        position in position(),
+        (digest, volume, time) in any::<([u8; 32], u64, u64)>(),
+    ) {
+        let heartbeat = Heartbeat {
+            site: position.site,
+            epoch: position.epoch,
+            partition: position.partition,
+            written: position.seq,
+            digest: Digest(digest),
+            volume,
+            time: Millis(time),
+        };
+        let bytes = codec().encode_heartbeat(&heartbeat);
+        assert_eq!(codec().decode_heartbeat(&bytes).unwrap(), heartbeat);
+    }
+}

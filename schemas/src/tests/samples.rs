@@ -1,0 +1,176 @@
+//! Fixed values that the other tests encode.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use model::{
+    Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, Content, Digest, ETag, Epoch,
+    Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part, Partition, Parts, Position, Register,
+    SegmentRef, Seq, SiteId, User, UserId, Version,
+};
+
+use crate::{Codec, Keys};
+
+pub(super) const KEY_FILE: &str =
+    "main:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+pub(super) const NONCE: [u8; 24] = [5; 24];
+
+pub(super) fn keys() -> Keys {
+    Keys::parse(KEY_FILE, "test").unwrap()
+}
+
+pub(super) fn codec() -> Codec {
+    Codec::new(keys())
+}
+
+pub(super) fn version(n: u64) -> Version {
+    Version {
+        hlc: Hlc(n),
+        site: SiteId([7; 16]),
+    }
+}
+
+pub(super) fn bucket() -> BucketName {
+    BucketName::try_from("bucket".to_owned()).unwrap()
+}
+
+pub(super) fn key() -> ObjectKey {
+    ObjectKey::try_from("dir/ünïcode 🪢".to_owned()).unwrap()
+}
+
+pub(super) fn user() -> UserId {
+    UserId::try_from("root".to_owned()).unwrap()
+}
+
+pub(super) fn block(n: u8) -> BlockRef {
+    BlockRef {
+        hash: BlockHash::of(&[n]),
+        length: 5,
+    }
+}
+
+pub(super) fn manifest(size: u64, content: Content) -> Manifest {
+    let pair = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+    Manifest {
+        size,
+        etag: ETag("5d41402abc4b2a76b9719d911017c592".to_owned()),
+        headers: pair("content-type", "text/plain"),
+        metadata: pair("colour", "blue"),
+        checksums: pair("crc32c", "AAAAAA=="),
+        parts: Parts::Whole,
+        content,
+    }
+}
+
+pub(super) fn put(manifest: Manifest) -> Change {
+    Change::ObjectPut {
+        bucket: bucket(),
+        key: key(),
+        birth: version(1),
+        manifest: Box::new(manifest),
+    }
+}
+
+pub(super) fn event(change: Change) -> Event {
+    Event {
+        position: Position {
+            site: SiteId([7; 16]),
+            epoch: Epoch(1_700_000_000_000),
+            partition: Partition(9),
+            seq: Seq(42),
+        },
+        version: version(77 << 16),
+        prev: Digest::of(b"before"),
+        volume: 99,
+        change,
+    }
+}
+
+pub(super) fn heartbeat() -> Heartbeat {
+    Heartbeat {
+        site: SiteId([7; 16]),
+        epoch: Epoch(1_700_000_000_000),
+        partition: Partition(9),
+        written: Seq(42),
+        digest: Digest::of(b"x"),
+        volume: 99,
+        time: Millis(1_700_000_000_001),
+    }
+}
+
+/// One change of each kind, and of each kind of content, under the name of its golden sample.
+pub(super) fn changes() -> Vec<(&'static str, Change)> {
+    let inline = manifest(5, Content::Inline(Bytes::from_static(b"hello")));
+    let blocks = manifest(10, Content::Blocks(vec![block(1), block(2)]));
+    vec![
+        ("object_put_inline", put(inline)),
+        ("object_put_blocks", put(blocks)),
+        ("object_put_segments", put(multipart())),
+        ("object_deleted", object_deleted()),
+        ("bucket_put", bucket_put()),
+        ("bucket_deleted", Change::BucketDeleted { bucket: bucket() }),
+        ("attributes", attributes()),
+        ("user_put", user_put()),
+        ("user_deleted", Change::UserDeleted { user: user() }),
+    ]
+}
+
+fn multipart() -> Manifest {
+    let part = |size, md5| Part {
+        size,
+        md5: [md5; 16],
+    };
+    let segment = SegmentRef {
+        stored: block(3),
+        span: 10,
+    };
+    Manifest {
+        parts: Parts::Listed(vec![part(4, 1), part(6, 2)]),
+        ..manifest(10, Content::Segments(vec![segment]))
+    }
+}
+
+fn object_deleted() -> Change {
+    Change::ObjectDeleted {
+        bucket: bucket(),
+        key: key(),
+        birth: version(1),
+    }
+}
+
+fn bucket_put() -> Change {
+    let state = Bucket {
+        birth: version(1),
+        owner: user(),
+    };
+    Change::BucketPut {
+        bucket: bucket(),
+        state,
+    }
+}
+
+fn attributes() -> Change {
+    let register = Register {
+        version: version(3),
+        value: Bytes::from_static(b"<Tagging/>"),
+    };
+    Change::Attributes {
+        bucket: bucket(),
+        key: key(),
+        of: version(2),
+        attributes: Attributes(BTreeMap::from([("tags".to_owned(), register)])),
+    }
+}
+
+fn user_put() -> Change {
+    let state = User {
+        name: "Root".to_owned(),
+        access_key: "AK".to_owned(),
+        secret_key: "hidden-from-errors".to_owned(),
+        enabled: true,
+    };
+    Change::UserPut {
+        user: user(),
+        state,
+    }
+}
