@@ -31,7 +31,8 @@ impl Blocks {
     /// the same.
     pub(crate) async fn put(&self, hash: BlockHash, payload: PutPayload) -> Result<(), BlockError> {
         let put = self.files.put(&path(hash), payload).await;
-        put.map(|_| ()).map_err(|cause| BlockError::Io(hash, cause))
+        put.map(|_| ())
+            .map_err(|cause| BlockError::Io(hash, Box::new(cause)))
     }
 
     /// The verified bytes; `None` if there is no such file.
@@ -39,12 +40,12 @@ impl Blocks {
         let found = match self.files.get(&path(hash)).await {
             Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(cause) => return Err(BlockError::Io(hash, cause)),
+            Err(cause) => return Err(BlockError::Io(hash, Box::new(cause))),
         };
         let bytes = found
             .bytes()
             .await
-            .map_err(|cause| BlockError::Io(hash, cause))?;
+            .map_err(|cause| BlockError::Io(hash, Box::new(cause)))?;
         if BlockHash::of(&bytes) == hash {
             Ok(Some(bytes))
         } else {
@@ -56,7 +57,7 @@ impl Blocks {
     pub(crate) async fn delete(&self, hash: BlockHash) -> Result<(), BlockError> {
         match self.files.delete(&path(hash)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(cause) => Err(BlockError::Io(hash, cause)),
+            Err(cause) => Err(BlockError::Io(hash, Box::new(cause))),
         }
     }
 

@@ -259,7 +259,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let bytes = self.shared.blocks.get(hash).await;
-        let bytes = bytes.map_err(|cause: BlockError| KeepError::Delete(hash, cause))?;
+        let bytes = bytes.map_err(|cause: BlockError| KeepError::Delete(hash, Box::new(cause)))?;
         let segment = bytes.and_then(|bytes| Segment::from_bytes(&bytes).ok());
         Ok(segment.map(|segment| segment.0).unwrap_or_default())
     }

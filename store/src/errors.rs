@@ -88,7 +88,7 @@ pub enum KeepError {
     #[error(transparent)]
     Failed(#[from] CommitError),
     #[error("delete block `{0}`")]
-    Delete(BlockHash, #[source] BlockError),
+    Delete(BlockHash, #[source] Box<BlockError>),
 }
 
 /// Why something could not be read.
@@ -107,7 +107,7 @@ pub enum BlockError {
     #[error("block `{0}` is damaged on disk")]
     Damaged(BlockHash),
     #[error("block `{0}`: storage failed")]
-    Io(BlockHash, #[source] object_store::Error),
+    Io(BlockHash, #[source] Box<object_store::Error>),
     #[error(transparent)]
     Read(#[from] ReadError),
 }
@@ -177,5 +177,5 @@ pub enum OpenError {
     #[error("start the store")]
     Commit(#[from] CommitError),
     #[error("sweep blocks that nothing names")]
-    Sweep(#[source] KeepError),
+    Sweep(#[source] Box<KeepError>),
 }

@@ -96,7 +96,10 @@ impl Store {
         let store = Self {
             shared: Arc::new(Shared::new(parts)),
         };
-        store.sweep().await.map_err(OpenError::Sweep)?;
+        store
+            .sweep()
+            .await
+            .map_err(|error| OpenError::Sweep(Box::new(error)))?;
         Ok(store)
     }
 
@@ -106,7 +109,7 @@ impl Store {
         while let Some(file) = files.next().await {
             let hash = file.map_err(|cause| {
                 let unknown = model::BlockHash(model::Digest::ZERO);
-                KeepError::Delete(unknown, BlockError::Io(unknown, cause))
+                KeepError::Delete(unknown, Box::new(BlockError::Io(unknown, Box::new(cause))))
             })?;
             let key = BlockRecord::key(hash);
             let known = self.shared.engine.get(Table::Blocks, &key);
