@@ -1,0 +1,109 @@
+//! The command line. Exit codes: 0 done, 1 failed, 2 usage (a wrong configuration is usage).
+
+mod certs;
+mod config;
+pub(crate) mod demo;
+mod site;
+mod store;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Multi-site replication for S3-compatible object storage.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a site.
+    Site(ConfigArgs),
+    /// Check a configuration, or print an example.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Make a CA, a certificate for each site, and a class key.
+    Certs(certs::CertsArgs),
+    /// Run two sites on this machine, `east` and `west`, and watch them.
+    Demo(demo::DemoArgs),
+    /// Work on the data of a site that is stopped.
+    #[command(subcommand)]
+    Store(store::StoreCommand),
+}
+
+/// Where the configuration is.
+#[derive(clap::Args)]
+pub(crate) struct ConfigArgs {
+    /// Configuration file; `towline config example` prints one.
+    #[arg(long, env = "TOWLINE_CONFIG", value_name = "FILE")]
+    config: PathBuf,
+    /// Set one key over file and environment, as in `--set s3.listen=127.0.0.1:9000`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+/// Why a command ended badly: one line.
+pub(crate) enum Failure {
+    /// Exit code 2.
+    Usage(String),
+    /// Exit code 1.
+    Failed(String),
+}
+
+impl Failure {
+    /// A failure with an error and its causes.
+    pub(crate) fn of(error: &dyn std::error::Error) -> Self {
+        let mut line = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            line.push_str(": ");
+            line.push_str(&error.to_string());
+            cause = error.source();
+        }
+        Self::Failed(line)
+    }
+}
+
+impl ConfigArgs {
+    pub(crate) fn load(&self) -> Result<ops::Config, Failure> {
+        let mut flags = Vec::new();
+        for set in &self.set {
+            let Some((key, value)) = set.split_once('=') else {
+                let line = format!("--set {set}: write it like `--set s3.listen=127.0.0.1:9000`");
+                return Err(Failure::Usage(line));
+            };
+            flags.push((key.to_owned(), value.to_owned()));
+        }
+        let variables = std::env::vars_os();
+        let variables =
+            variables.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        ops::Config::load(&self.config, variables, &flags)
+            .map_err(|error| Failure::Usage(error.to_string()))
+    }
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Site(args) => site::run(&args),
+        Command::Config(command) => config::run(&command),
+        Command::Certs(args) => certs::run(&args),
+        Command::Demo(args) => demo::run(args),
+        Command::Store(command) => store::run(&command),
+    }
+}
+
+/// Runs a future on a runtime of its own.
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| Failure::of(&error))?;
+    let outcome = runtime.block_on(future);
+    // What is left are connections of clients that do not end by themselves.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    outcome
+}

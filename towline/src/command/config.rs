@@ -1,0 +1,22 @@
+//! `towline config check|example`.
+
+use super::{ConfigArgs, Failure};
+
+#[derive(clap::Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check a configuration whole, without starting anything.
+    Check(ConfigArgs),
+    /// Print a commented example.
+    Example,
+}
+
+pub(super) fn run(command: &ConfigCommand) -> Result<(), Failure> {
+    match command {
+        ConfigCommand::Check(args) => {
+            let config = args.load()?;
+            println!("configuration of site `{}` is in order", config.site.name);
+        }
+        ConfigCommand::Example => print!("{}", ops::config::EXAMPLE),
+    }
+    Ok(())
+}

@@ -1,0 +1,241 @@
+//! A site: its roles over one store, wired together.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bus::{
+    DirectLog, HeartbeatCodec, Log,
+    kafka::{KafkaConfig, KafkaLog, KafkaPublisher, KafkaTls, TopicPlan},
+};
+use consumer::{Limits, Origin, Replication, ReplicationParts};
+use gateway::{Gateway, ReadMiss, RootKeys};
+use model::{SiteId, SiteName};
+use ops::{
+    Config, Metrics, Shutdown, SystemClock,
+    link::{LinkClient, LinkServer},
+    tls::LinkTls,
+};
+use producer::FetchService;
+use schemas::{Codec, Keys};
+use store::{CollectorOptions, Options, Refusal, Sizes, Store};
+use tokio::net::TcpListener;
+
+use crate::{admin::Admin, command::Failure, miss::Miss};
+
+/// For everything to end after a signal: requests have 10 seconds of it.
+pub(crate) const STOP_MAX: Duration = Duration::from_secs(15);
+/// Between two passes of the collector.
+const COLLECT: Duration = Duration::from_secs(1);
+
+/// A site that runs.
+pub(crate) struct Site {
+    pub(crate) name: SiteName,
+    pub(crate) s3: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) store: Store,
+    pub(crate) metrics: Metrics,
+}
+
+impl Site {
+    /// Starts every role that the configuration asks for. Ready when this returns.
+    pub(crate) async fn start(config: Config, shutdown: &Shutdown) -> Result<Self, Failure> {
+        let keys = Keys::load(&config.keys.file).map_err(|error| Failure::of(&error))?;
+        let codec = Codec::new(keys);
+        let metrics = Metrics::new();
+        let s3 = bind(config.s3.listen, "s3.listen").await?;
+        let admin = bind(config.admin.listen, "admin.listen").await?;
+        let store = open(&config, codec.clone(), metrics.clone()).await?;
+        if let Some(origin) = config.origins.first() {
+            store.refuse(Refusal::Secondary {
+                primary: origin.name.to_string(),
+            });
+        }
+        let site = Self {
+            name: config.site.name.clone(),
+            s3: address(&s3)?,
+            admin: address(&admin)?,
+            store: store.clone(),
+            metrics: metrics.clone(),
+        };
+        stop_when_failed(&store, shutdown);
+        let collector = CollectorOptions {
+            history_window: config.history.window,
+            interval: COLLECT,
+        };
+        let collect = store::collect_forever(store.clone(), collector, shutdown.token());
+        shutdown.spawn("collector", collect);
+        publish(&config, &site, &codec, shutdown);
+        let miss = link(&config, &site, &codec, shutdown).await?;
+        let gateway = Gateway::new(
+            gateway_options(&config)?,
+            store.clone(),
+            miss,
+            metrics.clone(),
+        );
+        shutdown.spawn("gateway", gateway.serve(s3, shutdown.token()));
+        let answers = Admin { store, metrics };
+        let answer = move |request| {
+            let response = answers.answer(&request);
+            async move { response }
+        };
+        shutdown.spawn(
+            "admin",
+            ops::http::serve_plain(admin, answer, shutdown.token()),
+        );
+        Ok(site)
+    }
+}
+
+async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| Failure::Failed(format!("key `{key}`: bind `{address}`: {error}")))
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    listener.local_addr().map_err(|error| Failure::of(&error))
+}
+
+async fn open(config: &Config, codec: Codec, metrics: Metrics) -> Result<Store, Failure> {
+    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let options = Options {
+        directory: config.site.data.clone(),
+        name: config.site.name.clone(),
+        partitions: config.site.partitions,
+        new_site: SiteId(rand::Rng::random(&mut rand::rng())),
+        sizes: Sizes {
+            block: size(config.s3.block_size),
+            inline_max: size(config.s3.inline_max),
+        },
+        reserve: config.storage.reserve,
+        codec,
+        clock: Arc::new(SystemClock),
+        metrics,
+    };
+    Store::open(options)
+        .await
+        .map_err(|error| Failure::of(&error))
+}
+
+/// Law of the store: after a failed commit only a restart can tell what is on disk.
+fn stop_when_failed(store: &Store, shutdown: &Shutdown) {
+    let (mut failed, token) = (store.failed(), shutdown.token());
+    shutdown.spawn("store", async move {
+        tokio::select! {
+            () = token.cancelled() => Ok(()),
+            failed = failed.wait_for(|failed| *failed) => match failed {
+                Ok(_) => Err("a commit failed; start the site again to recover"),
+                Err(_) => Ok(()),
+            },
+        }
+    });
+}
+
+fn kafka_config(config: &Config) -> Option<KafkaConfig> {
+    let kafka = config.kafka.as_ref()?;
+    let tls = match (&kafka.ca, &kafka.cert, &kafka.key) {
+        (Some(ca), Some(cert), Some(key)) => Some(KafkaTls {
+            ca: ca.clone(),
+            cert: cert.clone(),
+            key: key.clone(),
+        }),
+        _ => None,
+    };
+    Some(KafkaConfig {
+        brokers: kafka
+            .bootstrap
+            .split(',')
+            .map(|broker| broker.trim().to_owned())
+            .collect(),
+        client_id: format!("towline-{}", config.site.name),
+        tls,
+        linger: kafka.linger,
+    })
+}
+
+/// A primary with Kafka publishes its history.
+fn publish(config: &Config, site: &Site, codec: &Codec, shutdown: &Shutdown) {
+    let (Some(kafka), Some(client)) = (&config.kafka, kafka_config(config)) else {
+        return;
+    };
+    if !config.origins.is_empty() {
+        return;
+    }
+    let plan = TopicPlan {
+        site: config.site.name.clone(),
+        partitions: config.site.partitions,
+        replication: kafka.replication,
+        min_in_sync: kafka.min_insync,
+        history_window: config.history.window,
+    };
+    let heartbeats: Arc<dyn HeartbeatCodec> = Arc::new(codec.clone());
+    let publisher = Arc::new(KafkaPublisher::new(client, plan, heartbeats));
+    let (store, metrics) = (site.store.clone(), site.metrics.clone());
+    let publish = producer::publish_forever(store, publisher, metrics, shutdown.token());
+    shutdown.spawn("publisher", publish);
+}
+
+/// The fetch service, and replication from the origin if there is one.
+async fn link(
+    config: &Config,
+    site: &Site,
+    codec: &Codec,
+    shutdown: &Shutdown,
+) -> Result<Option<Arc<dyn ReadMiss>>, Failure> {
+    let Some(link) = &config.link else {
+        return Ok(None);
+    };
+    let tls = LinkTls::load(&link.ca, (&link.cert, &link.key), &link.allow);
+    let tls = tls.map_err(|error| Failure::of(&error))?;
+    let server = LinkServer::bind(link.listen, tls.clone())
+        .await
+        .map_err(|error| {
+            Failure::Failed(format!(
+                "key `link.listen`: bind `{}`: {error}",
+                link.listen
+            ))
+        })?;
+    let service = FetchService::new(site.store.clone(), codec.clone(), site.metrics.clone());
+    let answer = move |peer, request| service.clone().answer(peer, request);
+    shutdown.spawn("fetch service", server.serve(answer, shutdown.token()));
+    let Some(origin) = config.origins.first() else {
+        return Ok(None);
+    };
+    let client = LinkClient::new(origin.name.clone(), origin.link.clone(), tls);
+    let heartbeats: Arc<dyn HeartbeatCodec> = Arc::new(codec.clone());
+    let log: Arc<dyn Log> = match kafka_config(config) {
+        Some(kafka) => Arc::new(KafkaLog::new(kafka, &origin.name, heartbeats)),
+        None => Arc::new(DirectLog::new(client.clone(), heartbeats)),
+    };
+    let replication = Replication::new(ReplicationParts {
+        store: site.store.clone(),
+        codec: codec.clone(),
+        metrics: site.metrics.clone(),
+        origin: Origin::new(client),
+        log,
+        limits: Limits {
+            parked_max: config.limits.parked_max,
+            holes_max: config.limits.holes_max,
+        },
+        puller_paused: config.puller.paused,
+        puller_parallel: config.puller.parallel,
+    });
+    replication.start(shutdown);
+    Ok(Some(Arc::new(Miss(replication.reads()))))
+}
+
+fn gateway_options(config: &Config) -> Result<gateway::Options, Failure> {
+    let tls = match (&config.s3.tls_cert, &config.s3.tls_key) {
+        (Some(cert), Some(key)) => {
+            Some(ops::tls::s3_server(cert, key).map_err(|error| Failure::of(&error))?)
+        }
+        _ => None,
+    };
+    let root = RootKeys {
+        access_key: config.s3.root_access_key.clone(),
+        secret_key: config.s3.root_secret_key().expose().to_owned(),
+    };
+    Ok(gateway::Options {
+        region: config.s3.region.clone(),
+        root,
+        tls,
+    })
+}
