@@ -1,0 +1,1 @@
+"""Real processes, real Kafka, real clients: what the tests stand on."""

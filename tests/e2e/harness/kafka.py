@@ -1,0 +1,36 @@
+"""The Kafka cluster of a test run: real brokers over mutual TLS, started once."""
+
+import json
+import subprocess
+
+from .site import ROOT
+
+_CLUSTER = ROOT / "deploy" / "kafka" / "cluster"
+
+
+class Cluster:
+    """Three brokers; each test has its own topic by the name of its site."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.info = json.loads(self._run("up", "--tls", "--brokers", "3", "--json").stdout)
+
+    def _run(self, *command):
+        command = [str(_CLUSTER), *command, "--dir", str(self.folder)]
+        return subprocess.run(command, check=True, capture_output=True, text=True)
+
+    def stop_broker(self, *brokers, kill=True):
+        self._run("stop-broker", *map(str, brokers), *(["--kill"] if kill else []))
+
+    def start_broker(self, *brokers):
+        self._run("start-broker", *map(str, brokers))
+
+    def tool(self, tool, *arguments):
+        """One of Kafka's own tools."""
+        jars = ROOT / "deploy" / "kafka" / "target" / "lib" / "*"
+        command = ["java", "-cp", str(jars), tool, "--bootstrap-server", self.info["bootstrap"]]
+        command += ["--command-config", str(self.folder / "client.properties"), *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def down(self):
+        self._run("down", "--wipe")

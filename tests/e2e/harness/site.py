@@ -1,0 +1,181 @@
+"""A towline site as its own process, with its configuration, its log and its S3 client."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+
+from .process import start
+from .until import until
+
+ROOT = Path(__file__).resolve().parents[3]
+BINARY = ROOT / "target" / "debug" / "towline"
+SECRET = "a-secret-key-for-tests"
+# Lines that a site may log at WARN in any test: none.
+_BAD = re.compile(r"\b(WARN|ERROR)\b|panicked")
+
+
+def free_ports(count):
+    """Ports that nobody listens on; all are held at once, so that they differ."""
+    held = [socket.socket() for _ in range(count)]
+    for one in held:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+class Site:
+    """One site. Its folder holds `site.toml`, `data` and `log`."""
+
+    def __init__(self, name, folder, certs, peer, kafka=None):
+        self.name, self.folder, self.certs, self.peer = name, Path(folder), Path(certs), peer
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.s3_port, self.admin_port, self.link_port = free_ports(3)
+        self.origin = None
+        self.kafka = kafka
+        self.settings = {}
+        self.process = None
+        self.allowed = []
+
+    @property
+    def config(self):
+        return self.folder / "site.toml"
+
+    @property
+    def log(self):
+        return self.folder / "log"
+
+    def follow(self, origin):
+        """Makes this site a secondary of another."""
+        self.origin = (origin.name, origin.link_port)
+
+    def set(self, key, value):
+        """Sets one key from the next start on."""
+        self.settings[key] = value
+
+    def allow(self, *patterns):
+        """These log lines at WARN or ERROR are expected."""
+        self.allowed += patterns
+
+    def write_config(self):
+        certs, name = self.certs, self.name
+        sections = {
+            "site": {"name": name, "data": "data"},
+            "s3": {
+                "listen": f"127.0.0.1:{self.s3_port}",
+                "root_access_key": "root",
+                "root_secret_key": SECRET,
+            },
+            "admin": {"listen": f"127.0.0.1:{self.admin_port}"},
+            "keys": {"file": f"{certs}/class.key"},
+            "link": {
+                "listen": f"127.0.0.1:{self.link_port}",
+                "ca": f"{certs}/ca.pem",
+                "cert": f"{certs}/{name}.pem",
+                "key": f"{certs}/{name}.key",
+                "allow": [self.peer],
+            },
+        }
+        if self.kafka:
+            tls = self.kafka["tls"]
+            sections["kafka"] = {"bootstrap": self.kafka["bootstrap"], **tls}
+        for key, value in self.settings.items():
+            section, name = key.split(".")
+            sections.setdefault(section, {})[name] = value
+        lines = []
+        for section, keys in sections.items():
+            lines.append(f"[{section}]")
+            lines += [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+        if self.origin:
+            origin, port = self.origin
+            lines += ["[[origin]]", f'name = "{origin}"', f'link = "127.0.0.1:{port}"']
+        self.config.write_text("\n".join(lines) + "\n")
+
+    def start(self, **environment):
+        """Starts the process and waits until it is ready."""
+        self.launch(**environment)
+        until(self.answers, f"site {self.name} is up; see {self.log}")
+        return self
+
+    def launch(self, **environment):
+        """Starts the process without waiting."""
+        self.write_config()
+        with self.log.open("ab") as log:
+            command = [BINARY, "site", "--config", self.config]
+            self.process = start(command, stdout=log, stderr=log, env={**os.environ, **environment})
+
+    def answers(self):
+        """Whether it is up. A process that has ended will never be."""
+        if self.process.poll() is not None:
+            raise SystemExit(f"site {self.name} ended with {self.process.returncode}; {self.log}")
+        return self.get("/health/live")[0] == 200
+
+    def get(self, path):
+        """Status and text of a path on the admin listener."""
+        try:
+            url = f"http://127.0.0.1:{self.admin_port}{path}"
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def metric(self, name, **labels):
+        """One metric, or the sum of all that have these labels."""
+        total = 0.0
+        for line in self.get("/metrics")[1].splitlines():
+            found = re.fullmatch(r"towline_(\w+)(?:\{(.*)\})? (\S+)", line)
+            if found and found[1] == name:
+                has = dict(re.findall(r'(\w+)="([^"]*)"', found[2] or ""))
+                if all(has.get(label) == value for label, value in labels.items()):
+                    total += float(found[3])
+        return total
+
+    def stop(self):
+        """Stops it in order; says what it ended with."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(timeout=30)
+        return self.process and self.process.returncode
+
+    def kill(self):
+        """Ends it as a power cut does."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(timeout=30)
+
+    def unexpected(self):
+        """Log lines at WARN or ERROR that nobody expected."""
+        if not self.log.exists():
+            return []
+        lines = self.log.read_text(errors="replace").splitlines()
+        bad = [line for line in lines if _BAD.search(line)]
+        return [line for line in bad if not any(re.search(p, line) for p in self.allowed)]
+
+    def client(self, **options):
+        """An S3 client of this site."""
+        options = {"retries": {"max_attempts": 1}, "max_pool_connections": 50, **options}
+        return boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{self.s3_port}",
+            aws_access_key_id="root",
+            aws_secret_access_key=SECRET,
+            region_name="us-east-1",
+            config=Config(**options),
+        )
+
+
+def make_certs(folder, *names):
+    """A CA, a certificate for each name and a class key."""
+    command = [BINARY, "certs", "--dir", folder, *names]
+    subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
+    return folder
