@@ -243,6 +243,7 @@ impl Store {
             collect::forget_block(section, hash, &segment).map_err(KeepError::from)
         });
         if rule.await? {
+            ops::crash::point(ops::crash::COLLECT);
             let deleted = self.shared.blocks.delete(hash).await;
             if let Err(error) = deleted {
                 tracing::warn!(%error, "a block that nothing names was not deleted; next start will");

@@ -238,6 +238,7 @@ impl Shared {
         let here = record.is_some_and(|record| record.here && record.refs > 0);
         if !here {
             self.blocks.put(hash, payload).await?;
+            ops::crash::point(ops::crash::BLOCK_UPLOADED);
         }
         Ok((lease, !here))
     }

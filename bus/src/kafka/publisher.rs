@@ -116,10 +116,14 @@ impl Publisher for KafkaPublisher {
     async fn tails(&self) -> Result<Vec<(Partition, Option<Tail>)>, BusError> {
         let partitions: Vec<_> = self.plan.partitions.iter().collect();
         let read = async {
-            ensure(&self.end, &self.plan).await?;
-            let end = self.end.clone();
-            let tails = self.end.blocking(move || read_tails(&end, &partitions));
-            let tails = tails.await?;
+            // A topic that was made just now is empty, and not every broker has heard of it yet:
+            // asking for its ends would fail for a moment.
+            let tails = if ensure(&self.end, &self.plan).await? {
+                partitions.into_iter().map(|partition| (partition, None)).collect()
+            } else {
+                let end = self.end.clone();
+                self.end.blocking(move || read_tails(&end, &partitions)).await?
+            };
             let producer = self.producer().await?;
             for (partition, tail) in &tails {
                 producer.note_tail(*partition, *tail);
