@@ -18,6 +18,8 @@ use crate::{heartbeat, past};
 const BATCH_BYTES: usize = 1 << 20;
 /// Between two tries while the log is away.
 const RETRY: Duration = Duration::from_secs(1);
+/// Failures in a row that are worth a person's look: a leader that moves is over after one or two.
+const FAILURES_TOLD: u32 = 3;
 
 /// Why publishing ended for good.
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +50,9 @@ pub async fn publish_forever(
         Seq::NONE;
         usize::from(store.identity().partitions.get())
     ]);
-    let mut told = false;
+    let mut failures = 0;
     loop {
+        let began = tokio::time::Instant::now();
         let round = publish(&store, &publisher, &metrics);
         let ended = tokio::select! {
             () = cancelled.cancelled() => return Ok(()),
@@ -62,8 +65,12 @@ pub async fn publish_forever(
         };
         metrics.kafka_up.with_label_values(&["publisher"]).set(0);
         metrics.publish_failures.inc();
-        if !std::mem::replace(&mut told, true) || matches!(error, BusError::Rejected(_)) {
+        failures = if began.elapsed() > RETRY { 1 } else { failures + 1 };
+        let rejected = matches!(error, BusError::Rejected(_)) && failures == 1;
+        if rejected || failures == FAILURES_TOLD {
             tracing::warn!(%error, "publishing waits for the log, history keeps everything");
+        } else {
+            tracing::info!(%error, failures, "publishing tries again");
         }
         tokio::select! {
             () = cancelled.cancelled() => return Ok(()),
