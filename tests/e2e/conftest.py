@@ -1,6 +1,8 @@
 """What every test can ask for: a pair of sites, directly linked or over Kafka."""
 
 import itertools
+import os
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +15,11 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory):
     """The cluster of this run."""
-    cluster = Cluster(tmp_path_factory.mktemp("kafka") / "cluster")
+    running = os.environ.get("TOWLINE_TEST_KAFKA_DIR")
+    cluster = Cluster(Path(running or tmp_path_factory.mktemp("kafka") / "cluster"))
     yield cluster
-    cluster.down()
+    if not running:
+        cluster.down()
 
 
 class Pair:

@@ -47,6 +47,19 @@ class Site:
         self.process = None
         self.allowed = []
 
+    @staticmethod
+    def binary():
+        """The program under test."""
+        return BINARY
+
+    @staticmethod
+    def run(*command, code=0):
+        """Runs a command to its end, which must be this exit code."""
+        command = [str(part) for part in command]
+        outcome = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert outcome.returncode == code, (outcome.returncode, outcome.stdout, outcome.stderr)
+        return outcome
+
     @property
     def config(self):
         return self.folder / "site.toml"
