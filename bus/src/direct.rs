@@ -34,17 +34,11 @@ impl DirectLog {
 #[async_trait]
 impl Log for DirectLog {
     async fn subscribe(&self, starts: Vec<Start>) -> Result<Box<dyn Subscriber>, BusError> {
-        let from = starts.into_iter().map(
-            |Start {
-                 partition,
-                 epoch,
-                 after,
-             }| wire::From {
-                partition,
-                epoch,
-                after,
-            },
-        );
+        let from = starts.into_iter().map(|Start { partition, epoch, after }| wire::From {
+            partition,
+            epoch,
+            after,
+        });
         let body = serde_json::to_vec(&from.collect::<Vec<_>>())
             .map_err(|error| BusError::Unavailable(error.to_string()))?;
         let request = Request::post(wire::CHANGES).body(full(body));
@@ -55,11 +49,7 @@ impl Log for DirectLog {
             return Err(BusError::Rejected(format!("change feed answered `{text}`")));
         }
         let (body, heartbeats) = (response.into_body(), Arc::clone(&self.heartbeats));
-        Ok(Box::new(DirectSubscriber {
-            body,
-            frames: Frames::default(),
-            heartbeats,
-        }))
+        Ok(Box::new(DirectSubscriber { body, frames: Frames::default(), heartbeats }))
     }
 }
 
@@ -112,9 +102,7 @@ fn broken(error: impl std::fmt::Display) -> BusError {
 }
 
 fn link_error(error: LinkError) -> BusError {
-    let cause = std::error::Error::source(&error)
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
     match error {
         LinkError::Refused { .. } => BusError::Rejected(format!("{error}: {cause}")),
         _ => BusError::Unavailable(format!("{error}: {cause}")),

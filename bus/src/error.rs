@@ -36,16 +36,10 @@ mod tests {
     #[test]
     fn text_names_the_partition_where_it_is_known() {
         let why = "offset 7 is gone".to_owned();
-        let known = BusError::Truncated {
-            partition: Some(Partition(3)),
-            why: why.clone(),
-        };
+        let known = BusError::Truncated { partition: Some(Partition(3)), why: why.clone() };
         let text = "log of partition 3 no longer continues where it was read: offset 7 is gone";
         assert_eq!(known.to_string(), text);
-        let unknown = BusError::Truncated {
-            partition: None,
-            why,
-        };
+        let unknown = BusError::Truncated { partition: None, why };
         assert!(unknown.to_string().starts_with("log no longer"));
     }
 }

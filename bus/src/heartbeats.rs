@@ -21,8 +21,7 @@ impl HeartbeatCodec for Codec {
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Heartbeat, String> {
-        self.decode_heartbeat(bytes)
-            .map_err(|error| format!("decode heartbeat: {error}"))
+        self.decode_heartbeat(bytes).map_err(|error| format!("decode heartbeat: {error}"))
     }
 }
 

@@ -143,9 +143,7 @@ impl Publisher for MemoryLog {
     async fn tails(&self) -> Result<Vec<(Partition, Option<Tail>)>, BusError> {
         self.check()?;
         let partitions = self.partitions();
-        let tails = (0..)
-            .map(Partition)
-            .zip(partitions.iter().map(Records::tail));
+        let tails = (0..).map(Partition).zip(partitions.iter().map(Records::tail));
         Ok(tails.collect())
     }
 
@@ -171,10 +169,7 @@ impl Log for MemoryLog {
         for start in starts {
             let records = partitions.get(usize::from(start.partition.0));
             let records = records.ok_or_else(|| unknown(start.partition, partitions.len()))?;
-            let target = Place {
-                epoch: start.epoch,
-                seq: start.after,
-            };
+            let target = Place { epoch: start.epoch, seq: start.after };
             cursors.push(records.cursor(start.partition, target));
         }
         drop(partitions);
@@ -184,9 +179,7 @@ impl Log for MemoryLog {
 
 fn unknown(partition: Partition, count: usize) -> BusError {
     let partition = partition.0;
-    BusError::Rejected(format!(
-        "the log has {count} partitions, {partition} is none"
-    ))
+    BusError::Rejected(format!("the log has {count} partitions, {partition} is none"))
 }
 
 #[cfg(test)]

@@ -17,20 +17,14 @@ impl Place {
         if self.epoch > previous.epoch {
             self.seq == Seq::NONE.next()
         } else {
-            self <= Self {
-                seq: previous.seq.next(),
-                ..previous
-            }
+            self <= Self { seq: previous.seq.next(), ..previous }
         }
     }
 }
 
 impl From<Position> for Place {
     fn from(position: Position) -> Self {
-        Self {
-            epoch: position.epoch,
-            seq: position.seq,
-        }
+        Self { epoch: position.epoch, seq: position.seq }
     }
 }
 
@@ -40,10 +34,7 @@ mod tests {
 
     #[test]
     fn only_the_next_event_a_repetition_or_a_new_epoch_continue() {
-        let at = |epoch, seq| Place {
-            epoch: Epoch(epoch),
-            seq: Seq(seq),
-        };
+        let at = |epoch, seq| Place { epoch: Epoch(epoch), seq: Seq(seq) };
         assert!(at(1, 6).continues(at(1, 5)));
         assert!(at(1, 2).continues(at(1, 5)));
         assert!(!at(1, 7).continues(at(1, 5)));

@@ -37,11 +37,7 @@ impl Tail {
     /// The tail of a partition that ends with this event.
     #[must_use]
     pub fn of(event: &SealedEvent) -> Self {
-        Self {
-            epoch: event.position.epoch,
-            seq: event.position.seq,
-            digest: event.digest(),
-        }
+        Self { epoch: event.position.epoch, seq: event.position.seq, digest: event.digest() }
     }
 }
 

@@ -21,25 +21,12 @@ pub(crate) fn claims(store: &Store, origin: SiteId) -> Vec<Ack> {
             seq: progress.handled.seq,
             digest: progress.handled.digest,
         };
-        (
-            line,
-            Ack {
-                claim,
-                applied: progress.applied(),
-                complete: progress.complete(),
-            },
-        )
+        (line, Ack { claim, applied: progress.applied(), complete: progress.complete() })
     };
-    let all = store
-        .lines(ack)
-        .into_iter()
-        .filter(|(line, _)| line.site == origin);
+    let all = store.lines(ack).into_iter().filter(|(line, _)| line.site == origin);
     let all: Vec<_> = all.collect();
     let newest = all.iter().map(|(line, _)| line.epoch).max();
-    all.into_iter()
-        .filter(|(line, _)| Some(line.epoch) == newest)
-        .map(|(_, ack)| ack)
-        .collect()
+    all.into_iter().filter(|(line, _)| Some(line.epoch) == newest).map(|(_, ack)| ack).collect()
 }
 
 /// Acknowledges whenever something has changed, until cancelled or the origin does not answer.
@@ -56,10 +43,7 @@ pub(crate) async fn acknowledge(
         let acks = claims(store, site);
         if acks != before {
             ops::crash::point(ops::crash::ACKNOWLEDGE);
-            let said = Acks {
-                site: store.identity().site,
-                acks: acks.clone(),
-            };
+            let said = Acks { site: store.identity().site, acks: acks.clone() };
             origin.acknowledge(&said).await?;
             before = acks;
         }

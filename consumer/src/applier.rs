@@ -79,13 +79,8 @@ const STALL: u64 = 10_000;
 impl Applier {
     /// Goes on from what the store holds.
     pub fn new(limits: Limits, lines: impl IntoIterator<Item = (Line, LineProgress)>) -> Self {
-        let cursors = lines
-            .into_iter()
-            .map(|(line, progress)| (line, Cursor::of(&progress)));
-        Self {
-            limits,
-            cursors: cursors.collect(),
-        }
+        let cursors = lines.into_iter().map(|(line, progress)| (line, Cursor::of(&progress)));
+        Self { limits, cursors: cursors.collect() }
     }
 
     /// Decides about an event.
@@ -94,13 +89,7 @@ impl Applier {
         let (line, seq) = (position.line(), position.seq);
         let mut decision = Decision::default();
         let known = self.cursors.contains_key(&line);
-        if !known
-            && self
-                .cursors
-                .range(..line)
-                .next_back()
-                .is_some_and(|(l, _)| older(*l, line))
-        {
+        if !known && self.cursors.range(..line).next_back().is_some_and(|(l, _)| older(*l, line)) {
             decision.alarms.push((line, Alarm::NewEpoch));
         }
         let limits = self.limits;
@@ -119,30 +108,16 @@ impl Applier {
         if seq > cursor.handled.seq.next() {
             decision.alarms.push((line, Alarm::Gap));
             let reason = match decoded.prev {
-                Some(last) => HoleReason::Gap {
-                    after: cursor.handled.digest,
-                    last,
-                },
+                Some(last) => HoleReason::Gap { after: cursor.handled.digest, last },
                 None => HoleReason::LostAtOrigin,
             };
-            let hole = Hole {
-                first: cursor.handled.seq.next(),
-                last: seq.before(),
-                reason,
-            };
+            let hole = Hole { first: cursor.handled.seq.next(), last: seq.before(), reason };
             decision.steps.push(cursor.open(line, hole));
-        } else if decoded
-            .prev
-            .is_some_and(|prev| prev != cursor.handled.digest)
-        {
+        } else if decoded.prev.is_some_and(|prev| prev != cursor.handled.digest) {
             // What was handled before is not what the origin has there.
             decision.alarms.push((line, Alarm::BrokenChain));
             let at = cursor.handled.seq;
-            let hole = Hole {
-                first: at,
-                last: at,
-                reason: HoleReason::LostAtOrigin,
-            };
+            let hole = Hole { first: at, last: at, reason: HoleReason::LostAtOrigin };
             decision.steps.push(cursor.open(line, hole));
         }
         cursor.take(decoded, &mut decision);
@@ -151,11 +126,7 @@ impl Applier {
 
     /// Decides about a heartbeat: what it says is written should have come.
     pub fn heartbeat(&mut self, beat: &Heartbeat) -> Decision {
-        let line = Line {
-            site: beat.site,
-            epoch: beat.epoch,
-            partition: beat.partition,
-        };
+        let line = Line { site: beat.site, epoch: beat.epoch, partition: beat.partition };
         let mut decision = Decision::default();
         let cursor = self.cursors.entry(line).or_insert(Cursor::START);
         if beat.written <= cursor.handled.seq {
@@ -174,29 +145,11 @@ impl Applier {
             }
         }
         decision.alarms.push((line, Alarm::Gap));
-        let reason = HoleReason::Gap {
-            after: cursor.handled.digest,
-            last: beat.digest,
-        };
-        let hole = Hole {
-            first: cursor.handled.seq.next(),
-            last: beat.written,
-            reason,
-        };
+        let reason = HoleReason::Gap { after: cursor.handled.digest, last: beat.digest };
+        let hole = Hole { first: cursor.handled.seq.next(), last: beat.written, reason };
         decision.steps.push(cursor.open(line, hole));
-        let Heartbeat {
-            written: seq,
-            digest,
-            volume,
-            time,
-            ..
-        } = *beat;
-        cursor.handled = Handled {
-            seq,
-            digest,
-            volume,
-            time,
-        };
+        let Heartbeat { written: seq, digest, volume, time, .. } = *beat;
+        cursor.handled = Handled { seq, digest, volume, time };
         cursor.awaited = None;
         decision.steps.push(Step::Handle(line, cursor.handled));
         decision
@@ -204,12 +157,7 @@ impl Applier {
 }
 
 impl Cursor {
-    const START: Self = Self {
-        handled: Handled::START,
-        parked: 0,
-        holes: 0,
-        awaited: None,
-    };
+    const START: Self = Self { handled: Handled::START, parked: 0, holes: 0, awaited: None };
 
     fn of(progress: &LineProgress) -> Self {
         let parked = |hole: &&Hole| matches!(hole.reason, HoleReason::Parked { .. });
@@ -228,12 +176,7 @@ impl Cursor {
 
     /// The event follows: it is applied, or parked if it cannot be read.
     fn take(&mut self, decoded: Decoded, decision: &mut Decision) {
-        let Decoded {
-            sealed,
-            digest,
-            event,
-            ..
-        } = decoded;
+        let Decoded { sealed, digest, event, .. } = decoded;
         let (line, seq) = (sealed.position.line(), sealed.position.seq);
         let time = sealed.version.hlc.millis();
         let mut volume = self.handled.volume;
@@ -245,21 +188,12 @@ impl Cursor {
             Err(why) => {
                 decision.alarms.push((line, Alarm::Parked));
                 self.parked += 1;
-                let hole = Hole {
-                    first: seq,
-                    last: seq,
-                    reason: HoleReason::Parked { why },
-                };
+                let hole = Hole { first: seq, last: seq, reason: HoleReason::Parked { why } };
                 decision.steps.push(self.open(line, hole));
             }
         }
         self.awaited = None;
-        self.handled = Handled {
-            seq,
-            digest,
-            volume,
-            time,
-        };
+        self.handled = Handled { seq, digest, volume, time };
         decision.steps.push(Step::Handle(line, self.handled));
     }
 }

@@ -24,23 +24,12 @@ impl Decoded {
                 let prev = event.prev;
                 (Ok(event), Some(prev))
             }
-            Ok(event) => (
-                Err(format!("payload is of position {}", event.position)),
-                None,
-            ),
+            Ok(event) => (Err(format!("payload is of position {}", event.position)), None),
             Err(error) => {
-                let prev = codec
-                    .envelope(&sealed.payload)
-                    .ok()
-                    .map(|envelope| envelope.prev);
+                let prev = codec.envelope(&sealed.payload).ok().map(|envelope| envelope.prev);
                 (Err(error.to_string()), prev)
             }
         };
-        Self {
-            sealed,
-            digest,
-            event,
-            prev,
-        }
+        Self { sealed, digest, event, prev }
     }
 }

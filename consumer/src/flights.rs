@@ -37,12 +37,7 @@ pub(crate) struct Flights {
 
 impl Flights {
     pub(crate) fn new(store: Store, origin: Origin, metrics: Metrics) -> Self {
-        Self {
-            store,
-            origin,
-            metrics,
-            under_way: Arc::default(),
-        }
+        Self { store, origin, metrics, under_way: Arc::default() }
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -50,9 +45,7 @@ impl Flights {
     }
 
     fn under_way(&self) -> MutexGuard<'_, HashMap<BlockHash, watch::Receiver<Landed>>> {
-        self.under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a block is on its way.
@@ -69,9 +62,7 @@ impl Flights {
         let mut landed = self.join(block, kind);
         let outcome = landed.wait_for(Option::is_some).await;
         match outcome {
-            Ok(outcome) => outcome
-                .clone()
-                .unwrap_or_else(|| Err(FlightError::Abandoned.into())),
+            Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(FlightError::Abandoned.into())),
             Err(_) => Err(FlightError::Abandoned.into()),
         }
     }
@@ -86,10 +77,7 @@ impl Flights {
         let flights = self.clone();
         tokio::spawn(async move {
             // Removed also if the transfer panics, so that the block can be asked for again.
-            let _removed = Removed {
-                flights: &flights,
-                hash: block.hash,
-            };
+            let _removed = Removed { flights: &flights, hash: block.hash };
             let outcome = flights.transfer(block, kind).await;
             land.send_replace(Some(outcome.map_err(Arc::new)));
         });
@@ -98,9 +86,7 @@ impl Flights {
 
     async fn transfer(&self, block: BlockRef, kind: BlockKind) -> Result<Bytes, FlightError> {
         let bytes = self.origin.block(block).await?;
-        self.store
-            .keep_block(block.hash, kind, bytes.clone())
-            .await?;
+        self.store.keep_block(block.hash, kind, bytes.clone()).await?;
         self.metrics.blocks_pulled.inc();
         self.metrics.blocks_pulled_bytes.inc_by(bytes.len() as u64);
         Ok(bytes)

@@ -44,11 +44,7 @@ pub(crate) fn starts(store: &Store, site: SiteId, partitions: PartitionCount) ->
         });
         let newest = of_partition.max_by_key(|(line, _)| line.epoch);
         let (epoch, after) = newest.map_or((Epoch(0), Seq::NONE), |(l, seq)| (l.epoch, *seq));
-        Start {
-            partition,
-            epoch,
-            after,
-        }
+        Start { partition, epoch, after }
     };
     partitions.iter().map(start).collect()
 }
@@ -61,9 +57,7 @@ impl Follower {
         site: SiteId,
         partitions: PartitionCount,
     ) -> Result<(), FollowError> {
-        let lines = self
-            .store
-            .lines(|line, progress: &LineProgress| (line, progress.clone()));
+        let lines = self.store.lines(|line, progress: &LineProgress| (line, progress.clone()));
         let lines = lines.into_iter().filter(|(line, _)| line.site == site);
         let mut applier = Applier::new(self.limits, lines);
         let mut subscriber = log.subscribe(starts(&self.store, site, partitions)).await?;
@@ -81,11 +75,7 @@ impl Follower {
                         applier.heartbeat(&beat)
                     }
                     Message::Event(_) | Message::Heartbeat(_) => continue,
-                    Message::Unreadable {
-                        partition,
-                        offset,
-                        why,
-                    } => {
+                    Message::Unreadable { partition, offset, why } => {
                         tracing::error!(
                             partition = partition.0,
                             offset,
@@ -127,16 +117,10 @@ impl Follower {
 
     fn count(&self, outcomes: store::Outcomes) {
         let counter = &self.metrics.events_applied;
-        counter
-            .with_label_values(&["replaced"])
-            .inc_by(outcomes.replaced);
+        counter.with_label_values(&["replaced"]).inc_by(outcomes.replaced);
         counter.with_label_values(&["stale"]).inc_by(outcomes.stale);
-        counter
-            .with_label_values(&["duplicate"])
-            .inc_by(outcomes.duplicate);
-        counter
-            .with_label_values(&["conflict"])
-            .inc_by(outcomes.conflict);
+        counter.with_label_values(&["duplicate"]).inc_by(outcomes.duplicate);
+        counter.with_label_values(&["conflict"]).inc_by(outcomes.conflict);
         if outcomes.conflict > 0 {
             self.metrics.alarm("conflict");
             tracing::error!(count = outcomes.conflict, "same version with other content");

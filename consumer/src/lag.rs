@@ -25,47 +25,24 @@ struct Seen {
 impl Lag {
     /// Takes note of a heartbeat, after everything that came before it.
     pub(crate) fn heartbeat(&self, store: &Store, beat: &Heartbeat) {
-        let line = Line {
-            site: beat.site,
-            epoch: beat.epoch,
-            partition: beat.partition,
-        };
+        let line = Line { site: beat.site, epoch: beat.epoch, partition: beat.partition };
         let progress = store.line(line);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = seen
-            .get(&line)
-            .map_or(progress.handled.time, |seen| seen.in_sync);
-        let in_sync = if progress.applied() >= beat.written {
-            beat.time
-        } else {
-            held
-        };
-        seen.insert(
-            line,
-            Seen {
-                written: beat.written,
-                volume: beat.volume,
-                in_sync,
-            },
-        );
+        let held = seen.get(&line).map_or(progress.handled.time, |seen| seen.in_sync);
+        let in_sync = if progress.applied() >= beat.written { beat.time } else { held };
+        seen.insert(line, Seen { written: beat.written, volume: beat.volume, in_sync });
     }
 
     /// Writes the lag of one origin into the metrics: the worst line's seconds, all lines' events
     /// and bytes.
     pub(crate) fn report(&self, store: &Store, metrics: &Metrics, (name, site): (&str, SiteId)) {
-        let seen = self
-            .seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let now = store.now();
         let start = LineProgress::START;
         let (mut events, mut bytes, mut oldest) = (0, 0, None::<Millis>);
         let lines = store.lines(|line, progress| (line, progress.clone()));
-        let lines: BTreeMap<Line, LineProgress> = lines
-            .into_iter()
-            .filter(|(line, _)| line.site == site)
-            .collect();
+        let lines: BTreeMap<Line, LineProgress> =
+            lines.into_iter().filter(|(line, _)| line.site == site).collect();
         let newest = lines.keys().chain(seen.keys()).map(|line| line.epoch).max();
         for (line, said) in seen.iter().filter(|(line, _)| Some(line.epoch) == newest) {
             let progress = lines.get(line).unwrap_or(&start);
@@ -80,36 +57,23 @@ impl Lag {
         let since = oldest.or_else(|| lines.values().map(|l| l.handled.time).max());
         let seconds = since.map_or(0.0, |since| now.since(since).as_secs_f64());
         metrics.lag_seconds.with_label_values(&[name]).set(seconds);
-        metrics
-            .lag_events
-            .with_label_values(&[name])
-            .set(events.cast_signed());
-        metrics
-            .lag_bytes
-            .with_label_values(&[name])
-            .set(bytes.cast_signed());
+        metrics.lag_events.with_label_values(&[name]).set(events.cast_signed());
+        metrics.lag_bytes.with_label_values(&[name]).set(bytes.cast_signed());
         report_lines(metrics, name, &lines);
     }
 }
 
 fn report_lines(metrics: &Metrics, name: &str, lines: &BTreeMap<Line, LineProgress>) {
-    let mut holes: BTreeMap<&str, i64> = ["gap", "parked", "blocks_missing", "lost_at_origin"]
-        .map(|reason| (reason, 0))
-        .into();
+    let mut holes: BTreeMap<&str, i64> =
+        ["gap", "parked", "blocks_missing", "lost_at_origin"].map(|reason| (reason, 0)).into();
     for (line, progress) in lines {
         for hole in progress.holes.values() {
             *holes.entry(hole.reason.label()).or_default() += 1;
         }
         let partition = line.partition.0.to_string();
-        for (point, seq) in [
-            ("applied", progress.applied()),
-            ("complete", progress.complete()),
-        ] {
+        for (point, seq) in [("applied", progress.applied()), ("complete", progress.complete())] {
             let labels = [name, &partition, point];
-            metrics
-                .position
-                .with_label_values(&labels)
-                .set(seq.0.cast_signed());
+            metrics.position.with_label_values(&labels).set(seq.0.cast_signed());
         }
     }
     for (reason, count) in holes {

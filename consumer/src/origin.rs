@@ -33,11 +33,7 @@ pub enum OriginError {
     #[error("site `{peer}` is busy")]
     Busy { peer: SiteName },
     #[error("site `{peer}` answered {status}: {text}")]
-    Refused {
-        peer: SiteName,
-        status: StatusCode,
-        text: String,
-    },
+    Refused { peer: SiteName, status: StatusCode, text: String },
     #[error("site `{peer}` answered something else than was asked: {what}")]
     Nonsense { peer: SiteName, what: String },
 }
@@ -93,9 +89,7 @@ impl Origin {
         let path = format!("{}/{}", wire::BLOCKS, block.hash);
         let response = self.ask(Method::GET, &path, &()).await?;
         let body = Limited::new(response.into_body(), block.length as usize).collect();
-        let body = tokio::time::timeout(BLOCK_MAX, body)
-            .await
-            .map_err(|_| self.timed_out())?;
+        let body = tokio::time::timeout(BLOCK_MAX, body).await.map_err(|_| self.timed_out())?;
         let body = body.map_err(|error| self.nonsense(&error))?.to_bytes();
         if body.len() == block.length as usize {
             Ok(body)
@@ -134,9 +128,7 @@ impl Origin {
     ) -> Result<T, OriginError> {
         let response = self.ask(method, path, body).await?;
         let body = Limited::new(response.into_body(), JSON_BYTES_MAX).collect();
-        let body = tokio::time::timeout(ANSWER_MAX, body)
-            .await
-            .map_err(|_| self.timed_out())?;
+        let body = tokio::time::timeout(ANSWER_MAX, body).await.map_err(|_| self.timed_out())?;
         let body = body.map_err(|error| self.nonsense(&error))?.to_bytes();
         serde_json::from_slice(&body).map_err(|error| self.nonsense(&error))
     }
@@ -159,9 +151,7 @@ impl Origin {
             StatusCode::NOT_FOUND => Err(OriginError::Unknown { peer }),
             StatusCode::SERVICE_UNAVAILABLE => Err(OriginError::Busy { peer }),
             status => {
-                let text = Limited::new(response.into_body(), JSON_BYTES_MAX)
-                    .collect()
-                    .await;
+                let text = Limited::new(response.into_body(), JSON_BYTES_MAX).collect().await;
                 let text = text.map(|text| text.to_bytes()).unwrap_or_default();
                 let text = String::from_utf8_lossy(&text).into_owned();
                 Err(OriginError::Refused { peer, status, text })
@@ -170,15 +160,10 @@ impl Origin {
     }
 
     fn timed_out(&self) -> OriginError {
-        OriginError::TimedOut {
-            peer: self.name().clone(),
-        }
+        OriginError::TimedOut { peer: self.name().clone() }
     }
 
     fn nonsense(&self, what: &dyn std::fmt::Display) -> OriginError {
-        OriginError::Nonsense {
-            peer: self.name().clone(),
-            what: what.to_string(),
-        }
+        OriginError::Nonsense { peer: self.name().clone(), what: what.to_string() }
     }
 }

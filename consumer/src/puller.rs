@@ -56,15 +56,9 @@ pub(crate) async fn pull_forever(
     loop {
         changed.mark_unchanged();
         let now = Instant::now();
-        let held = |hash| {
-            waiting
-                .get(&hash)
-                .is_some_and(|waiting| waiting.until > now)
-        };
+        let held = |hash| waiting.get(&hash).is_some_and(|waiting| waiting.until > now);
         let mut wants = store.wants(None, ROUND, |hash| flights.contains(hash) || held(hash))?;
-        metrics
-            .wants
-            .set(i64::try_from(wants.len() + under_way.len()).unwrap_or(i64::MAX));
+        metrics.wants.set(i64::try_from(wants.len() + under_way.len()).unwrap_or(i64::MAX));
         wants.sort_by_key(|want| want.block.length);
         let free = options.parallel.saturating_sub(under_way.len());
         let free = if options.paused { 0 } else { free };
@@ -72,11 +66,7 @@ pub(crate) async fn pull_forever(
             let flights = flights.clone();
             under_way.push(async move { (want, flights.fetch(want.block, want.kind).await) });
         }
-        let next_try = waiting
-            .values()
-            .map(|waiting| waiting.until)
-            .filter(|t| *t > now)
-            .min();
+        let next_try = waiting.values().map(|waiting| waiting.until).filter(|t| *t > now).min();
         let idle = next_try.unwrap_or(now + IDLE).min(now + IDLE);
         tokio::select! {
             () = cancelled.cancelled() => return Ok(()),
@@ -106,18 +96,10 @@ fn note_failure(
         crate::flights::FlightError::Keep(_) => "not_kept",
         crate::flights::FlightError::Abandoned => "abandoned",
     };
-    metrics
-        .block_pull_failures
-        .with_label_values(&[reason])
-        .inc();
-    let tries = waiting
-        .get(&want.block.hash)
-        .map_or(0, |waiting| waiting.tries);
+    metrics.block_pull_failures.with_label_values(&[reason]).inc();
+    let tries = waiting.get(&want.block.hash).map_or(0, |waiting| waiting.tries);
     let wait = backoff(tries, rand::rng().random());
-    let waits = Waiting {
-        until: Instant::now() + wait,
-        tries: tries + 1,
-    };
+    let waits = Waiting { until: Instant::now() + wait, tries: tries + 1 };
     waiting.insert(want.block.hash, waits);
     tracing::debug!(hash = %want.block.hash, %error, tries, ?wait, "a block did not come");
 }

@@ -29,12 +29,7 @@ pub(crate) fn fillable(store: &Store, site: model::SiteId) -> Vec<(Line, Hole)> 
         let holes = progress.holes.values().filter(fillable).cloned();
         holes.map(|hole| (line, hole)).collect::<Vec<_>>()
     };
-    store
-        .lines(of_line)
-        .into_iter()
-        .flatten()
-        .filter(|(line, _)| line.site == site)
-        .collect()
+    store.lines(of_line).into_iter().flatten().filter(|(line, _)| line.site == site).collect()
 }
 
 /// What to do with the events that came for the beginning of a gap: applied if they chain on
@@ -56,11 +51,7 @@ pub(crate) fn plan(line: Line, hole: &Hole, came: Vec<Decoded>) -> Vec<Step> {
         match decoded.event {
             Ok(event) => steps.push(Step::Apply(Box::new(event))),
             Err(why) => {
-                let parked = Hole {
-                    first: next,
-                    last: next,
-                    reason: HoleReason::Parked { why },
-                };
+                let parked = Hole { first: next, last: next, reason: HoleReason::Parked { why } };
                 steps.push(Step::Open(line, parked));
             }
         }
@@ -71,11 +62,7 @@ pub(crate) fn plan(line: Line, hole: &Hole, came: Vec<Decoded>) -> Vec<Step> {
         return lost(line, hole);
     }
     let reason = HoleReason::Gap { after: prev, last };
-    let rest = (next <= hole.last).then_some(Hole {
-        first: next,
-        last: hole.last,
-        reason,
-    });
+    let rest = (next <= hole.last).then_some(Hole { first: next, last: hole.last, reason });
     close(steps, line, hole.first, rest)
 }
 
@@ -86,13 +73,7 @@ fn close(mut steps: Vec<Step>, line: Line, first: Seq, rest: Option<Hole>) -> Ve
 }
 
 fn lost(line: Line, hole: &Hole) -> Vec<Step> {
-    vec![Step::Open(
-        line,
-        Hole {
-            reason: HoleReason::LostAtOrigin,
-            ..hole.clone()
-        },
-    )]
+    vec![Step::Open(line, Hole { reason: HoleReason::LostAtOrigin, ..hole.clone() })]
 }
 
 /// Fills the beginning of one hole. `true`: the hole became smaller, or was given up.
@@ -103,18 +84,10 @@ pub(crate) async fn refill(
     (line, hole): (Line, Hole),
 ) -> Result<(), RefillError> {
     let last = Seq(hole.last.0.min(hole.first.0 + RUN_EVENTS - 1));
-    let run = Run {
-        epoch: line.epoch,
-        partition: line.partition,
-        first: hole.first,
-        last,
-    };
+    let run = Run { epoch: line.epoch, partition: line.partition, first: hole.first, last };
     let steps = match origin.history(run).await {
         Ok(events) => {
-            let came = events
-                .into_iter()
-                .map(|sealed| Decoded::new(codec, sealed))
-                .collect();
+            let came = events.into_iter().map(|sealed| Decoded::new(codec, sealed)).collect();
             plan(line, &hole, came)
         }
         Err(OriginError::Freed { .. }) => lost(line, &hole),

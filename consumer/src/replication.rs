@@ -51,34 +51,11 @@ impl Replication {
     /// Replication that does not run yet.
     #[must_use]
     pub fn new(parts: ReplicationParts) -> Self {
-        let ReplicationParts {
-            store,
-            codec,
-            metrics,
-            origin,
-            log,
-            limits,
-            ..
-        } = parts;
+        let ReplicationParts { store, codec, metrics, origin, log, limits, .. } = parts;
         let flights = Flights::new(store.clone(), origin.clone(), metrics.clone());
-        let follower = Follower {
-            store,
-            codec,
-            metrics,
-            lag: Lag::default(),
-            limits,
-        };
-        let puller = PullerOptions {
-            paused: parts.puller_paused,
-            parallel: parts.puller_parallel,
-        };
-        Self {
-            follower,
-            origin,
-            log,
-            flights,
-            puller,
-        }
+        let follower = Follower { store, codec, metrics, lag: Lag::default(), limits };
+        let puller = PullerOptions { paused: parts.puller_paused, parallel: parts.puller_parallel };
+        Self { follower, origin, log, flights, puller }
     }
 
     /// Reads through the origin, for the gateway.
@@ -91,13 +68,8 @@ impl Replication {
     pub fn start(&self, shutdown: &Shutdown) {
         let token = shutdown.token();
         let Follower { store, metrics, .. } = self.follower.clone();
-        let pull = puller::pull_forever(
-            store,
-            self.flights.clone(),
-            metrics,
-            self.puller,
-            token.clone(),
-        );
+        let pull =
+            puller::pull_forever(store, self.flights.clone(), metrics, self.puller, token.clone());
         shutdown.spawn("puller", pull);
         let replication = self.clone();
         shutdown.spawn("follower", async move {
@@ -120,25 +92,14 @@ impl Replication {
             if *store.failed().borrow() {
                 return Ok(());
             }
-            failures = if began.elapsed() > RETRY_MAX {
-                0
-            } else {
-                failures + 1
-            };
+            failures = if began.elapsed() > RETRY_MAX { 0 } else { failures + 1 };
             // The first failure of a row is said aloud; the metrics tell the rest.
             if failures <= 1 {
                 tracing::info!(origin = name, why, "replication waits for its origin");
             } else {
-                tracing::debug!(
-                    origin = name,
-                    why,
-                    failures,
-                    "replication waits for its origin"
-                );
+                tracing::debug!(origin = name, why, failures, "replication waits for its origin");
             }
-            let wait = RETRY_FIRST
-                .saturating_mul(1 << failures.min(6))
-                .min(RETRY_MAX);
+            let wait = RETRY_FIRST.saturating_mul(1 << failures.min(6)).min(RETRY_MAX);
             let wait = wait.mul_f64(rand::rng().random_range(0.5..1.0));
             self.wait(wait).await;
         }
@@ -148,12 +109,7 @@ impl Replication {
     async fn wait(&self, wait: Duration) {
         let lines = self.follower.store.lines(|line, _| line.site);
         if let Some(site) = lines.first() {
-            let Follower {
-                store,
-                metrics,
-                lag,
-                ..
-            } = &self.follower;
+            let Follower { store, metrics, lag, .. } = &self.follower;
             lag.report(store, metrics, (self.origin.name().as_str(), *site));
         }
         tokio::time::sleep(wait).await;
@@ -167,14 +123,8 @@ impl Replication {
             Ok(info) => info,
             Err(error) => return chain(&error),
         };
-        let claims = acks::claims(store, info.site)
-            .into_iter()
-            .map(|ack| ack.claim)
-            .collect();
-        let registration = Registration {
-            site: store.identity().site,
-            claims,
-        };
+        let claims = acks::claims(store, info.site).into_iter().map(|ack| ack.claim).collect();
+        let registration = Registration { site: store.identity().site, claims };
         if let Err(error) = self.origin.register(&registration).await {
             return chain(&error);
         }
@@ -212,12 +162,7 @@ impl Replication {
     }
 
     async fn report_forever(&self, site: model::SiteId) {
-        let Follower {
-            store,
-            metrics,
-            lag,
-            ..
-        } = &self.follower;
+        let Follower { store, metrics, lag, .. } = &self.follower;
         let mut ticks = tokio::time::interval(REPORT);
         loop {
             ticks.tick().await;

@@ -28,25 +28,14 @@ impl Attributes {
         let named = [
             ("cache-control", input.cache_control.take()),
             ("content-disposition", input.content_disposition.take()),
-            (
-                "content-encoding",
-                input.content_encoding.take().and_then(kept_encoding),
-            ),
+            ("content-encoding", input.content_encoding.take().and_then(kept_encoding)),
             ("content-language", input.content_language.take()),
-            (
-                "content-type",
-                content_type.or_else(|| Some(CONTENT_TYPE_DEFAULT.to_owned())),
-            ),
+            ("content-type", content_type.or_else(|| Some(CONTENT_TYPE_DEFAULT.to_owned()))),
             ("expires", input.expires.take().map(http_date).transpose()?),
         ];
-        let named = named
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let named = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         let metadata = user_metadata(input.metadata.take().unwrap_or_default())?;
-        Ok(Self {
-            headers: named.collect(),
-            metadata,
-        })
+        Ok(Self { headers: named.collect(), metadata })
     }
 }
 
@@ -82,10 +71,7 @@ fn http_date(time: Timestamp) -> S3Result<String> {
 }
 
 fn user_metadata(metadata: Metadata) -> S3Result<BTreeMap<String, String>> {
-    let bytes: usize = metadata
-        .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
+    let bytes: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
     if bytes > METADATA_BYTES_MAX {
         return Err(s3_error!(
             MetadataTooLarge,
@@ -102,9 +88,7 @@ mod tests {
     use super::*;
 
     fn take(change: impl FnOnce(&mut PutObjectInput)) -> S3Result<Attributes> {
-        let input = PutObjectInput::builder()
-            .bucket("photos".to_owned())
-            .key("a".to_owned());
+        let input = PutObjectInput::builder().bucket("photos".to_owned()).key("a".to_owned());
         let mut input = input.build().expect("whole");
         change(&mut input);
         Attributes::take(&mut input)

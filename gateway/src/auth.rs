@@ -25,10 +25,7 @@ pub(crate) struct Auth {
 
 impl Auth {
     pub(crate) fn new(keys: RootKeys) -> Self {
-        Self {
-            access_key: keys.access_key,
-            secret_key: keys.secret_key.into(),
-        }
+        Self { access_key: keys.access_key, secret_key: keys.secret_key.into() }
     }
 }
 
@@ -38,10 +35,7 @@ impl S3Auth for Auth {
         if access_key == self.access_key {
             Ok(self.secret_key.clone())
         } else {
-            Err(s3_error!(
-                InvalidAccessKeyId,
-                "The access key you sent does not exist here"
-            ))
+            Err(s3_error!(InvalidAccessKeyId, "The access key you sent does not exist here"))
         }
     }
 }

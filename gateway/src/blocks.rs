@@ -18,11 +18,7 @@ pub(crate) enum FetchError {
     #[error(transparent)]
     Here(#[from] BlockError),
     #[error("block `{block}` has {actual} bytes, the manifest says {expected}")]
-    Length {
-        block: BlockHash,
-        expected: u32,
-        actual: usize,
-    },
+    Length { block: BlockHash, expected: u32, actual: usize },
     #[error("block `{0}`")]
     Segment(BlockHash, #[source] SegmentError),
     #[error("the body ends {missing} bytes early")]
@@ -54,10 +50,7 @@ impl Blocks {
     ) -> Result<Bytes, FetchError> {
         let bytes = match self.store.block(block).await {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => {
-                self.fetch(origin, block, kind, FetchError::NotHere(block.hash))
-                    .await?
-            }
+            Ok(None) => self.fetch(origin, block, kind, FetchError::NotHere(block.hash)).await?,
             Err(error @ BlockError::Damaged(_)) => {
                 tracing::error!(block = %block.hash, "a block is damaged on disk");
                 self.fetch(origin, block, kind, error.into()).await?
@@ -68,11 +61,7 @@ impl Blocks {
         if u32::try_from(bytes.len()) == Ok(expected) {
             Ok(bytes)
         } else {
-            Err(FetchError::Length {
-                block: block.hash,
-                expected,
-                actual: bytes.len(),
-            })
+            Err(FetchError::Length { block: block.hash, expected, actual: bytes.len() })
         }
     }
 

@@ -59,10 +59,7 @@ impl Worker {
 impl BodyDigests {
     /// Digests of a body of `size` bytes.
     pub(crate) fn new(size: u64, checksums: ChecksumHasher) -> Self {
-        let hashers = Hashers {
-            md5: Md5::new(),
-            checksums,
-        };
+        let hashers = Hashers { md5: Md5::new(), checksums };
         Self {
             worker: Some(Worker::Idle(Box::new(hashers))),
             in_place: size <= IN_PLACE_BYTES_MAX,
@@ -81,11 +78,7 @@ impl BodyDigests {
         }
         self.batch_bytes += piece.len();
         self.batch.push(piece.clone());
-        if self.batch_bytes >= BATCH_BYTES {
-            self.hand_over().await
-        } else {
-            Ok(())
-        }
+        if self.batch_bytes >= BATCH_BYTES { self.hand_over().await } else { Ok(()) }
     }
 
     async fn hand_over(&mut self) -> Result<(), JoinError> {
@@ -105,16 +98,11 @@ impl BodyDigests {
             self.hand_over().await?;
         }
         let Hashers { md5, checksums } = *self.take_worker().idle().await?;
-        Ok(Digests {
-            md5: md5.finalize().into(),
-            checksums: checksums.finalize().into(),
-        })
+        Ok(Digests { md5: md5.finalize().into(), checksums: checksums.finalize().into() })
     }
 
     fn take_worker(&mut self) -> Worker {
-        self.worker
-            .take()
-            .expect("absent only after an error, which ends the body")
+        self.worker.take().expect("absent only after an error, which ends the body")
     }
 }
 
@@ -133,9 +121,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_has_the_same_digests_in_place_and_on_the_worker() {
-        let pieces: Vec<Bytes> = (0..40)
-            .map(|n| Bytes::from(vec![n; usize::from(n) * 2_000]))
-            .collect();
+        let pieces: Vec<Bytes> =
+            (0..40).map(|n| Bytes::from(vec![n; usize::from(n) * 2_000])).collect();
         let whole = pieces.concat();
         assert!(whole.len() > 2 * BATCH_BYTES);
         let (here, there) = (digests(0, &pieces).await, digests(u64::MAX, &pieces).await);

@@ -17,13 +17,8 @@ pub(crate) enum Algorithm {
 }
 
 impl Algorithm {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Crc32,
-        Self::Crc32c,
-        Self::Crc64Nvme,
-        Self::Sha1,
-        Self::Sha256,
-    ];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
 
     /// Its name in manifests, and behind `x-amz-checksum-`.
     pub(crate) fn name(self) -> &'static str {
@@ -38,9 +33,7 @@ impl Algorithm {
 
     /// Parses its name, in either case.
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
     }
 }
 
@@ -98,10 +91,7 @@ mod tests {
             for other in Algorithm::ALL {
                 assert_eq!(computed.get(other).is_some(), other == algorithm);
             }
-            assert_eq!(
-                Algorithm::parse(&algorithm.name().to_uppercase()),
-                Some(algorithm)
-            );
+            assert_eq!(Algorithm::parse(&algorithm.name().to_uppercase()), Some(algorithm));
         }
         assert_eq!(Algorithm::parse("md5"), None);
     }

@@ -60,10 +60,7 @@ struct Splitter {
 pub(crate) fn limit(headers: &HeaderMap, body: Body) -> Body {
     let hash = headers.get("x-amz-content-sha256");
     if hash.is_some_and(|hash| hash.as_bytes().starts_with(b"STREAMING-")) {
-        let limited: DynByteStream = Box::pin(ChunkLimit {
-            body,
-            splitter: Splitter::new(),
-        });
+        let limited: DynByteStream = Box::pin(ChunkLimit { body, splitter: Splitter::new() });
         Body::from(limited)
     } else {
         body
@@ -99,11 +96,7 @@ impl ByteStream for ChunkLimit {}
 
 impl Splitter {
     fn new() -> Self {
-        Self {
-            state: State::Line,
-            line: Vec::new(),
-            out: VecDeque::new(),
-        }
+        Self { state: State::Line, line: Vec::new(), out: VecDeque::new() }
     }
 
     fn feed(&mut self, mut bytes: Bytes) -> Result<(), ChunkTooLarge> {
@@ -114,11 +107,7 @@ impl Splitter {
                 State::End(left) => {
                     let end = bytes.split_to(left.min(bytes.len()));
                     let left = left - end.len();
-                    self.state = if left == 0 {
-                        State::Line
-                    } else {
-                        State::End(left)
-                    };
+                    self.state = if left == 0 { State::Line } else { State::End(left) };
                     self.out.push_back(end);
                 }
                 State::Rest => self.out.push_back(std::mem::take(&mut bytes)),
@@ -139,18 +128,11 @@ impl Splitter {
         self.state = match size {
             None | Some(0) => State::Rest,
             Some(size) if signed && size > CHUNK_BYTES_MAX => return Err(ChunkTooLarge(size)),
-            Some(size) if signed || size <= PIECE_BYTES => State::Data {
-                piece: size,
-                behind: 0,
-            },
+            Some(size) if signed || size <= PIECE_BYTES => State::Data { piece: size, behind: 0 },
             Some(size) => {
                 let behind = size - PIECE_BYTES;
-                self.out
-                    .push_back(Bytes::from(format!("{PIECE_BYTES:x}\r\n")));
-                self.state = State::Data {
-                    piece: PIECE_BYTES,
-                    behind,
-                };
+                self.out.push_back(Bytes::from(format!("{PIECE_BYTES:x}\r\n")));
+                self.state = State::Data { piece: PIECE_BYTES, behind };
                 return Ok(());
             }
         };
@@ -166,12 +148,8 @@ impl Splitter {
             State::Data { piece, behind }
         } else if behind > 0 {
             let piece = behind.min(PIECE_BYTES);
-            self.out
-                .push_back(Bytes::from(format!("\r\n{piece:x}\r\n")));
-            State::Data {
-                piece,
-                behind: behind - piece,
-            }
+            self.out.push_back(Bytes::from(format!("\r\n{piece:x}\r\n")));
+            State::Data { piece, behind: behind - piece }
         } else {
             State::End(2)
         };
@@ -180,9 +158,7 @@ impl Splitter {
 
 /// Size of a chunk, if that is what the line says, and whether anything stands behind it.
 fn parse(line: &[u8]) -> (Option<u64>, bool) {
-    let text = std::str::from_utf8(line)
-        .ok()
-        .and_then(|line| line.strip_suffix("\r\n"));
+    let text = std::str::from_utf8(line).ok().and_then(|line| line.strip_suffix("\r\n"));
     let Some(text) = text else {
         return (None, false);
     };

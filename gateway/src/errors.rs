@@ -41,10 +41,7 @@ pub(crate) fn write(error: WriteError) -> S3Error {
         WriteError::Refused(refusal) => refused(&refusal),
         WriteError::DiskFull(full) => storage_full(full.to_string()),
         WriteError::TooLarge(_) => {
-            s3_error!(
-                EntityTooLarge,
-                "The object's metadata is too large to be recorded"
-            )
+            s3_error!(EntityTooLarge, "The object's metadata is too large to be recorded")
         }
         error @ (WriteError::Read(_) | WriteError::Failed(_)) => internal(&error),
     }
@@ -99,28 +96,15 @@ fn client(cause: &dyn Error) -> S3Error {
     let text = cause.to_string();
     if text.contains("Sha256Mismatch") {
         let message = "The body does not have the x-amz-content-sha256 you sent";
-        return custom(
-            "XAmzContentSHA256Mismatch",
-            StatusCode::BAD_REQUEST,
-            message,
-        );
+        return custom("XAmzContentSHA256Mismatch", StatusCode::BAD_REQUEST, message);
     }
     if text.contains("SignatureMismatch") {
-        return s3_error!(
-            SignatureDoesNotMatch,
-            "A chunk of the body has a wrong signature"
-        );
+        return s3_error!(SignatureDoesNotMatch, "A chunk of the body has a wrong signature");
     }
     if text.contains(CHUNK_TOO_LARGE) {
-        return s3_error!(
-            InvalidRequest,
-            "A chunk {CHUNK_TOO_LARGE} {CHUNK_BYTES_MAX} bytes"
-        );
+        return s3_error!(InvalidRequest, "A chunk {CHUNK_TOO_LARGE} {CHUNK_BYTES_MAX} bytes");
     }
-    s3_error!(
-        IncompleteBody,
-        "The body broke off, or is not encoded as its headers say"
-    )
+    s3_error!(IncompleteBody, "The body broke off, or is not encoded as its headers say")
 }
 
 pub(crate) fn no_such_bucket() -> S3Error {
@@ -133,11 +117,7 @@ pub(crate) fn no_such_key() -> S3Error {
 
 /// S3's own code for it is not among those of s3s.
 pub(crate) fn no_such_part() -> S3Error {
-    custom(
-        "InvalidPartNumber",
-        StatusCode::RANGE_NOT_SATISFIABLE,
-        "There is no such part",
-    )
+    custom("InvalidPartNumber", StatusCode::RANGE_NOT_SATISFIABLE, "There is no such part")
 }
 
 pub(crate) fn precondition_failed() -> S3Error {
@@ -146,11 +126,7 @@ pub(crate) fn precondition_failed() -> S3Error {
 
 fn storage_full(message: String) -> S3Error {
     tracing::warn!(message, "a write was refused");
-    custom(
-        "InsufficientStorage",
-        StatusCode::INSUFFICIENT_STORAGE,
-        message,
-    )
+    custom("InsufficientStorage", StatusCode::INSUFFICIENT_STORAGE, message)
 }
 
 fn custom(

@@ -82,19 +82,9 @@ impl Gateway {
         let blocks = Arc::new(Blocks::new(store.clone(), miss, meter.clone()));
         let root = UserId::try_from("root".to_owned()).expect("`root` keeps the rules");
         let uploads = Semaphore::new(UPLOADS_MAX);
-        let handler = Handler {
-            store,
-            blocks,
-            meter,
-            region: options.region,
-            root,
-            uploads,
-        };
+        let handler = Handler { store, blocks, meter, region: options.region, root, uploads };
         let service = Service::new(handler, options.root);
-        Self {
-            service,
-            tls: options.tls.map(TlsAcceptor::from),
-        }
+        Self { service, tls: options.tls.map(TlsAcceptor::from) }
     }
 
     /// Serves until cancelled; then finishes the requests under way, for a limited time.
@@ -134,10 +124,7 @@ impl Gateway {
             }
         }
         drop(listener);
-        if tokio::time::timeout(DRAIN_MAX, graceful.shutdown())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(DRAIN_MAX, graceful.shutdown()).await.is_err() {
             tracing::warn!(limit = ?DRAIN_MAX, "requests under way did not end in time");
         }
         Ok(())
@@ -199,10 +186,7 @@ async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
 ) -> std::io::Result<(OwnedSemaphorePermit, TcpStream)> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .map_err(std::io::Error::other)?;
+    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     Ok((place, stream))
 }
@@ -212,14 +196,8 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WAIT_MAX);
-    drive(
-        builder.serve_connection(TokioIo::new(stream), service),
-        watcher,
-    )
-    .await;
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT_MAX);
+    drive(builder.serve_connection(TokioIo::new(stream), service), watcher).await;
 }
 
 async fn http2<S>(stream: S, service: Service, watcher: Watcher)
@@ -233,11 +211,7 @@ where
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(STREAMS_MAX);
-    drive(
-        builder.serve_connection(TokioIo::new(stream), service),
-        watcher,
-    )
-    .await;
+    drive(builder.serve_connection(TokioIo::new(stream), service), watcher).await;
 }
 
 async fn drive<C>(connection: C, watcher: Watcher)

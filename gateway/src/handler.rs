@@ -29,18 +29,13 @@ pub(crate) struct Handler {
 
 impl Handler {
     fn bucket(&self, name: &BucketName) -> S3Result<Bucket> {
-        let state = self
-            .store
-            .bucket(name)
-            .map_err(|error| errors::read(&error))?;
+        let state = self.store.bucket(name).map_err(|error| errors::read(&error))?;
         state.live.ok_or_else(errors::no_such_bucket)
     }
 
     /// Refuses early what the commit would refuse too, before a body is taken in for nothing.
     fn writable(&self) -> S3Result<()> {
-        self.store
-            .refusal()
-            .map_or(Ok(()), |refusal| Err(errors::refused(&refusal)))
+        self.store.refusal().map_or(Ok(()), |refusal| Err(errors::refused(&refusal)))
     }
 }
 

@@ -41,16 +41,12 @@ pub(crate) fn after_marker(marker: String, prefix: &str, delimiter: Option<&str>
     let delimiter = delimiter.filter(|delimiter| !delimiter.is_empty());
     let rest = marker.strip_prefix(prefix);
     let ends_common_prefix = match (rest, delimiter) {
-        (Some(rest), Some(delimiter)) => rest
-            .find(delimiter)
-            .is_some_and(|at| at + delimiter.len() == rest.len()),
+        (Some(rest), Some(delimiter)) => {
+            rest.find(delimiter).is_some_and(|at| at + delimiter.len() == rest.len())
+        }
         _ => false,
     };
-    if ends_common_prefix {
-        ListCursor::Prefix(marker)
-    } else {
-        ListCursor::Key(marker)
-    }
+    if ends_common_prefix { ListCursor::Prefix(marker) } else { ListCursor::Key(marker) }
 }
 
 /// Percent-encodes a name for `encoding-type=url`; slashes stay, as S3 leaves them.
@@ -94,14 +90,8 @@ mod tests {
         let after =
             |marker: &str, prefix, delimiter| after_marker(marker.to_owned(), prefix, delimiter);
         let key = |text: &str| ListCursor::Key(text.to_owned());
-        assert_eq!(
-            after("a/", "", Some("/")),
-            ListCursor::Prefix("a/".to_owned())
-        );
-        assert_eq!(
-            after("a/b/", "a/", Some("/")),
-            ListCursor::Prefix("a/b/".to_owned())
-        );
+        assert_eq!(after("a/", "", Some("/")), ListCursor::Prefix("a/".to_owned()));
+        assert_eq!(after("a/b/", "a/", Some("/")), ListCursor::Prefix("a/b/".to_owned()));
         assert_eq!(after("a/", "", None), key("a/"));
         assert_eq!(after("a/", "", Some("")), key("a/"));
         assert_eq!(after("a/b", "", Some("/")), key("a/b"));

@@ -19,30 +19,18 @@ impl Meter {
     /// The head of an answer is on its way.
     pub(crate) fn answered(&self, operation: Operation, status: StatusCode, elapsed: Duration) {
         let name = operation.name();
-        self.0
-            .s3_requests
-            .with_label_values(&[name, status.as_str()])
-            .inc();
-        self.0
-            .s3_request_seconds
-            .with_label_values(&[name])
-            .observe(elapsed.as_secs_f64());
+        self.0.s3_requests.with_label_values(&[name, status.as_str()]).inc();
+        self.0.s3_request_seconds.with_label_values(&[name]).observe(elapsed.as_secs_f64());
     }
 
     /// Bytes of a body have come in whole.
     pub(crate) fn received(&self, bytes: u64) {
-        self.0
-            .s3_body_bytes
-            .with_label_values(&["in"])
-            .inc_by(bytes);
+        self.0.s3_body_bytes.with_label_values(&["in"]).inc_by(bytes);
     }
 
     /// Bytes of a body go out.
     pub(crate) fn sent(&self, bytes: u64) {
-        self.0
-            .s3_body_bytes
-            .with_label_values(&["out"])
-            .inc_by(bytes);
+        self.0.s3_body_bytes.with_label_values(&["out"]).inc_by(bytes);
     }
 
     /// A block that was not here has been asked for elsewhere.

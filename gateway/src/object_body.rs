@@ -63,30 +63,16 @@ impl ObjectBody {
             Plan::Inline(bytes) => (Some(bytes), None),
             Plan::Pieces(pieces) => {
                 let blocks = Arc::clone(blocks);
-                let mut cursor = Cursor {
-                    blocks,
-                    origin: object.origin,
-                    pieces,
-                };
+                let mut cursor = Cursor { blocks, origin: object.origin, pieces };
                 let first = cursor.next().await?;
                 (first, cursor.read_ahead())
             }
         };
         let here = ready.as_ref().map_or(0, Bytes::len) as u64;
         if ahead.is_none() && here < size {
-            return Err(FetchError::Short {
-                missing: size - here,
-            });
+            return Err(FetchError::Short { missing: size - here });
         }
-        Ok(Self {
-            size,
-            remaining: size,
-            ready,
-            ahead,
-            failed: false,
-            _object: object,
-            meter,
-        })
+        Ok(Self { size, remaining: size, ready, ahead, failed: false, _object: object, meter })
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, FetchError>> {
@@ -95,11 +81,7 @@ impl ObjectBody {
         }
         let Some(ahead) = &mut self.ahead else {
             let missing = self.remaining;
-            let end = if missing == 0 {
-                Ok(None)
-            } else {
-                Err(FetchError::Short { missing })
-            };
+            let end = if missing == 0 { Ok(None) } else { Err(FetchError::Short { missing }) };
             return Poll::Ready(end);
         };
         let joined = ready!(Pin::new(ahead).poll(cx));
@@ -114,10 +96,8 @@ impl ObjectBody {
 
     fn count(&mut self, bytes: Bytes) -> Result<Bytes, FetchError> {
         let length = bytes.len() as u64;
-        self.remaining = self
-            .remaining
-            .checked_sub(length)
-            .ok_or(FetchError::Long { size: self.size })?;
+        self.remaining =
+            self.remaining.checked_sub(length).ok_or(FetchError::Long { size: self.size })?;
         self.meter.sent(length);
         Ok(bytes)
     }
@@ -152,12 +132,7 @@ impl ByteStream for ObjectBody {
 impl Cursor {
     /// The next bytes; `None` after the last.
     async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
-        while let Some(Piece {
-            kind,
-            stored,
-            range,
-        }) = self.pieces.pop_front()
-        {
+        while let Some(Piece { kind, stored, range }) = self.pieces.pop_front() {
             let bytes = self.blocks.get(self.origin, stored, kind).await?;
             match kind {
                 BlockKind::Block => return Ok(Some(cut(&bytes, &range))),

@@ -56,10 +56,7 @@ impl OperationSlot {
 
     pub(crate) fn get(&self) -> Operation {
         let place = usize::from(self.0.load(Ordering::Relaxed));
-        Operation::ALL
-            .get(place)
-            .copied()
-            .unwrap_or(Operation::None)
+        Operation::ALL.get(place).copied().unwrap_or(Operation::None)
     }
 }
 

@@ -35,9 +35,7 @@ pub(crate) fn plan(content: &Content, range: Range<u64>) -> Plan {
         }
         Content::Blocks(blocks) => Plan::Pieces(cover_blocks(blocks, range)),
         Content::Segments(segments) => {
-            let runs = segments
-                .iter()
-                .map(|s| (BlockKind::Segment, s.stored, s.span));
+            let runs = segments.iter().map(|s| (BlockKind::Segment, s.stored, s.span));
             Plan::Pieces(cover(runs, range))
         }
     }
@@ -49,12 +47,7 @@ pub(crate) fn expand(segment: &Segment, range: Range<u64>) -> VecDeque<Piece> {
 }
 
 fn cover_blocks(blocks: &[BlockRef], range: Range<u64>) -> VecDeque<Piece> {
-    cover(
-        blocks
-            .iter()
-            .map(|b| (BlockKind::Block, *b, u64::from(b.length))),
-        range,
-    )
+    cover(blocks.iter().map(|b| (BlockKind::Block, *b, u64::from(b.length))), range)
 }
 
 fn cover(
@@ -70,11 +63,7 @@ fn cover(
         let end = start.saturating_add(span);
         let (from, to) = (range.start.max(start), range.end.min(end));
         if from < to {
-            pieces.push_back(Piece {
-                kind,
-                stored,
-                range: from - start..to - start,
-            });
+            pieces.push_back(Piece { kind, stored, range: from - start..to - start });
         }
         start = end;
     }

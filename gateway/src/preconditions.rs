@@ -32,12 +32,7 @@ pub(crate) enum Verdict {
 impl TagCondition {
     /// Parses what stands in the header after the first quote and before the last.
     pub(crate) fn listed(inner: &str) -> Self {
-        let tag = |text: &str| {
-            text.trim()
-                .trim_start_matches("W/")
-                .trim_matches('"')
-                .to_owned()
-        };
+        let tag = |text: &str| text.trim().trim_start_matches("W/").trim_matches('"').to_owned();
         Self::OneOf(inner.split("\",").map(tag).collect())
     }
 
@@ -67,11 +62,7 @@ impl Preconditions {
             (None, Some(since)) => modified > since,
             (None, None) => true,
         };
-        if fresh {
-            Verdict::Hold
-        } else {
-            Verdict::NotModified
-        }
+        if fresh { Verdict::Hold } else { Verdict::NotModified }
     }
 }
 
@@ -93,31 +84,16 @@ mod tests {
         assert_eq!(verdict(|c| c.matches = tags("aa")), Verdict::Hold);
         assert_eq!(verdict(|c| c.matches = tags("bb\", \"aa")), Verdict::Hold);
         assert_eq!(verdict(|c| c.matches = tags("bb")), Verdict::Failed);
-        assert_eq!(
-            verdict(|c| c.matches = Some(TagCondition::Any)),
-            Verdict::Hold
-        );
-        assert_eq!(
-            verdict(|c| c.matches_none = tags("aa")),
-            Verdict::NotModified
-        );
-        assert_eq!(
-            verdict(|c| c.matches_none = tags("bb\",W/\"aa")),
-            Verdict::NotModified
-        );
+        assert_eq!(verdict(|c| c.matches = Some(TagCondition::Any)), Verdict::Hold);
+        assert_eq!(verdict(|c| c.matches_none = tags("aa")), Verdict::NotModified);
+        assert_eq!(verdict(|c| c.matches_none = tags("bb\",W/\"aa")), Verdict::NotModified);
         assert_eq!(verdict(|c| c.matches_none = tags("bb")), Verdict::Hold);
-        assert_eq!(
-            verdict(|c| c.matches_none = Some(TagCondition::Any)),
-            Verdict::NotModified
-        );
+        assert_eq!(verdict(|c| c.matches_none = Some(TagCondition::Any)), Verdict::NotModified);
     }
 
     #[test]
     fn times_are_compared_in_seconds() {
-        assert_eq!(
-            verdict(|c| c.modified_since = Some(10)),
-            Verdict::NotModified
-        );
+        assert_eq!(verdict(|c| c.modified_since = Some(10)), Verdict::NotModified);
         assert_eq!(verdict(|c| c.modified_since = Some(9)), Verdict::Hold);
         assert_eq!(verdict(|c| c.unmodified_since = Some(10)), Verdict::Hold);
         assert_eq!(verdict(|c| c.unmodified_since = Some(9)), Verdict::Failed);

@@ -23,50 +23,25 @@ pub(crate) struct Promises {
 impl Promises {
     /// Reads the promises out of a put's headers.
     pub(crate) fn new(input: &mut PutObjectInput, headers: &HeaderMap) -> S3Result<Self> {
-        let mut promises = Self {
-            md5: content_md5(input)?,
-            ..Self::default()
-        };
-        promises
-            .sent
-            .set(Algorithm::Crc32, input.checksum_crc32.take());
-        promises
-            .sent
-            .set(Algorithm::Crc32c, input.checksum_crc32c.take());
-        promises
-            .sent
-            .set(Algorithm::Crc64Nvme, input.checksum_crc64nvme.take());
-        promises
-            .sent
-            .set(Algorithm::Sha1, input.checksum_sha1.take());
-        promises
-            .sent
-            .set(Algorithm::Sha256, input.checksum_sha256.take());
+        let mut promises = Self { md5: content_md5(input)?, ..Self::default() };
+        promises.sent.set(Algorithm::Crc32, input.checksum_crc32.take());
+        promises.sent.set(Algorithm::Crc32c, input.checksum_crc32c.take());
+        promises.sent.set(Algorithm::Crc64Nvme, input.checksum_crc64nvme.take());
+        promises.sent.set(Algorithm::Sha1, input.checksum_sha1.take());
+        promises.sent.set(Algorithm::Sha256, input.checksum_sha256.take());
         if let Some(trailer) = text(headers, "x-amz-trailer") {
             for name in trailer.split(',') {
                 let name = name.trim().strip_prefix("x-amz-checksum-");
                 let Some(algorithm) = name.and_then(Algorithm::parse) else {
-                    return Err(s3_error!(
-                        InvalidRequest,
-                        "The trailer `{trailer}` is not known"
-                    ));
+                    return Err(s3_error!(InvalidRequest, "The trailer `{trailer}` is not known"));
                 };
                 promises.in_trailer[algorithm as usize] = true;
             }
         }
-        let asked = input
-            .checksum_algorithm
-            .as_ref()
-            .map(|asked| asked.as_str());
-        for asked in [asked, text(headers, "x-amz-sdk-checksum-algorithm")]
-            .into_iter()
-            .flatten()
-        {
+        let asked = input.checksum_algorithm.as_ref().map(|asked| asked.as_str());
+        for asked in [asked, text(headers, "x-amz-sdk-checksum-algorithm")].into_iter().flatten() {
             let Some(algorithm) = Algorithm::parse(asked) else {
-                return Err(s3_error!(
-                    InvalidRequest,
-                    "Checksum algorithm `{asked}` is not known"
-                ));
+                return Err(s3_error!(InvalidRequest, "Checksum algorithm `{asked}` is not known"));
             };
             promises.asked[algorithm as usize] = true;
         }
@@ -86,10 +61,7 @@ impl Promises {
         trailers: Option<&TrailingHeaders>,
     ) -> S3Result<()> {
         if self.md5.is_some_and(|md5| md5 != digests.md5) {
-            return Err(s3_error!(
-                BadDigest,
-                "The body does not have the Content-MD5 you sent"
-            ));
+            return Err(s3_error!(BadDigest, "The body does not have the Content-MD5 you sent"));
         }
         let trailers = trailers.and_then(TrailingHeaders::take).unwrap_or_default();
         for algorithm in Algorithm::ALL {
@@ -104,10 +76,7 @@ impl Promises {
             }
             let sent = self.sent.get(algorithm);
             if sent.is_some() && sent != digests.checksums.get(algorithm) {
-                return Err(s3_error!(
-                    BadDigest,
-                    "The body does not have the {name} you sent"
-                ));
+                return Err(s3_error!(BadDigest, "The body does not have the {name} you sent"));
             }
         }
         Ok(())
@@ -117,9 +86,7 @@ impl Promises {
 /// Checksums as a manifest keeps them.
 pub(crate) fn kept(checksums: &mut Checksums) -> BTreeMap<String, String> {
     let named = |algorithm: Algorithm| {
-        checksums
-            .take(algorithm)
-            .map(|value| (algorithm.name().to_owned(), value))
+        checksums.take(algorithm).map(|value| (algorithm.name().to_owned(), value))
     };
     Algorithm::ALL.into_iter().filter_map(named).collect()
 }
@@ -128,13 +95,8 @@ fn content_md5(input: &PutObjectInput) -> S3Result<Option<[u8; 16]>> {
     let Some(text) = &input.content_md5 else {
         return Ok(None);
     };
-    let bytes = STANDARD
-        .decode_to_vec(text)
-        .ok()
-        .and_then(|bytes| bytes.try_into().ok());
-    bytes
-        .map(Some)
-        .ok_or_else(|| s3_error!(InvalidDigest, "The Content-MD5 you sent is not valid"))
+    let bytes = STANDARD.decode_to_vec(text).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.map(Some).ok_or_else(|| s3_error!(InvalidDigest, "The Content-MD5 you sent is not valid"))
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

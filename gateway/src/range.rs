@@ -25,11 +25,7 @@ pub(crate) fn satisfy(asked: Asked, size: u64) -> Result<Range<u64>, Unsatisfiab
         }
         Asked::Last(length) => size.saturating_sub(length)..size,
     };
-    if range.is_empty() {
-        Err(Unsatisfiable)
-    } else {
-        Ok(range)
-    }
+    if range.is_empty() { Err(Unsatisfiable) } else { Ok(range) }
 }
 
 /// The bytes of one part, counted from 1. An object that was uploaded whole is its only part.
@@ -47,11 +43,7 @@ pub(crate) fn part(parts: &Parts, size: u64, number: u32) -> Option<Range<u64>> 
 
 /// `Content-Range` of an answer with some of the bytes.
 pub(crate) fn content_range(range: &Range<u64>, size: u64) -> String {
-    format!(
-        "bytes {}-{}/{size}",
-        range.start,
-        range.end.saturating_sub(1)
-    )
+    format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1))
 }
 
 #[cfg(test)]

@@ -52,10 +52,7 @@ pub(crate) async fn receive(
         upload.write(frame).await?;
     }
     if actual != size {
-        return Err(ReceiveError::Length {
-            expected: size,
-            actual,
-        });
+        return Err(ReceiveError::Length { expected: size, actual });
     }
     let finish = async { upload.finish().await.map_err(ReceiveError::from) };
     let digests = async { digests.finish().await.map_err(ReceiveError::from) };

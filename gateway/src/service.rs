@@ -41,10 +41,7 @@ impl Service {
         builder.set_auth(Auth::new(keys));
         builder.set_access(Access);
         builder.set_validation(BucketNames);
-        Self {
-            s3: builder.build(),
-            meter,
-        }
+        Self { s3: builder.build(), meter }
     }
 
     /// Answers one request.
@@ -54,9 +51,7 @@ impl Service {
         let slot = OperationSlot::default();
         let answer = if is_form(&request) {
             let error = s3_error!(NotImplemented, "Uploads by HTML form are not available");
-            error
-                .to_http_response()
-                .map_err(|error| HttpError::new(error.into()))
+            error.to_http_response().map_err(|error| HttpError::new(error.into()))
         } else {
             let (mut parts, body) = request.into_parts();
             parts.extensions.insert(slot.clone());
@@ -64,9 +59,7 @@ impl Service {
             self.s3.call(Request::from_parts(parts, body)).await
         };
         let answer = answer.map(|answer| adjust(answer, head_only));
-        let status = answer
-            .as_ref()
-            .map_or(StatusCode::INTERNAL_SERVER_ERROR, Response::status);
+        let status = answer.as_ref().map_or(StatusCode::INTERNAL_SERVER_ERROR, Response::status);
         self.meter.answered(slot.get(), status, started.elapsed());
         answer
     }
@@ -88,10 +81,7 @@ fn is_form(request: &Request<Body>) -> bool {
     request.method() == Method::POST
         && content_type.is_some_and(|value| {
             let form = b"multipart/form-data";
-            value
-                .as_bytes()
-                .get(..form.len())
-                .is_some_and(|v| v.eq_ignore_ascii_case(form))
+            value.as_bytes().get(..form.len()).is_some_and(|v| v.eq_ignore_ascii_case(form))
         })
 }
 

@@ -29,19 +29,15 @@ pub(crate) fn put(input: &PutObjectInput) -> S3Result<()> {
         (encrypted, "server-side encryption"),
         (locked, "object lock"),
         (input.tagging.is_some(), "tags"),
-        (
-            input.website_redirect_location.is_some(),
-            "website redirects",
-        ),
+        (input.website_redirect_location.is_some(), "website redirects"),
         (input.write_offset_bytes.is_some(), "appending"),
     ];
     refuse(&asked)?;
     acl(input.acl.as_ref().map(|acl| acl.as_str()), granted)?;
     match input.storage_class.as_ref().map(|class| class.as_str()) {
-        Some(class) if !CLASSES.contains(&class) => Err(s3_error!(
-            InvalidStorageClass,
-            "Storage class `{class}` is not available"
-        )),
+        Some(class) if !CLASSES.contains(&class) => {
+            Err(s3_error!(InvalidStorageClass, "Storage class `{class}` is not available"))
+        }
         _ => Ok(()),
     }
 }
@@ -52,10 +48,7 @@ pub(crate) fn create_bucket(input: &CreateBucketInput) -> S3Result<()> {
         || input.grant_read_acp.is_some()
         || input.grant_write.is_some()
         || input.grant_write_acp.is_some();
-    refuse(&[(
-        input.object_lock_enabled_for_bucket == Some(true),
-        "object lock",
-    )])?;
+    refuse(&[(input.object_lock_enabled_for_bucket == Some(true), "object lock")])?;
     acl(input.acl.as_ref().map(|acl| acl.as_str()), granted)
 }
 
@@ -81,10 +74,7 @@ fn refuse(asked: &[(bool, &str)]) -> S3Result<()> {
 
 fn acl(canned: Option<&str>, granted: bool) -> S3Result<()> {
     if granted || canned.is_some_and(|canned| !PRIVATE.contains(&canned)) {
-        return Err(s3_error!(
-            AccessControlListNotSupported,
-            "There are no ACLs here"
-        ));
+        return Err(s3_error!(AccessControlListNotSupported, "There are no ACLs here"));
     }
     Ok(())
 }

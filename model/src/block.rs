@@ -99,17 +99,9 @@ impl Segment {
         let block = |entry: &[u8; Self::ENTRY]| {
             let (hash, length) = entry.split_first_chunk::<32>()?;
             let length = u32::from_be_bytes(length.try_into().ok()?);
-            Some(BlockRef {
-                hash: BlockHash(Digest(*hash)),
-                length,
-            })
+            Some(BlockRef { hash: BlockHash(Digest(*hash)), length })
         };
-        entries
-            .iter()
-            .map(block)
-            .collect::<Option<_>>()
-            .map(Self)
-            .ok_or(error)
+        entries.iter().map(block).collect::<Option<_>>().map(Self).ok_or(error)
     }
 
     /// How many bytes of the object the segment's blocks hold.
@@ -125,15 +117,9 @@ mod tests {
 
     #[test]
     fn segment_survives_its_stored_form_and_refuses_other_lengths() {
-        let block = |n: u8| BlockRef {
-            hash: BlockHash::of(&[n]),
-            length: u32::from(n),
-        };
+        let block = |n: u8| BlockRef { hash: BlockHash::of(&[n]), length: u32::from(n) };
         let segment = Segment((1..=9).map(block).collect());
-        assert_eq!(
-            Segment::from_bytes(&segment.to_bytes()),
-            Ok(segment.clone())
-        );
+        assert_eq!(Segment::from_bytes(&segment.to_bytes()), Ok(segment.clone()));
         assert_eq!(segment.span(), 45);
         for bad in [0, 35, 37, 36 * (BLOCKS_PER_SEGMENT + 1)] {
             assert_eq!(Segment::from_bytes(&vec![0; bad]), Err(SegmentError(bad)));

@@ -74,17 +74,11 @@ impl TryFrom<String> for BucketName {
             n.bytes().next().is_some_and(alphanumeric) && n.bytes().last().is_some_and(alphanumeric)
         };
         let fits = (3..=63).contains(&name.len())
-            && name
-                .bytes()
-                .all(|b| alphanumeric(b) || b == b'.' || b == b'-')
+            && name.bytes().all(|b| alphanumeric(b) || b == b'.' || b == b'-')
             && edges(&name)
             && !name.contains("..")
             && name.parse::<std::net::Ipv4Addr>().is_err();
-        if fits {
-            Ok(Self(name))
-        } else {
-            Err(NameError::Bucket(name))
-        }
+        if fits { Ok(Self(name)) } else { Err(NameError::Bucket(name)) }
     }
 }
 
@@ -93,11 +87,7 @@ impl TryFrom<String> for ObjectKey {
 
     fn try_from(key: String) -> Result<Self, NameError> {
         let fits = (1..=1_024).contains(&key.len()) && !key.contains('\0');
-        if fits {
-            Ok(Self(key))
-        } else {
-            Err(NameError::Key(key.len()))
-        }
+        if fits { Ok(Self(key)) } else { Err(NameError::Key(key.len())) }
     }
 }
 
@@ -106,14 +96,8 @@ impl TryFrom<String> for UserId {
 
     fn try_from(id: String) -> Result<Self, NameError> {
         let fits = (1..=64).contains(&id.len())
-            && id
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        if fits {
-            Ok(Self(id))
-        } else {
-            Err(NameError::User(id))
-        }
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if fits { Ok(Self(id)) } else { Err(NameError::User(id)) }
     }
 }
 
@@ -170,17 +154,7 @@ mod tests {
         for good in ["abc", "a-b.c", "0aa", &"x".repeat(63)] {
             assert!(bucket(good).is_ok(), "{good}");
         }
-        for bad in [
-            "ab",
-            "Abc",
-            "a_b",
-            "-ab",
-            "ab-",
-            "a..b",
-            "10.0.0.1",
-            &"x".repeat(64),
-            "",
-        ] {
+        for bad in ["ab", "Abc", "a_b", "-ab", "ab-", "a..b", "10.0.0.1", &"x".repeat(64), ""] {
             assert!(bucket(bad).is_err(), "{bad}");
         }
     }

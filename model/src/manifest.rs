@@ -48,11 +48,7 @@ impl Content {
             Self::Segments(segments) => (&[], segments),
         };
         let blocks = blocks.iter().map(|block| (BlockKind::Block, *block));
-        blocks.chain(
-            segments
-                .iter()
-                .map(|segment| (BlockKind::Segment, segment.stored)),
-        )
+        blocks.chain(segments.iter().map(|segment| (BlockKind::Segment, segment.stored)))
     }
 }
 

@@ -34,9 +34,7 @@ pub fn decide(held: Option<State>, incoming: State) -> Decision {
         return Decision::Replace;
     };
     if held.version == incoming.version && held.content != incoming.content {
-        return Decision::Conflict {
-            replace: incoming > held,
-        };
+        return Decision::Conflict { replace: incoming > held };
     }
     match incoming.cmp(&held) {
         std::cmp::Ordering::Greater => Decision::Replace,
@@ -54,22 +52,17 @@ mod tests {
 
     fn states() -> impl Strategy<Value = Vec<State>> {
         let state = (0u64..6, 0u8..3, any::<bool>()).prop_map(|(hlc, site, other)| State {
-            version: Version {
-                hlc: Hlc(hlc),
-                site: SiteId([site; 16]),
-            },
+            version: Version { hlc: Hlc(hlc), site: SiteId([site; 16]) },
             content: Digest([u8::from(other); 32]),
         });
         prop::collection::vec(state, 1..12)
     }
 
     fn fold(states: &[State]) -> Option<State> {
-        states
-            .iter()
-            .fold(None, |held, &incoming| match decide(held, incoming) {
-                Decision::Replace | Decision::Conflict { replace: true } => Some(incoming),
-                _ => held,
-            })
+        states.iter().fold(None, |held, &incoming| match decide(held, incoming) {
+            Decision::Replace | Decision::Conflict { replace: true } => Some(incoming),
+            _ => held,
+        })
     }
 
     proptest! {

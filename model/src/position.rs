@@ -103,12 +103,7 @@ impl Line {
     /// The position of one seq on this line.
     #[must_use]
     pub fn at(self, seq: Seq) -> Position {
-        Position {
-            site: self.site,
-            epoch: self.epoch,
-            partition: self.partition,
-            seq,
-        }
+        Position { site: self.site, epoch: self.epoch, partition: self.partition, seq }
     }
 }
 
@@ -131,20 +126,12 @@ impl Position {
     /// The line it stands on.
     #[must_use]
     pub fn line(self) -> Line {
-        Line {
-            site: self.site,
-            epoch: self.epoch,
-            partition: self.partition,
-        }
+        Line { site: self.site, epoch: self.epoch, partition: self.partition }
     }
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?}/{}/{}/{}",
-            self.site, self.epoch.0, self.partition.0, self.seq
-        )
+        write!(f, "{:?}/{}/{}/{}", self.site, self.epoch.0, self.partition.0, self.seq)
     }
 }

@@ -19,30 +19,21 @@ pub struct Handled {
 
 impl Handled {
     /// Before the first event of an epoch.
-    pub const START: Self = Self {
-        seq: Seq::NONE,
-        digest: Digest::ZERO,
-        volume: 0,
-        time: Millis(0),
-    };
+    pub const START: Self =
+        Self { seq: Seq::NONE, digest: Digest::ZERO, volume: 0, time: Millis(0) };
 }
 
 /// Last seq up to which every event is applied, blocks or not.
 #[must_use]
 pub fn applied<'a>(handled: Seq, holes: impl IntoIterator<Item = &'a Hole>) -> Seq {
     let holes = holes.into_iter().filter(|hole| !hole.reason.is_applied());
-    holes
-        .map(|hole| hole.first.before())
-        .fold(handled, Seq::min)
+    holes.map(|hole| hole.first.before()).fold(handled, Seq::min)
 }
 
 /// Last seq up to which every event is applied and every block is here.
 #[must_use]
 pub fn complete<'a>(handled: Seq, holes: impl IntoIterator<Item = &'a Hole>) -> Seq {
-    holes
-        .into_iter()
-        .map(|hole| hole.first.before())
-        .fold(handled, Seq::min)
+    holes.into_iter().map(|hole| hole.first.before()).fold(handled, Seq::min)
 }
 
 /// What every registered site has acknowledged as complete: nothing is freed ahead of it.
@@ -58,11 +49,7 @@ mod tests {
     use crate::HoleReason;
 
     fn hole(first: u64, reason: HoleReason) -> Hole {
-        Hole {
-            first: Seq(first),
-            last: Seq(first),
-            reason,
-        }
+        Hole { first: Seq(first), last: Seq(first), reason }
     }
 
     #[test]

@@ -52,14 +52,8 @@ impl TryFrom<String> for SiteName {
 
     fn try_from(name: String) -> Result<Self, NameError> {
         let fits = (1..=32).contains(&name.len())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if fits {
-            Ok(Self(name))
-        } else {
-            Err(NameError::Site(name))
-        }
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if fits { Ok(Self(name)) } else { Err(NameError::Site(name)) }
     }
 }
 

@@ -75,10 +75,7 @@ impl Version {
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (hlc, site) = bytes.split_first_chunk::<8>()?;
-        Some(Self {
-            hlc: Hlc(u64::from_be_bytes(*hlc)),
-            site: SiteId(site.try_into().ok()?),
-        })
+        Some(Self { hlc: Hlc(u64::from_be_bytes(*hlc)), site: SiteId(site.try_into().ok()?) })
     }
 }
 
@@ -102,26 +99,11 @@ mod tests {
 
     #[test]
     fn bytes_sort_as_versions_do() {
-        let version = |hlc, site| Version {
-            hlc: Hlc(hlc),
-            site: SiteId([site; 16]),
-        };
-        let mut versions = [
-            version(256, 1),
-            version(1, 9),
-            version(255, 2),
-            version(256, 0),
-        ];
+        let version = |hlc, site| Version { hlc: Hlc(hlc), site: SiteId([site; 16]) };
+        let mut versions = [version(256, 1), version(1, 9), version(255, 2), version(256, 0)];
         versions.sort();
-        assert!(
-            versions
-                .windows(2)
-                .all(|pair| pair[0].to_bytes() < pair[1].to_bytes())
-        );
-        assert_eq!(
-            Version::from_bytes(&versions[0].to_bytes()),
-            Some(versions[0])
-        );
+        assert!(versions.windows(2).all(|pair| pair[0].to_bytes() < pair[1].to_bytes()));
+        assert_eq!(Version::from_bytes(&versions[0].to_bytes()), Some(versions[0]));
         assert_eq!(Version::from_bytes(b"short"), None);
     }
 }

@@ -24,37 +24,17 @@ mod tests {
 
     #[test]
     fn law_14_an_object_shows_only_with_the_bucket_it_was_put_into() {
-        let version = |n| Version {
-            hlc: Hlc(n),
-            site: SiteId([1; 16]),
-        };
+        let version = |n| Version { hlc: Hlc(n), site: SiteId([1; 16]) };
         let owner = UserId::try_from("root".to_owned()).expect("valid");
-        let live = |n| {
-            Some(Bucket {
-                birth: version(n),
-                owner: owner.clone(),
-            })
-        };
+        let live = |n| Some(Bucket { birth: version(n), owner: owner.clone() });
         let absent = BucketState::default();
-        let first = BucketState {
-            live: live(1),
-            deleted: None,
-        };
-        let gone = BucketState {
-            live: None,
-            deleted: Some(version(5)),
-        };
-        let again = BucketState {
-            live: live(7),
-            deleted: Some(version(5)),
-        };
+        let first = BucketState { live: live(1), deleted: None };
+        let gone = BucketState { live: None, deleted: Some(version(5)) };
+        let again = BucketState { live: live(7), deleted: Some(version(5)) };
         assert!(!shows(&absent, version(1)));
         assert!(shows(&first, version(1)));
         assert!(!shows(&gone, version(1)));
-        assert!(
-            !shows(&again, version(1)),
-            "an object of the old incarnation stays hidden"
-        );
+        assert!(!shows(&again, version(1)), "an object of the old incarnation stays hidden");
         assert!(shows(&again, version(7)));
     }
 }

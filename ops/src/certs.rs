@@ -37,16 +37,10 @@ pub fn make(directory: &Path, sites: &[SiteName]) -> Result<Vec<String>, CertsEr
         }
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(vec![site.to_string(), "localhost".to_owned()])?;
-        params
-            .subject_alt_names
-            .push(SanType::IpAddress([127, 0, 0, 1].into()));
-        params
-            .distinguished_name
-            .push(DnType::CommonName, site.as_str());
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        params.subject_alt_names.push(SanType::IpAddress([127, 0, 0, 1].into()));
+        params.distinguished_name.push(DnType::CommonName, site.as_str());
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let certificate = params.signed_by(&key, &ca)?;
         write(directory, &key_name, &key.serialize_pem(), &mut made)?;
         write(directory, &cert_name, &certificate.pem(), &mut made)?;
@@ -69,9 +63,7 @@ fn authority(
 ) -> Result<Issuer<'static, KeyPair>, CertsError> {
     let key_path = directory.join("ca.key");
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "towline CA");
+    params.distinguished_name.push(DnType::CommonName, "towline CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     if key_path.exists() {
@@ -94,11 +86,7 @@ fn write(
 ) -> Result<(), CertsError> {
     let path = directory.join(name);
     let mode = if name.ends_with(".pem") { 0o644 } else { 0o600 };
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&path);
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
     file.and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|cause| file_error(&path, cause))?;
     made.push(name.to_owned());
@@ -106,8 +94,5 @@ fn write(
 }
 
 fn file_error(path: &Path, cause: std::io::Error) -> CertsError {
-    CertsError::File {
-        path: path.display().to_string(),
-        cause,
-    }
+    CertsError::File { path: path.display().to_string(), cause }
 }

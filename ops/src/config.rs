@@ -74,9 +74,7 @@ impl S3 {
     /// The root user's secret key, from wherever it was set.
     #[must_use]
     pub fn root_secret_key(&self) -> Secret {
-        self.root_secret_key
-            .clone()
-            .expect("loading sets it or fails")
+        self.root_secret_key.clone().expect("loading sets it or fails")
     }
 }
 
@@ -191,27 +189,19 @@ pub enum LogFormat {
 
 impl Default for History {
     fn default() -> Self {
-        Self {
-            window: Duration::from_hours(24),
-        }
+        Self { window: Duration::from_hours(24) }
     }
 }
 
 impl Default for Puller {
     fn default() -> Self {
-        Self {
-            paused: false,
-            parallel: 8,
-        }
+        Self { paused: false, parallel: 8 }
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            parked_max: 1_000,
-            holes_max: 100_000,
-        }
+        Self { parked_max: 1_000, holes_max: 100_000 }
     }
 }
 
@@ -223,10 +213,7 @@ impl Default for Storage {
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            level: LogLevel::Info,
-            format: LogFormat::Text,
-        }
+        Self { level: LogLevel::Info, format: LogFormat::Text }
     }
 }
 

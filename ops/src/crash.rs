@@ -48,10 +48,7 @@ fn armed() -> Option<Armed> {
     let setting = std::env::var("TOWLINE_CRASH_AT").ok()?;
     let (point, passage) = setting.split_once(':').unwrap_or((&setting, "1"));
     let passages_left = AtomicU64::new(passage.parse().ok()?);
-    Some(Armed {
-        point: point.to_owned(),
-        passages_left,
-    })
+    Some(Armed { point: point.to_owned(), passages_left })
 }
 
 /// Aborts the process if a test asked for it here.

@@ -17,9 +17,7 @@ pub type LinkBody = UnsyncBoxBody<Bytes, std::io::Error>;
 /// A body that is there already.
 #[must_use]
 pub fn full(bytes: impl Into<Bytes>) -> LinkBody {
-    Full::new(bytes.into())
-        .map_err(|never| match never {})
-        .boxed_unsync()
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// A stream in flight: four blocks of the usual size, enough for 80 MB/s over 50 ms.

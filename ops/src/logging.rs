@@ -17,9 +17,7 @@ pub fn start(log: &Log) {
         "warn,towline={level},store={level},gateway={level},producer={level},consumer={level},\
          bus={level},ops={level},s3s=off"
     );
-    let lines = fmt()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_writer(std::io::stderr);
+    let lines = fmt().with_env_filter(EnvFilter::new(filter)).with_writer(std::io::stderr);
     // An error means that logging has started already.
     let _ = match log.format {
         LogFormat::Text => lines.with_ansi(false).try_init(),

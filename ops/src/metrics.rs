@@ -97,56 +97,37 @@ struct Maker(Registry);
 impl Maker {
     fn register<C: Collector + Clone + 'static>(&self, metric: Result<C, prometheus::Error>) -> C {
         let metric = metric.expect("names and labels of this file are valid, a test says");
-        self.0
-            .register(Box::new(metric.clone()))
-            .expect("names of this file are distinct");
+        self.0.register(Box::new(metric.clone())).expect("names of this file are distinct");
         metric
     }
 
     fn counter(&self, name: &str, help: &str) -> IntCounter {
-        self.register(IntCounter::with_opts(
-            Opts::new(name, help).namespace("towline"),
-        ))
+        self.register(IntCounter::with_opts(Opts::new(name, help).namespace("towline")))
     }
 
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        self.register(IntCounterVec::new(
-            Opts::new(name, help).namespace("towline"),
-            labels,
-        ))
+        self.register(IntCounterVec::new(Opts::new(name, help).namespace("towline"), labels))
     }
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.register(IntGauge::with_opts(
-            Opts::new(name, help).namespace("towline"),
-        ))
+        self.register(IntGauge::with_opts(Opts::new(name, help).namespace("towline")))
     }
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        self.register(IntGaugeVec::new(
-            Opts::new(name, help).namespace("towline"),
-            labels,
-        ))
+        self.register(IntGaugeVec::new(Opts::new(name, help).namespace("towline"), labels))
     }
 
     fn seconds(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
-        self.register(GaugeVec::new(
-            Opts::new(name, help).namespace("towline"),
-            labels,
-        ))
+        self.register(GaugeVec::new(Opts::new(name, help).namespace("towline"), labels))
     }
 
     fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-        let opts = HistogramOpts::new(name, help)
-            .namespace("towline")
-            .buckets(buckets.to_vec());
+        let opts = HistogramOpts::new(name, help).namespace("towline").buckets(buckets.to_vec());
         self.register(Histogram::with_opts(opts))
     }
 
     fn histograms(&self, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
-        let opts = HistogramOpts::new(name, help)
-            .namespace("towline")
-            .buckets(SECONDS.to_vec());
+        let opts = HistogramOpts::new(name, help).namespace("towline").buckets(SECONDS.to_vec());
         self.register(HistogramVec::new(opts, labels))
     }
 }
@@ -218,12 +199,8 @@ impl Metrics {
         let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else {
             return;
         };
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
+        let fields: Vec<&str> =
+            stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let field = |number: usize| fields.get(number - 3)?.parse::<u32>().ok();
         let set = |mode: &str, ticks: Option<u32>| {
             let seconds = f64::from(ticks.unwrap_or_default()) / 100.0;
@@ -231,8 +208,7 @@ impl Metrics {
         };
         set("user", field(14));
         set("system", field(15));
-        self.resident_bytes
-            .set(i64::from(field(24).unwrap_or_default()) * 4096);
+        self.resident_bytes.set(i64::from(field(24).unwrap_or_default()) * 4096);
     }
 }
 

@@ -36,9 +36,7 @@ impl Shutdown {
         task: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
         let shutdown = self.clone();
-        let task = self
-            .tasks
-            .spawn(async move { task.await.map_err(|error| error.to_string()) });
+        let task = self.tasks.spawn(async move { task.await.map_err(|error| error.to_string()) });
         self.tasks.spawn(async move {
             match task.await {
                 Ok(Ok(())) => {}
@@ -67,17 +65,10 @@ impl Shutdown {
     pub async fn wait(&self, limit: Duration) -> Result<(), String> {
         self.token.cancelled().await;
         self.tasks.close();
-        if tokio::time::timeout(limit, self.tasks.wait())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
             tracing::warn!(?limit, "tasks did not end in time");
         }
-        let failure = self
-            .failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         failure.map_or(Ok(()), Err)
     }
 
@@ -87,10 +78,8 @@ impl Shutdown {
     /// If signals cannot be waited for.
     pub fn on_signal(&self) -> std::io::Result<()> {
         use tokio::signal::unix::{SignalKind, signal};
-        let (mut terminate, mut interrupt) = (
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
-        );
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let token = self.token.clone();
         tokio::spawn(async move {
             tokio::select! {

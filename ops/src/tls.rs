@@ -20,11 +20,7 @@ pub enum TlsError {
     #[error("`{path}`: {cause}; `towline certs` makes certificates")]
     File { path: String, cause: String },
     #[error("certificate `{cert}` and key `{key}` do not work together: {cause}")]
-    Pair {
-        cert: String,
-        key: String,
-        cause: String,
-    },
+    Pair { cert: String, key: String, cause: String },
 }
 
 /// A site's certificate, and whom it lets in.
@@ -47,9 +43,7 @@ impl LinkTls {
     ) -> Result<Self, TlsError> {
         let mut roots = RootCertStore::empty();
         for authority in certificates(ca)? {
-            roots
-                .add(authority)
-                .map_err(|error| file_error(ca, &error))?;
+            roots.add(authority).map_err(|error| file_error(ca, &error))?;
         }
         let roots = Arc::new(roots);
         let chain = certificates(cert)?;
@@ -77,11 +71,7 @@ impl LinkTls {
             .with_client_auth_cert(chain, private_key(key)?)
             .map_err(pair_error)?;
         client.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(Self {
-            server: Arc::new(server),
-            client: Arc::new(client),
-            allow: allow.into(),
-        })
+        Ok(Self { server: Arc::new(server), client: Arc::new(client), allow: allow.into() })
     }
 
     pub(crate) fn server(&self) -> Arc<ServerConfig> {
@@ -136,10 +126,7 @@ pub(crate) fn peer_name(chain: &[CertificateDer<'_>]) -> Option<SiteName> {
 }
 
 fn file_error(path: &Path, cause: &dyn std::fmt::Display) -> TlsError {
-    TlsError::File {
-        path: path.display().to_string(),
-        cause: cause.to_string(),
-    }
+    TlsError::File { path: path.display().to_string(), cause: cause.to_string() }
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -29,10 +29,7 @@ pub(crate) struct Blocks {
 
 impl Blocks {
     pub(crate) fn new(store: Store) -> Self {
-        Self {
-            store,
-            reads: Arc::new(Semaphore::new(READS)),
-        }
+        Self { store, reads: Arc::new(Semaphore::new(READS)) }
     }
 
     /// The bytes of a block, or the status that says why not.

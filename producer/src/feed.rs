@@ -33,10 +33,7 @@ pub(crate) fn changes(store: Store, codec: Codec, from: Vec<wire::From>) -> Link
 /// Events of one run, and then the end.
 pub(crate) fn history(store: &Store, run: Run) -> Result<Option<LinkBody>, ReadError> {
     let first = store.history(run.epoch, run.partition, run.first.before(), 1)?;
-    if first
-        .first()
-        .is_none_or(|event| event.position.seq != run.first)
-    {
+    if first.first().is_none_or(|event| event.position.seq != run.first) {
         return Ok(None);
     }
     let store = store.clone();
@@ -50,10 +47,8 @@ pub(crate) fn history(store: &Store, run: Run) -> Result<Option<LinkBody>, ReadE
                 return;
             };
             after = last;
-            let wanted: Vec<_> = events
-                .into_iter()
-                .filter(|event| event.position.seq <= run.last)
-                .collect();
+            let wanted: Vec<_> =
+                events.into_iter().filter(|event| event.position.seq <= run.last).collect();
             if send(&mut pieces, &wanted).await.is_err() {
                 return;
             }
@@ -80,17 +75,7 @@ async fn push(
     beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut places: Vec<Place> = from
         .into_iter()
-        .map(
-            |wire::From {
-                 partition,
-                 epoch,
-                 after,
-             }| Place {
-                partition,
-                epoch,
-                after,
-            },
-        )
+        .map(|wire::From { partition, epoch, after }| Place { partition, epoch, after })
         .collect();
     for place in &mut places {
         if push_past_epochs(&store, place, &mut pieces).await?.is_err() {
@@ -132,11 +117,7 @@ async fn push_past_epochs(
 ) -> Result<Result<(), mpsc::SendError>, ReadError> {
     let identity = store.identity().clone();
     let first = place.epoch;
-    for epoch in identity
-        .past_epochs
-        .into_iter()
-        .filter(|epoch| *epoch >= first)
-    {
+    for epoch in identity.past_epochs.into_iter().filter(|epoch| *epoch >= first) {
         if epoch > place.epoch {
             (place.epoch, place.after) = (epoch, Seq::NONE);
         }

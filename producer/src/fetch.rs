@@ -66,12 +66,7 @@ impl FetchService {
     #[must_use]
     pub fn new(store: Store, codec: Codec, metrics: Metrics) -> Self {
         let blocks = Blocks::new(store.clone());
-        Self {
-            store,
-            codec,
-            blocks,
-            metrics,
-        }
+        Self { store, codec, blocks, metrics }
     }
 
     /// Answers one request of a peer, whose name its certificate says.
@@ -116,9 +111,7 @@ impl FetchService {
                 Ok(self.blocks.stream(hashes))
             }
             (Method::GET, path) => {
-                let hash = path
-                    .strip_prefix(wire::BLOCKS)
-                    .and_then(|rest| rest.strip_prefix('/'));
+                let hash = path.strip_prefix(wire::BLOCKS).and_then(|rest| rest.strip_prefix('/'));
                 let hash = hash.and_then(Digest::parse).ok_or(Refused::Path)?;
                 let bytes = self.blocks.read(BlockHash(hash)).await;
                 bytes.map(full).map_err(Refused::Block)
@@ -144,9 +137,7 @@ impl FetchService {
         registration: Registration,
     ) -> Result<LinkBody, Refused> {
         self.compare(peer, &registration.claims)?;
-        self.store
-            .register_peer(registration.site, peer.clone())
-            .await?;
+        self.store.register_peer(registration.site, peer.clone()).await?;
         answer(&self.info())
     }
 
@@ -160,11 +151,7 @@ impl FetchService {
             applied: ack.applied,
             complete: ack.complete,
         });
-        if !self
-            .store
-            .acknowledge(acks.site, acknowledged.collect())
-            .await?
-        {
+        if !self.store.acknowledge(acks.site, acknowledged.collect()).await? {
             return Err(Refused::NotRegistered(peer.clone()));
         }
         answer(&())
@@ -180,15 +167,12 @@ impl FetchService {
 
 async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Refused> {
     let bad = |error: &dyn std::fmt::Display| Refused::Request(error.to_string());
-    let body = Limited::new(request.into_body(), REQUEST_BYTES_MAX)
-        .collect()
-        .await;
+    let body = Limited::new(request.into_body(), REQUEST_BYTES_MAX).collect().await;
     let body = body.map_err(|error| bad(&error))?.to_bytes();
     serde_json::from_slice(&body).map_err(|error| bad(&error))
 }
 
 fn answer(value: &impl Serialize) -> Result<LinkBody, Refused> {
     let body = serde_json::to_vec(value);
-    body.map(full)
-        .map_err(|error| Refused::Request(error.to_string()))
+    body.map(full).map_err(|error| Refused::Request(error.to_string()))
 }

@@ -23,10 +23,5 @@ pub(crate) fn heartbeats(store: &Store) -> Vec<Heartbeat> {
         volume: written.volume,
         time,
     };
-    identity
-        .partitions
-        .iter()
-        .zip(written.iter())
-        .map(beat)
-        .collect()
+    identity.partitions.iter().zip(written.iter()).map(beat).collect()
 }

@@ -46,10 +46,7 @@ pub async fn publish_forever(
     cancelled: CancellationToken,
 ) -> Result<(), PublishError> {
     // Until the log has told what it holds, nothing may be trimmed.
-    store.set_published(vec![
-        Seq::NONE;
-        usize::from(store.identity().partitions.get())
-    ]);
+    store.set_published(vec![Seq::NONE; usize::from(store.identity().partitions.get())]);
     let mut failures = 0;
     loop {
         let began = tokio::time::Instant::now();
@@ -95,27 +92,18 @@ async fn publish(
     let tails = publisher.tails().await.map_err(Ended::Log)?;
     let claims = tails.iter().filter_map(|(partition, tail)| {
         let Tail { epoch, seq, digest } = (*tail)?;
-        Some(Claim {
-            epoch,
-            partition: *partition,
-            seq,
-            digest,
-        })
+        Some(Claim { epoch, partition: *partition, seq, digest })
     });
     let disputed = past::compare(store, "the log", &claims.collect::<Vec<_>>());
     if disputed.map_err(Ended::Read)?.is_some() {
         metrics.alarm("history_disputed");
-        return Err(Ended::Log(BusError::Rejected(
-            "history is disputed".to_owned(),
-        )));
+        return Err(Ended::Log(BusError::Rejected("history is disputed".to_owned())));
     }
     metrics.kafka_up.with_label_values(&["publisher"]).set(1);
     let published: Vec<tokio::sync::watch::Sender<Seq>> = tails
         .iter()
         .map(|(partition, tail)| {
-            let trimmed = store
-                .written_in(epoch, *partition)
-                .map(|written| written.trimmed);
+            let trimmed = store.written_in(epoch, *partition).map(|written| written.trimmed);
             Ok(tokio::sync::watch::channel(resume(*tail, epoch, trimmed?)).0)
         })
         .collect::<Result<_, ReadError>>()
@@ -163,16 +151,12 @@ async fn one(
         let end = written.borrow_and_update()[usize::from(partition.0)].seq;
         while *mark.borrow() < end {
             let after = *mark.borrow();
-            let events = store
-                .history(epoch, partition, after, BATCH_BYTES)
-                .map_err(Ended::Read)?;
+            let events =
+                store.history(epoch, partition, after, BATCH_BYTES).map_err(Ended::Read)?;
             let Some(last) = events.last().map(|event| event.position.seq) else {
                 break;
             };
-            publisher
-                .publish(partition, &events)
-                .await
-                .map_err(Ended::Log)?;
+            publisher.publish(partition, &events).await.map_err(Ended::Log)?;
             ops::crash::point(ops::crash::PUBLISHED);
             metrics.events_published.inc_by(events.len() as u64);
             mark.send_replace(last);
@@ -190,23 +174,10 @@ mod tests {
 
     #[test]
     fn publishing_goes_on_where_the_log_ends() {
-        let tail = |epoch, seq| {
-            Some(Tail {
-                epoch: Epoch(epoch),
-                seq: Seq(seq),
-                digest: Digest::ZERO,
-            })
-        };
+        let tail =
+            |epoch, seq| Some(Tail { epoch: Epoch(epoch), seq: Seq(seq), digest: Digest::ZERO });
         assert_eq!(resume(tail(2, 7), Epoch(2), Seq(0)), Seq(7));
-        assert_eq!(
-            resume(tail(1, 7), Epoch(2), Seq(0)),
-            Seq(0),
-            "a new epoch begins at 1"
-        );
-        assert_eq!(
-            resume(None, Epoch(2), Seq(3)),
-            Seq(3),
-            "a new topic gets what is kept"
-        );
+        assert_eq!(resume(tail(1, 7), Epoch(2), Seq(0)), Seq(0), "a new epoch begins at 1");
+        assert_eq!(resume(None, Epoch(2), Seq(3)), Seq(3), "a new topic gets what is kept");
     }
 }

@@ -51,10 +51,7 @@ fn print(name: &str, work: impl Fn() -> bool) {
 
 fn event((size, parts, content): (u64, Parts, Content)) -> Result<Event, Box<dyn Error>> {
     let site = SiteId([7; 16]);
-    let version = Version {
-        hlc: Hlc(1 << 56),
-        site,
-    };
+    let version = Version { hlc: Hlc(1 << 56), site };
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let manifest = Manifest {
         size,
@@ -77,13 +74,7 @@ fn event((size, parts, content): (u64, Parts, Content)) -> Result<Event, Box<dyn
         partition: Partition(9),
         seq: Seq(1_000_000),
     };
-    Ok(Event {
-        position,
-        version,
-        prev: Digest::of(b"before"),
-        volume: 1 << 40,
-        change,
-    })
+    Ok(Event { position, version, prev: Digest::of(b"before"), volume: 1 << 40, change })
 }
 
 fn inline(bytes: usize) -> (u64, Parts, Content) {
@@ -92,10 +83,7 @@ fn inline(bytes: usize) -> (u64, Parts, Content) {
 }
 
 fn block(n: usize) -> BlockRef {
-    BlockRef {
-        hash: BlockHash::of(&n.to_be_bytes()),
-        length: 1 << 20,
-    }
+    BlockRef { hash: BlockHash::of(&n.to_be_bytes()), length: 1 << 20 }
 }
 
 fn blocks() -> (u64, Parts, Content) {
@@ -104,18 +92,8 @@ fn blocks() -> (u64, Parts, Content) {
 }
 
 fn segments() -> (u64, Parts, Content) {
-    let segment = |n| SegmentRef {
-        stored: block(n),
-        span: 1 << 30,
-    };
-    let part = Part {
-        size: (5 << 40) / 10_000,
-        md5: [9; 16],
-    };
+    let segment = |n| SegmentRef { stored: block(n), span: 1 << 30 };
+    let part = Part { size: (5 << 40) / 10_000, md5: [9; 16] };
     let segments = (0..5_120).map(segment).collect();
-    (
-        5 << 40,
-        Parts::Listed(vec![part; 10_000]),
-        Content::Segments(segments),
-    )
+    (5 << 40, Parts::Listed(vec![part; 10_000]), Content::Segments(segments))
 }

@@ -35,12 +35,7 @@ pub(crate) fn kind(change: &Change) -> Kind {
 pub(crate) fn encode(registry: &Registry, change: &Change) -> Result<Vec<u8>, CodecError> {
     let room = RECORD_BYTES + body_bytes(change) + TAG_BYTES;
     match change {
-        Change::ObjectPut {
-            bucket,
-            key,
-            birth,
-            manifest,
-        } => {
+        Change::ObjectPut { bucket, key, birth, manifest } => {
             let record = ObjectPut {
                 bucket: Cow::Borrowed(bucket.as_str()),
                 key: Cow::Borrowed(key.as_str()),
@@ -57,12 +52,7 @@ pub(crate) fn encode(registry: &Registry, change: &Change) -> Result<Vec<u8>, Co
             };
             registry.encode(&record, room)
         }
-        Change::Attributes {
-            bucket,
-            key,
-            of,
-            attributes,
-        } => {
+        Change::Attributes { bucket, key, of, attributes } => {
             let record = AttributesRecord {
                 bucket: Cow::Borrowed(bucket.as_str()),
                 key: Cow::Borrowed(key.as_str()),

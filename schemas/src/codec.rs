@@ -40,10 +40,7 @@ impl Codec {
 
     /// A codec of another release than this.
     pub(crate) fn of(keys: Keys, registry: &'static Registry) -> Self {
-        Self {
-            keys: Arc::new(keys),
-            registry,
-        }
+        Self { keys: Arc::new(keys), registry }
     }
 
     /// Encodes an event and seals its change, under a random nonce: the same event sealed twice
@@ -89,9 +86,7 @@ impl Codec {
         let associated = envelope.associated(kind);
         self.keys.seal(&nonce, &associated, &mut change);
         let record = EnvelopeRecord::new(envelope, kind, nonce, &change);
-        let payload = self
-            .registry
-            .encode(&record, CLEAR_BYTES_MAX + change.len())?;
+        let payload = self.registry.encode(&record, CLEAR_BYTES_MAX + change.len())?;
         Ok(payload.into())
     }
 
@@ -114,8 +109,7 @@ impl Codec {
         let envelope = record.envelope()?;
         let associated = envelope.associated(&record.kind);
         let mut change = record.sealed.into_owned();
-        self.keys
-            .open(&envelope.key_id, &record.nonce, &associated, &mut change)?;
+        self.keys.open(&envelope.key_id, &record.nonce, &associated, &mut change)?;
         let Some(kind) = Kind::of_change(&record.kind) else {
             let kind = record.kind.into_owned();
             return Err(CodecError::UnknownKind { kind });

@@ -36,12 +36,7 @@ impl Envelope {
     /// The event that this is the clear part of.
     #[must_use]
     pub fn sealed_event(&self, payload: Bytes) -> SealedEvent {
-        SealedEvent {
-            position: self.position,
-            version: self.version,
-            entity: self.entity,
-            payload,
-        }
+        SealedEvent { position: self.position, version: self.version, entity: self.entity, payload }
     }
 
     /// Associated data of the cipher: a change of any clear field makes the event unreadable.

@@ -31,10 +31,7 @@ pub enum CodecError {
     NotARecord,
     /// A record, but not the one that belongs there.
     #[error("record is `{found}`, expected `{expected}`")]
-    OtherKind {
-        found: &'static str,
-        expected: &'static str,
-    },
+    OtherKind { found: &'static str, expected: &'static str },
     #[error("{0} bytes follow the record")]
     Trailing(usize),
     #[error("read or write record `{record}`")]
@@ -58,9 +55,6 @@ impl CodecError {
     /// Whether a newer release or another key could read the same bytes.
     #[must_use]
     pub fn is_curable(&self) -> bool {
-        matches!(
-            self,
-            Self::UnknownSchema { .. } | Self::UnknownKind { .. } | Self::NoKey { .. }
-        )
+        matches!(self, Self::UnknownSchema { .. } | Self::UnknownKind { .. } | Self::NoKey { .. })
     }
 }

@@ -16,19 +16,13 @@ pub(crate) struct VersionRecord {
 
 impl From<Version> for VersionRecord {
     fn from(version: Version) -> Self {
-        Self {
-            hlc: version.hlc.0.cast_signed(),
-            site: version.site.0,
-        }
+        Self { hlc: version.hlc.0.cast_signed(), site: version.site.0 }
     }
 }
 
 impl From<VersionRecord> for Version {
     fn from(record: VersionRecord) -> Self {
-        Self {
-            hlc: Hlc(record.hlc.cast_unsigned()),
-            site: SiteId(record.site),
-        }
+        Self { hlc: Hlc(record.hlc.cast_unsigned()), site: SiteId(record.site) }
     }
 }
 

@@ -41,11 +41,7 @@ pub enum KeysError {
     )]
     Line { path: String, line: usize },
     #[error("key file `{path}`, line {line}: key `{id}` stands on an earlier line already")]
-    Twice {
-        path: String,
-        line: usize,
-        id: String,
-    },
+    Twice { path: String, line: usize, id: String },
     #[error("key file `{path}` holds no key; `towline certs` makes a key file")]
     Empty { path: String },
 }
@@ -56,10 +52,8 @@ impl Keys {
     /// # Errors
     /// If the file cannot be read, a line is wrong, or there is no key.
     pub fn load(path: &Path) -> Result<Self, KeysError> {
-        let text = std::fs::read_to_string(path).map_err(|cause| KeysError::Read {
-            path: path.display().to_string(),
-            cause,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| KeysError::Read { path: path.display().to_string(), cause })?;
         Self::parse(&text, &path.display().to_string())
     }
 

@@ -24,15 +24,9 @@ pub(crate) const RELEASED: [(Kind, &str); 9] = [
     (Kind::Envelope, ENVELOPE_SCHEMA),
     (Kind::Heartbeat, include_str!("../avsc/heartbeat.avsc")),
     (Kind::ObjectPut, include_str!("../avsc/object_put.avsc")),
-    (
-        Kind::ObjectDeleted,
-        include_str!("../avsc/object_deleted.avsc"),
-    ),
+    (Kind::ObjectDeleted, include_str!("../avsc/object_deleted.avsc")),
     (Kind::BucketPut, include_str!("../avsc/bucket_put.avsc")),
-    (
-        Kind::BucketDeleted,
-        include_str!("../avsc/bucket_deleted.avsc"),
-    ),
+    (Kind::BucketDeleted, include_str!("../avsc/bucket_deleted.avsc")),
     (Kind::Attributes, include_str!("../avsc/attributes.avsc")),
     (Kind::UserPut, include_str!("../avsc/user_put.avsc")),
     (Kind::UserDeleted, include_str!("../avsc/user_deleted.avsc")),
@@ -86,20 +80,14 @@ impl Registry {
             let fingerprint = fingerprint(&schema);
             readable.insert(fingerprint, Readable { kind, reader });
             let spelled = spelled::spelled(&schema);
-            let schemas = Written {
-                fingerprint,
-                schema,
-                spelled,
-            };
+            let schemas = Written { fingerprint, schema, spelled };
             written.insert(kind, schemas);
         }
         Self { readable, written }
     }
 
     fn written(&self, kind: Kind) -> &Written {
-        self.written
-            .get(&kind)
-            .expect("every kind has a released schema")
+        self.written.get(&kind).expect("every kind has a released schema")
     }
 
     /// Single-object encodes a record into a new buffer of `capacity` bytes, which may grow.
@@ -148,9 +136,7 @@ impl Registry {
         if *fingerprint == written.fingerprint {
             return Ok(value);
         }
-        value
-            .resolve(&written.schema)
-            .map_err(|cause| avro(kind, cause))
+        value.resolve(&written.schema).map_err(|cause| avro(kind, cause))
     }
 }
 
@@ -167,16 +153,10 @@ fn avro(kind: Kind, cause: apache_avro::Error) -> CodecError {
 
 /// The fingerprint in front of a record.
 fn fingerprint_of(bytes: &[u8]) -> Result<&Fingerprint, CodecError> {
-    bytes
-        .strip_prefix(&MARKER)
-        .and_then(<[u8]>::first_chunk)
-        .ok_or(CodecError::NotARecord)
+    bytes.strip_prefix(&MARKER).and_then(<[u8]>::first_chunk).ok_or(CodecError::NotARecord)
 }
 
 fn fingerprint(schema: &Schema) -> Fingerprint {
     let fingerprint = schema.fingerprint::<Rabin>();
-    fingerprint
-        .bytes
-        .try_into()
-        .expect("a Rabin fingerprint has 8 bytes")
+    fingerprint.bytes.try_into().expect("a Rabin fingerprint has 8 bytes")
 }

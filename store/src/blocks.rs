@@ -22,17 +22,14 @@ impl Blocks {
     /// Files below a directory that exists, each synced with its directory when written.
     pub(crate) fn local(directory: &FilePath) -> Result<Self, object_store::Error> {
         let files = LocalFileSystem::new_with_prefix(directory)?.with_fsync(true);
-        Ok(Self {
-            files: Arc::new(files),
-        })
+        Ok(Self { files: Arc::new(files) })
     }
 
     /// Writes a block whose name the caller has computed; durable when this returns. Again is
     /// the same.
     pub(crate) async fn put(&self, hash: BlockHash, payload: PutPayload) -> Result<(), BlockError> {
         let put = self.files.put(&path(hash), payload).await;
-        put.map(|_| ())
-            .map_err(|cause| BlockError::Io(hash, Box::new(cause)))
+        put.map(|_| ()).map_err(|cause| BlockError::Io(hash, Box::new(cause)))
     }
 
     /// The verified bytes; `None` if there is no such file.
@@ -42,15 +39,8 @@ impl Blocks {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(cause) => return Err(BlockError::Io(hash, Box::new(cause))),
         };
-        let bytes = found
-            .bytes()
-            .await
-            .map_err(|cause| BlockError::Io(hash, Box::new(cause)))?;
-        if BlockHash::of(&bytes) == hash {
-            Ok(Some(bytes))
-        } else {
-            Err(BlockError::Damaged(hash))
-        }
+        let bytes = found.bytes().await.map_err(|cause| BlockError::Io(hash, Box::new(cause)))?;
+        if BlockHash::of(&bytes) == hash { Ok(Some(bytes)) } else { Err(BlockError::Damaged(hash)) }
     }
 
     /// Deletes a file; one that is not there is deleted already.
@@ -64,11 +54,7 @@ impl Blocks {
     /// Names of all files.
     pub(crate) fn list(&self) -> BoxStream<'static, Result<BlockHash, object_store::Error>> {
         let named = |meta: object_store::ObjectMeta| async move {
-            Ok(meta
-                .location
-                .filename()
-                .and_then(Digest::parse)
-                .map(BlockHash))
+            Ok(meta.location.filename().and_then(Digest::parse).map(BlockHash))
         };
         self.files.list(None).try_filter_map(named).boxed()
     }

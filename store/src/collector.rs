@@ -69,15 +69,10 @@ impl Store {
         let peers = self.peers()?;
         let epoch = self.identity().epoch;
         let written = self.shared.committer.written().borrow().clone();
-        let fence = self
-            .identity()
-            .partitions
-            .iter()
-            .zip(written.iter())
-            .map(|(partition, w)| {
-                let acknowledged = peers.iter().map(|peer| peer.complete(epoch, partition));
-                (partition, progress::fenced(w.seq, acknowledged))
-            });
+        let fence = self.identity().partitions.iter().zip(written.iter()).map(|(partition, w)| {
+            let acknowledged = peers.iter().map(|peer| peer.complete(epoch, partition));
+            (partition, progress::fenced(w.seq, acknowledged))
+        });
         Ok(fence.collect())
     }
 
@@ -87,14 +82,10 @@ impl Store {
         window: Duration,
     ) -> Result<(), KeepError> {
         let published = self.shared.published.lock();
-        let published = published
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone();
+        let published = published.unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let oldest = Millis(self.now().0.saturating_sub(crate::open::millis(window)));
         for (&partition, &fenced) in fence {
-            let published = published
-                .as_ref()
-                .map_or(fenced, |all| all[usize::from(partition.0)]);
+            let published = published.as_ref().map_or(fenced, |all| all[usize::from(partition.0)]);
             loop {
                 let until = self.past_window(partition, fenced.min(published), oldest);
                 let until = until.map_err(section_error)?;
@@ -124,29 +115,22 @@ impl Store {
         }
         let start = HistoryRecord::key(epoch, partition, trimmed.trimmed);
         let end = HistoryRecord::key(epoch, partition, until);
-        let range = (
-            Bound::Excluded(start.as_ref()),
-            Bound::Included(end.as_ref()),
-        );
+        let range = (Bound::Excluded(start.as_ref()), Bound::Included(end.as_ref()));
         let (mut last, mut rows, mut failed) = (Seq::NONE, 0, None);
-        self.shared
-            .engine
-            .scan(
-                Table::History,
-                range,
-                &mut |key, value| match HistoryRecord::decode(value) {
-                    Ok(event) if event.version.hlc.millis() < oldest && rows < ROWS_PER_COMMIT => {
-                        last = HistoryRecord::seq(key).unwrap_or(last);
-                        rows += 1;
-                        std::ops::ControlFlow::Continue(())
-                    }
-                    Ok(_) => std::ops::ControlFlow::Break(()),
-                    Err(error) => {
-                        failed = Some(error);
-                        std::ops::ControlFlow::Break(())
-                    }
-                },
-            )?;
+        self.shared.engine.scan(Table::History, range, &mut |key, value| {
+            match HistoryRecord::decode(value) {
+                Ok(event) if event.version.hlc.millis() < oldest && rows < ROWS_PER_COMMIT => {
+                    last = HistoryRecord::seq(key).unwrap_or(last);
+                    rows += 1;
+                    std::ops::ControlFlow::Continue(())
+                }
+                Ok(_) => std::ops::ControlFlow::Break(()),
+                Err(error) => {
+                    failed = Some(error);
+                    std::ops::ControlFlow::Break(())
+                }
+            }
+        })?;
         failed.map_or(Ok(last), |error| Err(error.into()))
     }
 
@@ -173,23 +157,21 @@ impl Store {
         let mut next_line: Vec<u8>;
         loop {
             let mut stuck = None;
-            self.shared
-                .engine
-                .scan(Table::Queues, (start, last), &mut |key, _| {
-                    match SupersededRecord::split(key) {
-                        Some((at, _)) if at.seq <= self.freed_up_to(at.line(), fence) => {
-                            passed.push(key.clone());
-                        }
-                        Some((at, _)) => stuck = Some(at.line()),
-                        None => {}
+            self.shared.engine.scan(Table::Queues, (start, last), &mut |key, _| {
+                match SupersededRecord::split(key) {
+                    Some((at, _)) if at.seq <= self.freed_up_to(at.line(), fence) => {
+                        passed.push(key.clone());
                     }
-                    let enough = stuck.is_some() || passed.len() == ROWS_PER_COMMIT;
-                    if enough {
-                        std::ops::ControlFlow::Break(())
-                    } else {
-                        std::ops::ControlFlow::Continue(())
-                    }
-                })?;
+                    Some((at, _)) => stuck = Some(at.line()),
+                    None => {}
+                }
+                let enough = stuck.is_some() || passed.len() == ROWS_PER_COMMIT;
+                if enough {
+                    std::ops::ControlFlow::Break(())
+                } else {
+                    std::ops::ControlFlow::Continue(())
+                }
+            })?;
             let Some(line) = stuck else { return Ok(passed) };
             if passed.len() >= ROWS_PER_COMMIT {
                 return Ok(passed);
@@ -215,17 +197,14 @@ impl Store {
         let mut candidates = self.shared.take_orphans();
         let mut end = Vec::new();
         let range = prefix_range(GarbageRecord::PREFIX, &mut end);
-        let scan = self
-            .shared
-            .engine
-            .scan(Table::Queues, range, &mut |key, _| {
-                candidates.extend(GarbageRecord::hash(key));
-                if candidates.len() < 16 * ROWS_PER_COMMIT {
-                    std::ops::ControlFlow::Continue(())
-                } else {
-                    std::ops::ControlFlow::Break(())
-                }
-            });
+        let scan = self.shared.engine.scan(Table::Queues, range, &mut |key, _| {
+            candidates.extend(GarbageRecord::hash(key));
+            if candidates.len() < 16 * ROWS_PER_COMMIT {
+                std::ops::ControlFlow::Continue(())
+            } else {
+                std::ops::ControlFlow::Break(())
+            }
+        });
         scan.map_err(SectionError::from)?;
         for hash in candidates {
             self.free_block(hash).await?;

@@ -61,11 +61,7 @@ impl Committer {
         let (rules, queue) = mpsc::channel(QUEUE_RULES);
         let (written, written_seen) = watch::channel(parts.counters.written.clone().into());
         let (failed, failed_seen) = watch::channel(false);
-        let worker = Worker {
-            parts,
-            written,
-            failed,
-        };
+        let worker = Worker { parts, written, failed };
         let thread = std::thread::Builder::new().name("committer".to_owned());
         let thread = thread.spawn(move || worker.run(queue))?;
         Ok(Self {
@@ -94,16 +90,11 @@ impl Committer {
                 let _ = answer.send(commit.map_err(E::from).and(outcome));
             })
         });
-        let rules = self
-            .rules
-            .as_ref()
-            .expect("present until the handle is dropped");
+        let rules = self.rules.as_ref().expect("present until the handle is dropped");
         if rules.send(rule).await.is_err() {
             return Err(CommitError(None).into());
         }
-        answered
-            .await
-            .unwrap_or_else(|_| Err(CommitError(None).into()))
+        answered.await.unwrap_or_else(|_| Err(CommitError(None).into()))
     }
 
     pub(crate) fn written(&self) -> watch::Receiver<WrittenAll> {
@@ -119,11 +110,7 @@ impl Drop for Committer {
     /// Waits for the batch under way, so that the engine is closed when the store is gone.
     fn drop(&mut self) {
         self.rules = None;
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("committer thread panicked");
         }
@@ -159,21 +146,12 @@ impl Worker {
         let parts = &mut self.parts;
         let limits = (parts.clock.now(), parts.gate.limits());
         let engine = Arc::clone(&parts.engine);
-        let mut section = Section::new(
-            &parts.identity,
-            &*engine,
-            &parts.codec,
-            limits,
-            &mut parts.counters,
-        );
+        let mut section =
+            Section::new(&parts.identity, &*engine, &parts.codec, limits, &mut parts.counters);
         let answers: Vec<Answer> = rules.into_iter().map(|rule| rule(&mut section)).collect();
         let (batch, line_changes) = section.finish();
         ops::crash::point(ops::crash::COMMIT_BEFORE);
-        let outcome = if batch.is_empty() {
-            Ok(())
-        } else {
-            engine.commit(batch)
-        };
+        let outcome = if batch.is_empty() { Ok(()) } else { engine.commit(batch) };
         ops::crash::point(ops::crash::COMMIT_AFTER);
         let outcome = outcome.map_err(|error| CommitError(Some(Arc::new(error))));
         if let Err(error) = &outcome {
@@ -198,17 +176,9 @@ impl Worker {
 
     fn refuse(&mut self, rules: Vec<Rule>, failure: &CommitError) {
         let parts = &mut self.parts;
-        let (engine, limits) = (
-            Arc::clone(&parts.engine),
-            (parts.clock.now(), Limits::default()),
-        );
-        let mut section = Section::new(
-            &parts.identity,
-            &*engine,
-            &parts.codec,
-            limits,
-            &mut parts.counters,
-        );
+        let (engine, limits) = (Arc::clone(&parts.engine), (parts.clock.now(), Limits::default()));
+        let mut section =
+            Section::new(&parts.identity, &*engine, &parts.codec, limits, &mut parts.counters);
         for rule in rules {
             rule(&mut section)(Err(failure.clone()));
         }
@@ -231,10 +201,6 @@ impl Identity {
     /// The line of one partition of the current epoch.
     #[must_use]
     pub fn line(&self, partition: Partition) -> model::Line {
-        model::Line {
-            site: self.site,
-            epoch: self.epoch,
-            partition,
-        }
+        model::Line { site: self.site, epoch: self.epoch, partition }
     }
 }

@@ -138,28 +138,16 @@ pub enum OpenError {
         "data directory `{directory}` has format {found}, this release reads up to {known}; \
          use a newer release"
     )]
-    Newer {
-        directory: String,
-        found: String,
-        known: u32,
-    },
+    Newer { directory: String, found: String, known: u32 },
     #[error(
         "data directory `{directory}` belongs to site `{found}`, the configuration says `{wanted}`"
     )]
-    OtherSite {
-        directory: String,
-        found: String,
-        wanted: String,
-    },
+    OtherSite { directory: String, found: String, wanted: String },
     #[error(
         "data directory `{directory}` has {found} partitions, the configuration says {wanted}; \
          the number is fixed for an epoch"
     )]
-    OtherPartitions {
-        directory: String,
-        found: u16,
-        wanted: u16,
-    },
+    OtherPartitions { directory: String, found: u16, wanted: u16 },
     #[error("data directory `{directory}`")]
     Engine {
         directory: String,

@@ -20,11 +20,7 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn new(directory: PathBuf, reserve: u64) -> Self {
-        Self {
-            directory,
-            reserve,
-            refusal: RwLock::new(None),
-        }
+        Self { directory, reserve, refusal: RwLock::new(None) }
     }
 
     /// Refuses clients' writes from the next batch on. A dispute is never lifted while the
@@ -37,10 +33,7 @@ impl Gate {
     }
 
     pub(crate) fn refusal(&self) -> Option<Refusal> {
-        self.refusal
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.refusal.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the disk has room above the reserve. A disk that cannot be asked is not full: the
@@ -50,20 +43,10 @@ impl Gate {
             return Ok(());
         };
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        if free >= self.reserve {
-            Ok(())
-        } else {
-            Err(DiskFull {
-                free,
-                reserve: self.reserve,
-            })
-        }
+        if free >= self.reserve { Ok(()) } else { Err(DiskFull { free, reserve: self.reserve }) }
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        Limits {
-            refusal: self.refusal(),
-            full: self.room().err(),
-        }
+        Limits { refusal: self.refusal(), full: self.room().err() }
     }
 }

@@ -26,10 +26,7 @@ pub struct LineProgress {
 
 impl LineProgress {
     /// Nothing handled.
-    pub const START: Self = Self {
-        handled: Handled::START,
-        holes: BTreeMap::new(),
-    };
+    pub const START: Self = Self { handled: Handled::START, holes: BTreeMap::new() };
 
     /// Last seq up to which everything is applied.
     #[must_use]
@@ -52,10 +49,7 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn new(lines: BTreeMap<Line, LineProgress>) -> Self {
-        Self {
-            lines: Mutex::new(lines),
-            changed: watch::channel(0).0,
-        }
+        Self { lines: Mutex::new(lines), changed: watch::channel(0).0 }
     }
 
     pub(crate) fn change(&self, changes: Vec<LineChange>) {
@@ -92,10 +86,7 @@ impl Lines {
     /// Runs `read` over every line, in order.
     pub(crate) fn read<T>(&self, mut read: impl FnMut(Line, &LineProgress) -> T) -> Vec<T> {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines
-            .iter()
-            .map(|(line, progress)| read(*line, progress))
-            .collect()
+        lines.iter().map(|(line, progress)| read(*line, progress)).collect()
     }
 
     pub(crate) fn changed(&self) -> watch::Receiver<u64> {

@@ -37,12 +37,7 @@ pub enum ListCursor {
 /// One line of a listing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ListEntry {
-    Object {
-        key: String,
-        size: u64,
-        etag: ETag,
-        modified: Millis,
-    },
+    Object { key: String, size: u64, etag: ETag, modified: Millis },
     CommonPrefix(String),
 }
 
@@ -159,28 +154,17 @@ fn entry(
         return Ok(None);
     };
     let object = ObjectRecord::decode(value)?;
-    let Some(manifest) = object
-        .manifest
-        .filter(|_| visibility::shows(bucket, object.birth))
-    else {
+    let Some(manifest) = object.manifest.filter(|_| visibility::shows(bucket, object.birth)) else {
         return Ok(None);
     };
     let rest = key.get(query.prefix.len()..).unwrap_or_default();
-    let delimiter = query
-        .delimiter
-        .as_deref()
-        .filter(|delimiter| !delimiter.is_empty());
+    let delimiter = query.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
     if let Some((delimiter, at)) = delimiter.and_then(|d| rest.find(d).map(|at| (d, at))) {
         let end = query.prefix.len() + at + delimiter.len();
         return Ok(Some(ListEntry::CommonPrefix(key[..end].to_owned())));
     }
     let (key, modified) = (key.to_owned(), object.version.hlc.millis());
-    Ok(Some(ListEntry::Object {
-        key,
-        size: manifest.size,
-        etag: manifest.etag,
-        modified,
-    }))
+    Ok(Some(ListEntry::Object { key, size: manifest.size, etag: manifest.etag, modified }))
 }
 
 fn later<'a>(first: Bound<&'a [u8]>, start: Bound<&'a [u8]>) -> Bound<&'a [u8]> {
@@ -188,11 +172,7 @@ fn later<'a>(first: Bound<&'a [u8]>, start: Bound<&'a [u8]>) -> Bound<&'a [u8]> 
         Bound::Included(key) | Bound::Excluded(key) => key,
         Bound::Unbounded => &[],
     };
-    if key(start) >= key(first) && !matches!(start, Bound::Unbounded) {
-        start
-    } else {
-        first
-    }
+    if key(start) >= key(first) && !matches!(start, Bound::Unbounded) { start } else { first }
 }
 
 fn is_empty((start, end): (Bound<&[u8]>, Bound<&[u8]>)) -> bool {

@@ -63,10 +63,7 @@ impl Store {
     /// As [`Store::open`].
     pub async fn open_on(engine: Arc<dyn Engine>, options: Options) -> Result<Self, OpenError> {
         let directory = options.directory.display().to_string();
-        let read = |cause| OpenError::Read {
-            directory: directory.clone(),
-            cause,
-        };
+        let read = |cause| OpenError::Read { directory: directory.clone(), cause };
         let identity = Arc::new(identity(&*engine, &options)?);
         let counters = counters(&*engine, &identity).map_err(read)?;
         let lines = Arc::new(Lines::new(lines(&*engine).map_err(read)?));
@@ -83,23 +80,9 @@ impl Store {
         })?;
         let blocks = open_blocks(&options.directory)?;
         let (sizes, clock) = (options.sizes, options.clock);
-        let parts = SharedParts {
-            identity,
-            engine,
-            committer,
-            blocks,
-            gate,
-            lines,
-            clock,
-            sizes,
-        };
-        let store = Self {
-            shared: Arc::new(Shared::new(parts)),
-        };
-        store
-            .sweep()
-            .await
-            .map_err(|error| OpenError::Sweep(Box::new(error)))?;
+        let parts = SharedParts { identity, engine, committer, blocks, gate, lines, clock, sizes };
+        let store = Self { shared: Arc::new(Shared::new(parts)) };
+        store.sweep().await.map_err(|error| OpenError::Sweep(Box::new(error)))?;
         Ok(store)
     }
 
@@ -128,10 +111,7 @@ impl Store {
 /// As [`Store::open`].
 pub fn open_epoch(directory: &Path, now: model::Millis) -> Result<(Epoch, Epoch), OpenError> {
     let engine = open_engine(directory)?;
-    let error = |cause| OpenError::Engine {
-        directory: directory.display().to_string(),
-        cause,
-    };
+    let error = |cause| OpenError::Engine { directory: directory.display().to_string(), cause };
     let value = engine.get(Table::Meta, &Identity::key()).map_err(error)?;
     let mut identity = match value.as_ref().map(Identity::decode) {
         Some(Ok(identity)) => identity,
@@ -152,46 +132,31 @@ pub fn open_epoch(directory: &Path, now: model::Millis) -> Result<(Epoch, Epoch)
 
 fn open_engine(directory: &Path) -> Result<Embedded, OpenError> {
     let text = directory.display().to_string();
-    let unusable = |cause| OpenError::Directory {
-        directory: text.clone(),
-        cause,
-    };
+    let unusable = |cause| OpenError::Directory { directory: text.clone(), cause };
     fs::create_dir_all(directory).map_err(unusable)?;
     let path = directory.join("format");
     match fs::read_to_string(&path) {
         Ok(found) if found.trim().parse().is_ok_and(|found: u32| found <= FORMAT) => {}
         Ok(found) => {
             let found = found.trim().to_owned();
-            return Err(OpenError::Newer {
-                directory: text,
-                found,
-                known: FORMAT,
-            });
+            return Err(OpenError::Newer { directory: text, found, known: FORMAT });
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             fs::write(&path, format!("{FORMAT}\n")).map_err(unusable)?;
-            fs::File::open(&path)
-                .and_then(|file| file.sync_all())
-                .map_err(unusable)?;
+            fs::File::open(&path).and_then(|file| file.sync_all()).map_err(unusable)?;
         }
         Err(error) => return Err(unusable(error)),
     }
     Embedded::open(&directory.join("engine")).map_err(|cause| match cause {
         EngineError::Locked => OpenError::Locked { directory: text },
-        cause => OpenError::Engine {
-            directory: text,
-            cause,
-        },
+        cause => OpenError::Engine { directory: text, cause },
     })
 }
 
 fn open_blocks(directory: &Path) -> Result<Blocks, OpenError> {
     let path = directory.join("blocks");
     let text = || path.display().to_string();
-    fs::create_dir_all(&path).map_err(|cause| OpenError::Directory {
-        directory: text(),
-        cause,
-    })?;
+    fs::create_dir_all(&path).map_err(|cause| OpenError::Directory { directory: text(), cause })?;
     Blocks::local(&path).map_err(|cause| OpenError::Directory {
         directory: text(),
         cause: std::io::Error::other(cause),
@@ -200,28 +165,17 @@ fn open_blocks(directory: &Path) -> Result<Blocks, OpenError> {
 
 fn identity(engine: &dyn Engine, options: &Options) -> Result<Identity, OpenError> {
     let directory = options.directory.display().to_string();
-    let error = |cause| OpenError::Engine {
-        directory: directory.clone(),
-        cause,
-    };
+    let error = |cause| OpenError::Engine { directory: directory.clone(), cause };
     if let Some(value) = engine.get(Table::Meta, &Identity::key()).map_err(error)? {
         let found = Identity::decode(&value)
             .map_err(|cause| newer_or_damaged(&options.directory, cause))?;
         if found.name != options.name {
             let (found, wanted) = (found.name.to_string(), options.name.to_string());
-            return Err(OpenError::OtherSite {
-                directory,
-                found,
-                wanted,
-            });
+            return Err(OpenError::OtherSite { directory, found, wanted });
         }
         if found.partitions != options.partitions {
             let (found, wanted) = (found.partitions.get(), options.partitions.get());
-            return Err(OpenError::OtherPartitions {
-                directory,
-                found,
-                wanted,
-            });
+            return Err(OpenError::OtherPartitions { directory, found, wanted });
         }
         return Ok(found);
     }
@@ -242,15 +196,12 @@ fn identity(engine: &dyn Engine, options: &Options) -> Result<Identity, OpenErro
 fn newer_or_damaged(directory: &Path, cause: RecordError) -> OpenError {
     let directory = directory.display().to_string();
     match cause {
-        RecordError::Newer { record, found, .. } => OpenError::Newer {
-            directory,
-            found: format!("{found} of {record}"),
-            known: FORMAT,
-        },
-        cause @ RecordError::Damaged { .. } => OpenError::Read {
-            directory,
-            cause: ReadError::Record(cause),
-        },
+        RecordError::Newer { record, found, .. } => {
+            OpenError::Newer { directory, found: format!("{found} of {record}"), known: FORMAT }
+        }
+        cause @ RecordError::Damaged { .. } => {
+            OpenError::Read { directory, cause: ReadError::Record(cause) }
+        }
     }
 }
 
@@ -260,11 +211,7 @@ fn counters(engine: &dyn Engine, identity: &Identity) -> Result<Counters, ReadEr
     for partition in identity.partitions.iter() {
         for epoch in identity.past_epochs.iter().chain([&identity.epoch]) {
             let value = engine.get(Table::Meta, &Written::key(*epoch, partition))?;
-            let found = value
-                .as_ref()
-                .map(Written::decode)
-                .transpose()?
-                .unwrap_or(Written::START);
+            let found = value.as_ref().map(Written::decode).transpose()?.unwrap_or(Written::START);
             // The clock goes on above every event ever written, also in epochs before.
             hlc = hlc.max(found.hlc);
             if *epoch == identity.epoch {
@@ -289,11 +236,7 @@ fn lines(engine: &dyn Engine) -> Result<BTreeMap<Line, LineProgress>, ReadError>
             continue;
         };
         let hole = HoleRecord::decode(&value)?.0;
-        lines
-            .entry(line)
-            .or_insert(LineProgress::START)
-            .holes
-            .insert(hole.first, hole);
+        lines.entry(line).or_insert(LineProgress::START).holes.insert(hole.first, hole);
     }
     Ok(lines)
 }

@@ -58,10 +58,7 @@ impl Pins {
             return None;
         }
         uses.insert(hash, Use::Collecting);
-        Some(Collecting {
-            pins: Arc::clone(self),
-            hash,
-        })
+        Some(Collecting { pins: Arc::clone(self), hash })
     }
 }
 
@@ -73,10 +70,7 @@ pub(crate) struct Lease {
 
 impl Lease {
     pub(crate) fn new(pins: &Arc<Pins>) -> Self {
-        Self {
-            pins: Arc::clone(pins),
-            held: Vec::new(),
-        }
+        Self { pins: Arc::clone(pins), held: Vec::new() }
     }
 
     /// Holds one more block, after a collection of it that is under way has ended.

@@ -38,11 +38,7 @@ pub use written::Written;
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     #[error("{record} record has format {found}, this release reads up to {known}")]
-    Newer {
-        record: &'static str,
-        found: u8,
-        known: u8,
-    },
+    Newer { record: &'static str, found: u8, known: u8 },
     #[error("{record} record is damaged")]
     Damaged { record: &'static str },
 }
@@ -68,11 +64,7 @@ pub(crate) trait Record: Sized {
             return Err(damaged);
         };
         if found > Self::FORMAT {
-            return Err(RecordError::Newer {
-                record: Self::NAME,
-                found,
-                known: Self::FORMAT,
-            });
+            return Err(RecordError::Newer { record: Self::NAME, found, known: Self::FORMAT });
         }
         Self::decode_body(&value.slice(1..)).ok_or(damaged)
     }

@@ -38,29 +38,20 @@ impl Store {
         after: Seq,
         bytes_max: usize,
     ) -> Result<Vec<SealedEvent>, ReadError> {
-        let line = Line {
-            site: self.identity().site,
-            epoch,
-            partition,
-        };
+        let line = Line { site: self.identity().site, epoch, partition };
         let start = HistoryRecord::key(epoch, partition, after);
         let end = HistoryRecord::key(epoch, partition, Seq(u64::MAX));
-        let range = (
-            Bound::Excluded(start.as_ref()),
-            Bound::Included(end.as_ref()),
-        );
+        let range = (Bound::Excluded(start.as_ref()), Bound::Included(end.as_ref()));
         let mut rows = Vec::new();
         let mut bytes = 0;
-        self.shared
-            .engine
-            .scan(Table::History, range, &mut |key, value| {
-                bytes += value.len();
-                if bytes > bytes_max && !rows.is_empty() {
-                    return ControlFlow::Break(());
-                }
-                rows.push((key.clone(), value.clone()));
-                ControlFlow::Continue(())
-            })?;
+        self.shared.engine.scan(Table::History, range, &mut |key, value| {
+            bytes += value.len();
+            if bytes > bytes_max && !rows.is_empty() {
+                return ControlFlow::Break(());
+            }
+            rows.push((key.clone(), value.clone()));
+            ControlFlow::Continue(())
+        })?;
         let mut events = Vec::with_capacity(rows.len());
         for (key, value) in rows {
             let Some(seq) = HistoryRecord::seq(&key) else {
@@ -76,9 +67,7 @@ impl Store {
     /// # Errors
     /// If the store cannot be read.
     pub fn written_in(&self, epoch: Epoch, partition: Partition) -> Result<Written, ReadError> {
-        let written = self
-            .shared
-            .get::<Written>(&Written::key(epoch, partition))?;
+        let written = self.shared.get::<Written>(&Written::key(epoch, partition))?;
         Ok(written.unwrap_or(Written::START))
     }
 
@@ -153,22 +142,17 @@ impl Store {
         let mut rows = Vec::new();
         let mut end = Vec::new();
         let range = prefix_range(Peer::PREFIX, &mut end);
-        self.shared
-            .engine
-            .scan(Table::Meta, range, &mut |_, value| {
-                rows.push(value.clone());
-                ControlFlow::Continue(())
-            })?;
+        self.shared.engine.scan(Table::Meta, range, &mut |_, value| {
+            rows.push(value.clone());
+            ControlFlow::Continue(())
+        })?;
         rows.iter().map(|value| Ok(Peer::decode(value)?)).collect()
     }
 
     /// Says how far the log has this site's history, by partition: nothing above is trimmed.
     pub fn set_published(&self, published: Vec<Seq>) {
-        let mut held = self
-            .shared
-            .published
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut held =
+            self.shared.published.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *held = Some(published);
     }
 }
@@ -180,11 +164,7 @@ impl Store {
     /// # Errors
     /// `DiskFull`: nothing was taken, try again later. Others: stop and restart.
     pub async fn apply(&self, steps: Vec<Step>) -> Result<Outcomes, ApplyError> {
-        let outcomes = self
-            .shared
-            .committer
-            .run(|section| apply::apply(section, steps))
-            .await?;
+        let outcomes = self.shared.committer.run(|section| apply::apply(section, steps)).await?;
         self.shared.wanted.send_modify(|count| *count += 1);
         Ok(outcomes)
     }
@@ -226,34 +206,24 @@ impl Store {
         let mut hashes: Vec<BlockHash> = Vec::new();
         let start = after.map(|hash| [hash.0.0.as_slice(), &[u8::MAX]].concat());
         let start = start.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        self.shared
-            .engine
-            .scan(Table::Wants, (start, Bound::Unbounded), &mut |key, _| {
-                if let Some((hash, _)) = WantRecord::split(key)
-                    && hashes.last() != Some(&hash)
-                    && !skip(hash)
-                {
-                    if hashes.len() == limit {
-                        return ControlFlow::Break(());
-                    }
-                    hashes.push(hash);
+        self.shared.engine.scan(Table::Wants, (start, Bound::Unbounded), &mut |key, _| {
+            if let Some((hash, _)) = WantRecord::split(key)
+                && hashes.last() != Some(&hash)
+                && !skip(hash)
+            {
+                if hashes.len() == limit {
+                    return ControlFlow::Break(());
                 }
-                ControlFlow::Continue(())
-            })?;
+                hashes.push(hash);
+            }
+            ControlFlow::Continue(())
+        })?;
         let mut wants = Vec::with_capacity(hashes.len());
         for hash in hashes {
             // A segment that is here and waits for its own blocks is not to be pulled.
-            if let Some(record) = self
-                .shared
-                .block_record(hash)?
-                .filter(|record| !record.here)
-            {
+            if let Some(record) = self.shared.block_record(hash)?.filter(|record| !record.here) {
                 let (block, kind, origin) = (record.block(hash), record.kind, record.origin);
-                wants.push(Wanted {
-                    block,
-                    kind,
-                    origin,
-                });
+                wants.push(Wanted { block, kind, origin });
             }
         }
         Ok(wants)
@@ -287,18 +257,13 @@ impl Store {
         if record.is_some_and(|record| record.here && record.refs > 0) {
             return Ok(());
         }
-        self.shared
-            .blocks
-            .put(hash, PutPayload::from(bytes))
-            .await?;
+        self.shared.blocks.put(hash, PutPayload::from(bytes)).await?;
         ops::crash::point(ops::crash::BLOCK_KEPT);
         let wanted = segment.is_some();
         // The rule owns the lease, so that the file is safe until the commit is durable.
         let rule = self.shared.committer.run(move |section| {
             let arrival = vec![Arrival { hash, segment }];
-            blocks::arrivals(section, arrival)
-                .map(|()| lease)
-                .map_err(KeepError::from)
+            blocks::arrivals(section, arrival).map(|()| lease).map_err(KeepError::from)
         });
         drop(rule.await?);
         if wanted {
@@ -314,11 +279,7 @@ impl Store {
     pub fn block_state(&self, hash: BlockHash) -> Result<BlockState, ReadError> {
         let record = self.shared.block_record(hash)?;
         Ok(match record {
-            Some(BlockRecord {
-                refs: 1..,
-                here: true,
-                ..
-            }) => BlockState::Here,
+            Some(BlockRecord { refs: 1.., here: true, .. }) => BlockState::Here,
             Some(BlockRecord { refs: 1.., .. }) => BlockState::Wanted,
             Some(_) => BlockState::Freed,
             None => BlockState::Unknown,

@@ -84,17 +84,7 @@ impl<'a> Section<'a> {
         counters: &'a mut Counters,
     ) -> Self {
         let (accepted, line_changes, staged) = <(Batch, Vec<LineChange>, Staged)>::default();
-        Self {
-            identity,
-            engine,
-            codec,
-            now,
-            limits,
-            accepted,
-            counters,
-            line_changes,
-            staged,
-        }
+        Self { identity, engine, codec, now, limits, accepted, counters, line_changes, staged }
     }
 
     /// Whether there is room to add anything.
@@ -135,12 +125,7 @@ impl<'a> Section<'a> {
 
     pub(crate) fn get<R: Record>(&self, key: &Bytes) -> Result<Option<R>, SectionError> {
         let row = (R::TABLE, key.clone());
-        let value = match self
-            .staged
-            .rows
-            .get(&row)
-            .or_else(|| self.accepted.get(&row))
-        {
+        let value = match self.staged.rows.get(&row).or_else(|| self.accepted.get(&row)) {
             Some(value) => value.clone(),
             None => self.engine.get(R::TABLE, key)?,
         };
@@ -148,9 +133,7 @@ impl<'a> Section<'a> {
     }
 
     pub(crate) fn put<R: Record>(&mut self, key: Bytes, record: &R) {
-        self.staged
-            .rows
-            .insert((R::TABLE, key), Some(record.encode()));
+        self.staged.rows.insert((R::TABLE, key), Some(record.encode()));
     }
 
     pub(crate) fn remove<R: Record>(&mut self, key: Bytes) {
@@ -164,12 +147,7 @@ impl<'a> Section<'a> {
 
     pub(crate) fn row(&self, table: Table, key: &Bytes) -> Result<Option<Bytes>, SectionError> {
         let row = (table, key.clone());
-        match self
-            .staged
-            .rows
-            .get(&row)
-            .or_else(|| self.accepted.get(&row))
-        {
+        match self.staged.rows.get(&row).or_else(|| self.accepted.get(&row)) {
             Some(value) => Ok(value.clone()),
             None => Ok(self.engine.get(table, key)?),
         }
@@ -187,11 +165,7 @@ impl<'a> Section<'a> {
         let range = prefix_range(prefix, &mut end);
         self.scan(table, range, &mut |key, _| {
             keys.push(key.clone());
-            if keys.len() < limit {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
+            if keys.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         Ok(keys)
     }
@@ -258,36 +232,17 @@ impl<'a> Section<'a> {
     ) -> Result<Event, SectionError> {
         let partition = entity.partition(self.identity.partitions);
         let hlc = self.staged.hlc.unwrap_or(self.counters.hlc).tick(self.now);
-        let version = Version {
-            hlc,
-            site: self.identity.site,
-        };
+        let version = Version { hlc, site: self.identity.site };
         let before = self.written(partition);
         let change = change(version);
         let position = self.identity.line(partition).at(before.seq.next());
         let volume = before.volume + change.volume();
-        let event = Event {
-            position,
-            version,
-            prev: before.digest,
-            volume,
-            change,
-        };
+        let event = Event { position, version, prev: before.digest, volume, change };
         let sealed = self.codec.seal(&event)?;
         let digest = sealed.digest();
-        let written = Written {
-            seq: position.seq,
-            digest,
-            volume,
-            hlc,
-            trimmed: before.trimmed,
-        };
+        let written = Written { seq: position.seq, digest, volume, hlc, trimmed: before.trimmed };
         self.set_written(partition, written);
-        let history = HistoryRecord {
-            version,
-            entity,
-            payload: sealed.payload,
-        };
+        let history = HistoryRecord { version, entity, payload: sealed.payload };
         let key = HistoryRecord::key(self.identity.epoch, partition, position.seq);
         self.put(key, &history);
         self.staged.hlc = Some(hlc);
@@ -306,23 +261,17 @@ impl<'a> Section<'a> {
 
     pub(crate) fn set_handled(&mut self, line: Line, handled: Handled) {
         self.put(HandledRecord::key(line), &HandledRecord(handled));
-        self.staged
-            .line_changes
-            .push(LineChange::Handled(line, handled));
+        self.staged.line_changes.push(LineChange::Handled(line, handled));
     }
 
     pub(crate) fn open_hole(&mut self, line: Line, hole: Hole) {
         self.put(HoleRecord::key(line, hole.first), &HoleRecord(hole.clone()));
-        self.staged
-            .line_changes
-            .push(LineChange::Opened(line, hole));
+        self.staged.line_changes.push(LineChange::Opened(line, hole));
     }
 
     pub(crate) fn close_hole(&mut self, line: Line, first: Seq) {
         self.remove::<HoleRecord>(HoleRecord::key(line, first));
-        self.staged
-            .line_changes
-            .push(LineChange::Closed(line, first));
+        self.staged.line_changes.push(LineChange::Closed(line, first));
     }
 
     pub(crate) fn hole(&self, position: Position) -> Result<Option<Hole>, SectionError> {

@@ -69,16 +69,7 @@ pub struct Object {
 
 impl Shared {
     pub(crate) fn new(parts: SharedParts) -> Self {
-        let SharedParts {
-            identity,
-            engine,
-            committer,
-            blocks,
-            gate,
-            lines,
-            clock,
-            sizes,
-        } = parts;
+        let SharedParts { identity, engine, committer, blocks, gate, lines, clock, sizes } = parts;
         Self {
             identity,
             engine,
@@ -106,10 +97,7 @@ impl Shared {
     }
 
     pub(crate) fn orphaned(&self, hashes: Vec<BlockHash>) {
-        self.orphans
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(hashes);
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner).extend(hashes);
     }
 
     pub(crate) fn take_orphans(&self) -> Vec<BlockHash> {
@@ -190,17 +178,13 @@ impl Store {
         let mut rows = Vec::new();
         let mut end = Vec::new();
         let range = prefix_range(BucketRecord::PREFIX, &mut end);
-        self.shared
-            .engine
-            .scan(Table::Entities, range, &mut |key, value| {
-                rows.push((key.slice(BucketRecord::PREFIX.len()..), value.clone()));
-                std::ops::ControlFlow::Continue(())
-            })?;
+        self.shared.engine.scan(Table::Entities, range, &mut |key, value| {
+            rows.push((key.slice(BucketRecord::PREFIX.len()..), value.clone()));
+            std::ops::ControlFlow::Continue(())
+        })?;
         let mut buckets = Vec::new();
         for (key, value) in rows {
-            let name = String::from_utf8(key.to_vec())
-                .ok()
-                .and_then(|n| n.try_into().ok());
+            let name = String::from_utf8(key.to_vec()).ok().and_then(|n| n.try_into().ok());
             if let (Some(name), Some(live)) = (name, BucketRecord::decode(&value)?.live) {
                 buckets.push((name, live));
             }
@@ -217,10 +201,8 @@ impl Store {
         name: BucketName,
         owner: UserId,
     ) -> Result<Bucket, WriteError> {
-        let rule = self
-            .shared
-            .committer
-            .run(move |section| client::create_bucket(section, &name, &owner));
+        let rule =
+            self.shared.committer.run(move |section| client::create_bucket(section, &name, &owner));
         rule.await
     }
 
@@ -229,10 +211,7 @@ impl Store {
     /// # Errors
     /// `NoSuchBucket`, `BucketNotEmpty`, or that writes are refused or failed.
     pub async fn delete_bucket(&self, name: BucketName) -> Result<(), WriteError> {
-        self.shared
-            .committer
-            .run(move |section| client::delete_bucket(section, &name))
-            .await
+        self.shared.committer.run(move |section| client::delete_bucket(section, &name)).await
     }
 
     /// Begins to take in a body.
@@ -246,21 +225,9 @@ impl Store {
     /// # Errors
     /// `NoSuchBucket`, a condition that does not hold, or that writes are refused or failed.
     pub async fn put_object(&self, put: PutObject) -> Result<Version, WriteError> {
-        let PutObject {
-            bucket,
-            key,
-            manifest,
-            uploaded,
-            condition,
-        } = put;
+        let PutObject { bucket, key, manifest, uploaded, condition } = put;
         let segments = uploaded.segments();
-        let put = Put {
-            bucket,
-            key,
-            manifest,
-            segments,
-            condition,
-        };
+        let put = Put { bucket, key, manifest, segments, condition };
         // The rule owns the upload: its blocks are safe until the commit is durable, even if
         // the caller has gone by then.
         let rule = self.shared.committer.run(move |section| {
@@ -283,10 +250,7 @@ impl Store {
         if let Some(refusal) = self.refusal() {
             return Err(WriteError::Refused(refusal));
         }
-        self.shared
-            .committer
-            .run(|section| client::delete_object(section, bucket, key))
-            .await
+        self.shared.committer.run(|section| client::delete_object(section, bucket, key)).await
     }
 
     /// The object that shows under a key.
@@ -302,12 +266,7 @@ impl Store {
         let row = ObjectRecord::key(bucket, key);
         let mut record = self.shared.get::<ObjectRecord>(&row)?;
         loop {
-            let Some(ObjectRecord {
-                version,
-                position,
-                birth,
-                manifest: Some(manifest),
-            }) = record
+            let Some(ObjectRecord { version, position, birth, manifest: Some(manifest) }) = record
             else {
                 return Ok(None);
             };
@@ -328,10 +287,7 @@ impl Store {
             }
             // The version may have been replaced and collected before the lease was taken.
             record = self.shared.get::<ObjectRecord>(&row)?;
-            if record
-                .as_ref()
-                .is_some_and(|record| record.version == version)
-            {
+            if record.as_ref().is_some_and(|record| record.version == version) {
                 return Ok(Some(Object {
                     version,
                     origin: position.site,

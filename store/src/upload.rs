@@ -137,11 +137,7 @@ impl Upload {
         let size = self.size;
         if size <= self.shared.inline_max as u64 && self.in_flight.is_empty() {
             let content = Content::Inline(concatenate(self.pending));
-            return Ok(Uploaded {
-                content,
-                size,
-                stored: self.stored,
-            });
+            return Ok(Uploaded { content, size, stored: self.stored });
         }
         if self.pending_length > 0 {
             self.cut().await?;
@@ -156,11 +152,7 @@ impl Upload {
             stored.close_segment().await?;
             Content::Segments(std::mem::take(&mut stored.segments))
         };
-        Ok(Uploaded {
-            content,
-            size,
-            stored,
-        })
+        Ok(Uploaded { content, size, stored })
     }
 }
 
@@ -174,9 +166,7 @@ impl Stored {
 
     /// Writes up to a segment's worth of the blocks so far as a segment.
     async fn close_segment(&mut self) -> Result<(), UploadError> {
-        let rest = self
-            .blocks
-            .split_off(BLOCKS_PER_SEGMENT.min(self.blocks.len()));
+        let rest = self.blocks.split_off(BLOCKS_PER_SEGMENT.min(self.blocks.len()));
         let segment = Segment(std::mem::replace(&mut self.blocks, rest));
         let bytes = Bytes::from(segment.to_bytes());
         let hash = BlockHash::of(&bytes);
@@ -184,10 +174,7 @@ impl Stored {
         let (lease, fresh) = self.shared.keep(hash, PutPayload::from(bytes)).await?;
         self.take(hash, lease, fresh);
         let stored = BlockRef { hash, length };
-        self.segments.push(SegmentRef {
-            stored,
-            span: segment.span(),
-        });
+        self.segments.push(SegmentRef { stored, span: segment.span() });
         self.children.insert(hash, segment.0);
         Ok(())
     }

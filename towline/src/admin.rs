@@ -24,10 +24,9 @@ impl Admin {
             }
             "/health/live" => self.live(),
             "/health/ready" => match (self.live(), self.store.refusal()) {
-                ((StatusCode::OK, _), Some(Refusal::Disputed { why })) => (
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    format!("writes are refused: {why}\n"),
-                ),
+                ((StatusCode::OK, _), Some(Refusal::Disputed { why })) => {
+                    (StatusCode::SERVICE_UNAVAILABLE, format!("writes are refused: {why}\n"))
+                }
                 (live, _) => live,
             },
             _ => (StatusCode::NOT_FOUND, "no such path\n".to_owned()),
@@ -39,10 +38,7 @@ impl Admin {
 
     fn live(&self) -> (StatusCode, String) {
         if *self.store.failed().borrow() {
-            return (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "a commit failed; restart\n".to_owned(),
-            );
+            return (StatusCode::INTERNAL_SERVER_ERROR, "a commit failed; restart\n".to_owned());
         }
         (StatusCode::OK, "ok\n".to_owned())
     }
@@ -55,10 +51,7 @@ impl Admin {
         for (partition, written) in identity.partitions.iter().zip(written.iter()) {
             let partition = partition.0.to_string();
             for (point, seq) in [("written", written.seq), ("trimmed", written.trimmed)] {
-                let gauge = self
-                    .metrics
-                    .position
-                    .with_label_values(&[name, &partition, point]);
+                let gauge = self.metrics.position.with_label_values(&[name, &partition, point]);
                 gauge.set(seq.0.cast_signed());
             }
         }
@@ -68,10 +61,7 @@ impl Admin {
                 Some(Refusal::Disputed { .. }) => reason == "disputed",
                 None => false,
             };
-            self.metrics
-                .writes_refused
-                .with_label_values(&[reason])
-                .set(i64::from(refused));
+            self.metrics.writes_refused.with_label_values(&[reason]).set(i64::from(refused));
         }
         if let Err(error) = self.observe_peers() {
             tracing::warn!(%error, "metrics of peers were not read");
@@ -83,10 +73,7 @@ impl Admin {
         let written = self.store.written().borrow().clone();
         for (partition, fenced) in self.store.fence()? {
             let labels = [identity.name.as_str(), &partition.0.to_string(), "fenced"];
-            self.metrics
-                .position
-                .with_label_values(&labels)
-                .set(fenced.0.cast_signed());
+            self.metrics.position.with_label_values(&labels).set(fenced.0.cast_signed());
         }
         for peer in self.store.peers()? {
             let (mut depth, mut oldest) = (0, None);
@@ -103,14 +90,8 @@ impl Admin {
             }
             let age = oldest.map_or(0.0, |oldest| self.store.now().since(oldest).as_secs_f64());
             let name = [peer.name.as_str()];
-            self.metrics
-                .history_depth
-                .with_label_values(&name)
-                .set(depth.cast_signed());
-            self.metrics
-                .history_age_seconds
-                .with_label_values(&name)
-                .set(age);
+            self.metrics.history_depth.with_label_values(&name).set(depth.cast_signed());
+            self.metrics.history_age_seconds.with_label_values(&name).set(age);
         }
         Ok(())
     }

@@ -98,9 +98,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
 
 /// Runs a future on a runtime of its own.
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::of(&error))?;
     let outcome = runtime.block_on(future);
     // What is left are connections of clients that do not end by themselves.

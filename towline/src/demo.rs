@@ -25,10 +25,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     });
     let outcome = run_in(&directory, args, json).await;
     if temporary && let Err(error) = std::fs::remove_dir_all(&directory) {
-        eprintln!(
-            "towline: `{}` was not removed: {error}",
-            directory.display()
-        );
+        eprintln!("towline: `{}` was not removed: {error}", directory.display());
     }
     outcome
 }

@@ -17,18 +17,10 @@ impl ReadMiss for Miss {
         block: BlockRef,
         kind: BlockKind,
     ) -> Result<Bytes, MissError> {
-        self.0
-            .fetch(block, kind)
-            .await
-            .map_err(|error| match error {
-                ReadMissError::Away(site) => MissError::OriginAway {
-                    site: site.to_string(),
-                },
-                ReadMissError::Gone(site, block) => MissError::Gone {
-                    site: site.to_string(),
-                    block,
-                },
-                ReadMissError::Busy => MissError::Busy,
-            })
+        self.0.fetch(block, kind).await.map_err(|error| match error {
+            ReadMissError::Away(site) => MissError::OriginAway { site: site.to_string() },
+            ReadMissError::Gone(site, block) => MissError::Gone { site: site.to_string(), block },
+            ReadMissError::Busy => MissError::Busy,
+        })
     }
 }

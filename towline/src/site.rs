@@ -45,9 +45,7 @@ impl Site {
         let admin = bind(config.admin.listen, "admin.listen").await?;
         let store = open(&config, codec.clone(), metrics.clone()).await?;
         if let Some(origin) = config.origins.first() {
-            store.refuse(Refusal::Secondary {
-                primary: origin.name.to_string(),
-            });
+            store.refuse(Refusal::Secondary { primary: origin.name.to_string() });
         }
         let site = Self {
             name: config.site.name.clone(),
@@ -57,30 +55,20 @@ impl Site {
             metrics: metrics.clone(),
         };
         stop_when_failed(&store, shutdown);
-        let collector = CollectorOptions {
-            history_window: config.history.window,
-            interval: COLLECT,
-        };
+        let collector =
+            CollectorOptions { history_window: config.history.window, interval: COLLECT };
         let collect = store::collect_forever(store.clone(), collector, shutdown.token());
         shutdown.spawn("collector", collect);
         publish(&config, &site, &codec, shutdown);
         let miss = link(&config, &site, &codec, shutdown).await?;
-        let gateway = Gateway::new(
-            gateway_options(&config)?,
-            store.clone(),
-            miss,
-            metrics.clone(),
-        );
+        let gateway = Gateway::new(gateway_options(&config)?, store.clone(), miss, metrics.clone());
         shutdown.spawn("gateway", gateway.serve(s3, shutdown.token()));
         let answers = Admin { store, metrics };
         let answer = move |request| {
             let response = answers.answer(&request);
             async move { response }
         };
-        shutdown.spawn(
-            "admin",
-            ops::http::serve_plain(admin, answer, shutdown.token()),
-        );
+        shutdown.spawn("admin", ops::http::serve_plain(admin, answer, shutdown.token()));
         Ok(site)
     }
 }
@@ -101,18 +89,13 @@ async fn open(config: &Config, codec: Codec, metrics: Metrics) -> Result<Store, 
         name: config.site.name.clone(),
         partitions: config.site.partitions,
         new_site: SiteId(rand::Rng::random(&mut rand::rng())),
-        sizes: Sizes {
-            block: size(config.s3.block_size),
-            inline_max: size(config.s3.inline_max),
-        },
+        sizes: Sizes { block: size(config.s3.block_size), inline_max: size(config.s3.inline_max) },
         reserve: config.storage.reserve,
         codec,
         clock: Arc::new(SystemClock),
         metrics,
     };
-    Store::open(options)
-        .await
-        .map_err(|error| Failure::of(&error))
+    Store::open(options).await.map_err(|error| Failure::of(&error))
 }
 
 /// Law of the store: after a failed commit only a restart can tell what is on disk.
@@ -132,19 +115,13 @@ fn stop_when_failed(store: &Store, shutdown: &Shutdown) {
 fn kafka_config(config: &Config) -> Option<KafkaConfig> {
     let kafka = config.kafka.as_ref()?;
     let tls = match (&kafka.ca, &kafka.cert, &kafka.key) {
-        (Some(ca), Some(cert), Some(key)) => Some(KafkaTls {
-            ca: ca.clone(),
-            cert: cert.clone(),
-            key: key.clone(),
-        }),
+        (Some(ca), Some(cert), Some(key)) => {
+            Some(KafkaTls { ca: ca.clone(), cert: cert.clone(), key: key.clone() })
+        }
         _ => None,
     };
     Some(KafkaConfig {
-        brokers: kafka
-            .bootstrap
-            .split(',')
-            .map(|broker| broker.trim().to_owned())
-            .collect(),
+        brokers: kafka.bootstrap.split(',').map(|broker| broker.trim().to_owned()).collect(),
         client_id: format!("towline-{}", config.site.name),
         tls,
         linger: kafka.linger,
@@ -185,14 +162,9 @@ async fn link(
     };
     let tls = LinkTls::load(&link.ca, (&link.cert, &link.key), &link.allow);
     let tls = tls.map_err(|error| Failure::of(&error))?;
-    let server = LinkServer::bind(link.listen, tls.clone())
-        .await
-        .map_err(|error| {
-            Failure::Failed(format!(
-                "key `link.listen`: bind `{}`: {error}",
-                link.listen
-            ))
-        })?;
+    let server = LinkServer::bind(link.listen, tls.clone()).await.map_err(|error| {
+        Failure::Failed(format!("key `link.listen`: bind `{}`: {error}", link.listen))
+    })?;
     let service = FetchService::new(site.store.clone(), codec.clone(), site.metrics.clone());
     let answer = move |peer, request| service.clone().answer(peer, request);
     shutdown.spawn("fetch service", server.serve(answer, shutdown.token()));
@@ -211,10 +183,7 @@ async fn link(
         metrics: site.metrics.clone(),
         origin: Origin::new(client),
         log,
-        limits: Limits {
-            parked_max: config.limits.parked_max,
-            holes_max: config.limits.holes_max,
-        },
+        limits: Limits { parked_max: config.limits.parked_max, holes_max: config.limits.holes_max },
         puller_paused: config.puller.paused,
         puller_parallel: config.puller.parallel,
     });
@@ -233,9 +202,5 @@ fn gateway_options(config: &Config) -> Result<gateway::Options, Failure> {
         access_key: config.s3.root_access_key.clone(),
         secret_key: config.s3.root_secret_key().expose().to_owned(),
     };
-    Ok(gateway::Options {
-        region: config.s3.region.clone(),
-        root,
-        tls,
-    })
+    Ok(gateway::Options { region: config.s3.region.clone(), root, tls })
 }

@@ -18,11 +18,7 @@ const E: u64 = 1_700_000_000_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn start(epoch: u64, after: u64) -> Start {
-    Start {
-        partition: P,
-        epoch: Epoch(epoch),
-        after: Seq(after),
-    }
+    Start { partition: P, epoch: Epoch(epoch), after: Seq(after) }
 }
 
 /// The next messages, `count` or more.
@@ -79,35 +75,18 @@ pub async fn an_empty_log_has_no_tails_and_waits(harness: &impl Harness) {
     let tails = publisher.tails().await.expect("serves");
     let none: Vec<_> = partitions().iter().map(|p| (p, None)).collect();
     assert_eq!(tails, none);
-    let mut subscriber = harness
-        .log()
-        .subscribe(vec![start(E, 0)])
-        .await
-        .expect("serves");
-    assert!(
-        subscriber.next().now_or_never().is_none(),
-        "nothing is there"
-    );
+    let mut subscriber = harness.log().subscribe(vec![start(E, 0)]).await.expect("serves");
+    assert!(subscriber.next().now_or_never().is_none(), "nothing is there");
     publisher.publish(P, &[]).await.expect("nothing to do");
-    publisher
-        .publish(P, &events(P, E, 1..=1))
-        .await
-        .expect("serves");
-    assert_eq!(
-        take_events(subscriber.as_mut(), 1).await,
-        events(P, E, 1..=1)
-    );
+    publisher.publish(P, &events(P, E, 1..=1)).await.expect("serves");
+    assert_eq!(take_events(subscriber.as_mut(), 1).await, events(P, E, 1..=1));
 }
 
 /// What was published in one order is delivered in it, batch after batch.
 pub async fn order_holds_within_a_partition(harness: &impl Harness) {
     let publisher = harness.publisher();
     publisher.tails().await.expect("serves");
-    let mut subscriber = harness
-        .log()
-        .subscribe(vec![start(E, 0)])
-        .await
-        .expect("serves");
+    let mut subscriber = harness.log().subscribe(vec![start(E, 0)]).await.expect("serves");
     let all = events(P, E, 1..=700);
     for batch in all.chunks(97) {
         publisher.publish(P, batch).await.expect("serves");
@@ -120,10 +99,7 @@ pub async fn an_acknowledged_batch_is_readable(harness: &impl Harness) {
     let publisher = harness.publisher();
     for batch in [1..=1, 2..=50, 51..=60] {
         let last = *batch.end();
-        publisher
-            .publish(P, &events(P, E, batch.clone()))
-            .await
-            .expect("serves");
+        publisher.publish(P, &events(P, E, batch.clone())).await.expect("serves");
         assert_eq!(
             read(harness, start(E, batch.start() - 1), 1).await[0],
             event(P, E, *batch.start())
@@ -142,30 +118,17 @@ pub async fn restart_reads_from_any_position(harness: &impl Harness) {
         let rest = events(P, E, after + 1..=40);
         assert_eq!(read(harness, start(E, after), rest.len()).await, rest);
     }
-    let mut ahead = harness
-        .log()
-        .subscribe(vec![start(E, 40)])
-        .await
-        .expect("serves");
-    publisher
-        .publish(P, &events(P, E, 41..=42))
-        .await
-        .expect("serves");
+    let mut ahead = harness.log().subscribe(vec![start(E, 40)]).await.expect("serves");
+    publisher.publish(P, &events(P, E, 41..=42)).await.expect("serves");
     assert_eq!(take_events(ahead.as_mut(), 2).await, events(P, E, 41..=42));
 }
 
 /// What is published twice is delivered twice, and a start between the two misses nothing.
 pub async fn repetitions_are_delivered(harness: &impl Harness) {
     let publisher = harness.publisher();
-    publisher
-        .publish(P, &events(P, E, 1..=9))
-        .await
-        .expect("serves");
+    publisher.publish(P, &events(P, E, 1..=9)).await.expect("serves");
     let again = harness.publisher();
-    again
-        .publish(P, &events(P, E, 5..=12))
-        .await
-        .expect("serves");
+    again.publish(P, &events(P, E, 5..=12)).await.expect("serves");
     let all = [events(P, E, 1..=9), events(P, E, 5..=12)].concat();
     assert_eq!(read(harness, start(E, 0), all.len()).await, all);
     for after in 1..12 {
@@ -185,11 +148,7 @@ pub async fn repetitions_are_delivered(harness: &impl Harness) {
 pub async fn heartbeats_do_not_disturb_the_search(harness: &impl Harness) {
     let publisher = harness.publisher();
     publisher.tails().await.expect("serves");
-    let mut witness = harness
-        .log()
-        .subscribe(vec![start(E, 0)])
-        .await
-        .expect("serves");
+    let mut witness = harness.log().subscribe(vec![start(E, 0)]).await.expect("serves");
     let mut seen = Vec::new();
     for seq in 1..=12 {
         // One that knows no event yet, then some behind each event.
@@ -198,10 +157,7 @@ pub async fn heartbeats_do_not_disturb_the_search(harness: &impl Harness) {
             let came = take(witness.as_mut(), 1).await;
             assert_eq!(came, [Message::Heartbeat(heartbeat(P, E, seq - 1))]);
         }
-        publisher
-            .publish(P, &events(P, E, seq..=seq))
-            .await
-            .expect("serves");
+        publisher.publish(P, &events(P, E, seq..=seq)).await.expect("serves");
         seen.extend(take_events(witness.as_mut(), 1).await);
     }
     assert_eq!(seen, events(P, E, 1..=12));
@@ -220,34 +176,19 @@ pub async fn heartbeats_do_not_disturb_the_search(harness: &impl Harness) {
 
 /// A publisher that was just started finds what the log ends with, and goes on.
 pub async fn tails_survive_a_restart(harness: &impl Harness) {
-    harness
-        .publisher()
-        .publish(P, &events(P, E, 1..=5))
-        .await
-        .expect("serves");
+    harness.publisher().publish(P, &events(P, E, 1..=5)).await.expect("serves");
     assert_eq!(tail(harness).await, Some(Tail::of(&event(P, E, 5))));
-    harness
-        .publisher()
-        .publish(P, &events(P, E, 6..=6))
-        .await
-        .expect("serves");
+    harness.publisher().publish(P, &events(P, E, 6..=6)).await.expect("serves");
     assert_eq!(tail(harness).await, Some(Tail::of(&event(P, E, 6))));
     assert_eq!(read(harness, start(E, 4), 2).await, events(P, E, 5..=6));
 }
 
 /// Of a log that lost its beginning, a subscription delivers what is left.
 pub async fn truncated_log_starts_at_its_earliest(harness: &impl Harness) {
-    harness
-        .publisher()
-        .publish(P, &events(P, E, 1..=20))
-        .await
-        .expect("serves");
+    harness.publisher().publish(P, &events(P, E, 1..=20)).await.expect("serves");
     harness.truncate(P, Seq(8)).await;
     for after in [0, 3, 7] {
-        assert_eq!(
-            read(harness, start(E, after), 13).await,
-            events(P, E, 8..=20)
-        );
+        assert_eq!(read(harness, start(E, after), 13).await, events(P, E, 8..=20));
     }
     assert_eq!(read(harness, start(E, 15), 5).await, events(P, E, 16..=20));
     assert_eq!(tail(harness).await, Some(Tail::of(&event(P, E, 20))));
@@ -258,10 +199,7 @@ pub async fn truncated_log_starts_at_its_earliest(harness: &impl Harness) {
 pub async fn epochs_come_in_order(harness: &impl Harness) {
     let publisher = harness.publisher();
     for epoch in [E, E + 7, E + 9] {
-        publisher
-            .publish(P, &events(P, epoch, 1..=4))
-            .await
-            .expect("serves");
+        publisher.publish(P, &events(P, epoch, 1..=4)).await.expect("serves");
     }
     let (second, third) = (events(P, E + 7, 1..=4), events(P, E + 9, 1..=4));
     let from_second = [second, third.clone()].concat();

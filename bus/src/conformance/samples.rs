@@ -14,16 +14,8 @@ const SITE: SiteId = SiteId([0x51; 16]);
 pub fn event(partition: Partition, epoch: u64, seq: u64) -> SealedEvent {
     let user = UserId::try_from(format!("user-{seq}")).expect("a valid name");
     SealedEvent {
-        position: Position {
-            site: SITE,
-            epoch: Epoch(epoch),
-            partition,
-            seq: Seq(seq),
-        },
-        version: Version {
-            hlc: Hlc(epoch * 1_000_000 + seq),
-            site: SITE,
-        },
+        position: Position { site: SITE, epoch: Epoch(epoch), partition, seq: Seq(seq) },
+        version: Version { hlc: Hlc(epoch * 1_000_000 + seq), site: SITE },
         entity: Entity::User(user).hash(),
         payload: Bytes::from(format!("{}/{epoch}/{seq}", partition.0)),
     }

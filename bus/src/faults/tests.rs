@@ -56,11 +56,7 @@ async fn held_and_slow_calls_end_when_they_should() {
 #[tokio::test]
 async fn each_fault_of_reading_is_seen() {
     let log = faulty();
-    let start = Start {
-        partition: P,
-        epoch: Epoch(1),
-        after: Seq(0),
-    };
+    let start = Start { partition: P, epoch: Epoch(1), after: Seq(0) };
     let mut subscriber = log.subscribe(vec![start]).await.expect("serves");
     let message = |seq| Message::Event(event(P, 1, seq));
     let cases: [(ReadFault, &[u64]); 4] = [
@@ -79,11 +75,7 @@ async fn each_fault_of_reading_is_seen() {
     log.publish(P, &events(P, 1, 1..=1)).await.expect("serves");
     assert!(subscriber.next().now_or_never().is_none(), "it was dropped");
     log.publish(P, &events(P, 1, 2..=2)).await.expect("serves");
-    assert_eq!(
-        subscriber.next().await,
-        Ok(vec![message(2)]),
-        "alone it stays"
-    );
+    assert_eq!(subscriber.next().await, Ok(vec![message(2)]), "alone it stays");
     log.publish(P, &events(P, 1, 3..=3)).await.expect("serves");
     let told = subscriber.next().await;
     assert!(matches!(told, Err(BusError::Unavailable(_))), "{told:?}");

@@ -26,11 +26,7 @@ impl Certificates {
             .into_iter()
             .flat_map(|tls| [tls.ca.clone(), tls.cert.clone(), tls.key.clone()])
             .collect();
-        Self {
-            read: files.iter().map(modified).collect(),
-            files,
-            looked: Instant::now(),
-        }
+        Self { read: files.iter().map(modified).collect(), files, looked: Instant::now() }
     }
 
     /// Whether a file was renewed since. A file that is missing just now was not.
@@ -45,9 +41,7 @@ impl Certificates {
 }
 
 fn modified(file: &PathBuf) -> Option<SystemTime> {
-    std::fs::metadata(file)
-        .and_then(|data| data.modified())
-        .ok()
+    std::fs::metadata(file).and_then(|data| data.modified()).ok()
 }
 
 #[cfg(test)]
@@ -59,11 +53,7 @@ mod tests {
     async fn only_a_file_that_was_written_again_is_renewed() {
         let dir = tempfile::tempdir().expect("a directory");
         let file = |name: &str| dir.path().join(name);
-        let tls = KafkaTls {
-            ca: file("ca"),
-            cert: file("cert"),
-            key: file("key"),
-        };
+        let tls = KafkaTls { ca: file("ca"), cert: file("cert"), key: file("key") };
         for name in ["ca", "cert", "key"] {
             fs::write(file(name), name).expect("writes");
         }

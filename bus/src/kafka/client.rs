@@ -22,11 +22,7 @@ pub(super) struct End {
 
 impl End {
     pub(super) fn new(config: KafkaConfig, topic: String) -> Self {
-        Self {
-            config,
-            topic,
-            state: Arc::default(),
-        }
+        Self { config, topic, state: Arc::default() }
     }
 
     /// A client that reports to this end's state.
@@ -44,9 +40,7 @@ impl End {
         openssl_sys::init();
         let context = context(Observer(Arc::clone(&self.state)));
         let client = T::from_config_and_context(settings, context);
-        client
-            .map(Retiring::new)
-            .map_err(|error| classify("connect", &error))
+        client.map(Retiring::new).map_err(|error| classify("connect", &error))
     }
 
     /// Runs what waits inside librdkafka where it holds up nobody. It ends by its own deadline
@@ -100,10 +94,7 @@ mod tests {
         assert_eq!(end.explain(silence()), Err(rejected));
         assert_eq!(end.explain(Ok(())), Ok(()));
         assert_eq!(end.explain(silence()), silence());
-        assert_eq!(
-            end.explain(Err::<(), _>(BusError::Closed)),
-            Err(BusError::Closed)
-        );
+        assert_eq!(end.explain(Err::<(), _>(BusError::Closed)), Err(BusError::Closed));
     }
 
     #[tokio::test]

@@ -65,14 +65,8 @@ impl KafkaConfig {
             .set("socket.keepalive.enable", "true")
             .set("socket.timeout.ms", SOCKET_TIMEOUT_MS.to_string())
             .set("reconnect.backoff.ms", "50")
-            .set(
-                "reconnect.backoff.max.ms",
-                RECONNECT_BACKOFF_MAX_MS.to_string(),
-            )
-            .set(
-                "topic.metadata.propagation.max.ms",
-                TOPIC_MISSING_MS.to_string(),
-            )
+            .set("reconnect.backoff.max.ms", RECONNECT_BACKOFF_MAX_MS.to_string())
+            .set("topic.metadata.propagation.max.ms", TOPIC_MISSING_MS.to_string())
             .set("allow.auto.create.topics", "false")
             .set("log.connection.close", "false")
             .set_log_level(RDKafkaLogLevel::Info);
@@ -98,10 +92,7 @@ impl KafkaConfig {
             .set("statistics.interval.ms", STATISTICS_MS.to_string())
             .set("linger.ms", self.linger.as_millis().to_string())
             .set("queue.buffering.max.kbytes", PRODUCER_QUEUE_KIB.to_string())
-            .set(
-                "queue.buffering.max.messages",
-                PRODUCER_QUEUE_EVENTS.to_string(),
-            );
+            .set("queue.buffering.max.messages", PRODUCER_QUEUE_EVENTS.to_string());
         config
     }
 
@@ -112,10 +103,7 @@ impl KafkaConfig {
             .set("statistics.interval.ms", STATISTICS_MS.to_string())
             .set("fetch.wait.max.ms", FETCH_WAIT_MS.to_string())
             .set("fetch.max.bytes", FETCH_BYTES_MAX.to_string())
-            .set(
-                "max.partition.fetch.bytes",
-                FETCH_PARTITION_BYTES_MAX.to_string(),
-            )
+            .set("max.partition.fetch.bytes", FETCH_PARTITION_BYTES_MAX.to_string())
             .set("queued.max.messages.kbytes", CONSUMER_QUEUE_KIB.to_string());
         config
     }
@@ -162,9 +150,7 @@ mod tests {
     fn librdkafka_knows_every_setting() {
         let config = config(None);
         for settings in [config.producer(), config.consumer(), config.probe()] {
-            settings
-                .create_native_config()
-                .expect("every name and value is valid");
+            settings.create_native_config().expect("every name and value is valid");
         }
     }
 
@@ -186,17 +172,10 @@ mod tests {
 
     #[test]
     fn tls_checks_the_brokers_names() {
-        let tls = KafkaTls {
-            ca: "ca.pem".into(),
-            cert: "cert.pem".into(),
-            key: "key.pem".into(),
-        };
+        let tls = KafkaTls { ca: "ca.pem".into(), cert: "cert.pem".into(), key: "key.pem".into() };
         let common = config(Some(tls)).common();
         assert_eq!(common.get("security.protocol"), Some("ssl"));
-        assert_eq!(
-            common.get("ssl.endpoint.identification.algorithm"),
-            Some("https")
-        );
+        assert_eq!(common.get("ssl.endpoint.identification.algorithm"), Some("https"));
         assert_eq!(common.get("ssl.key.location"), Some("key.pem"));
     }
 }

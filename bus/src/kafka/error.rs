@@ -18,10 +18,9 @@ pub(super) fn classify(doing: &str, error: &KafkaError) -> BusError {
     };
     match code.and_then(advice) {
         Some(advice) => BusError::Rejected(format!("{doing}: {error}: {advice}")),
-        None if code.is_some_and(is_offset_gone) => BusError::Truncated {
-            partition: None,
-            why: format!("{doing}: {error}"),
-        },
+        None if code.is_some_and(is_offset_gone) => {
+            BusError::Truncated { partition: None, why: format!("{doing}: {error}") }
+        }
         None => BusError::Unavailable(format!("{doing}: {error}")),
     }
 }
@@ -52,10 +51,7 @@ pub(super) fn advice(code: Code) -> Option<&'static str> {
 
 /// The offset is no longer, or not yet, in the log.
 fn is_offset_gone(code: Code) -> bool {
-    matches!(
-        code,
-        Code::OffsetOutOfRange | Code::AutoOffsetReset | Code::LogTruncation
-    )
+    matches!(code, Code::OffsetOutOfRange | Code::AutoOffsetReset | Code::LogTruncation)
 }
 
 /// Trouble that librdkafka mends by itself while a subscription waits.
@@ -89,14 +85,8 @@ mod tests {
 
     #[test]
     fn each_error_says_what_comes_next() {
-        assert!(matches!(
-            of(Code::BrokerTransportFailure),
-            BusError::Unavailable(_)
-        ));
-        assert!(matches!(
-            of(Code::UnknownTopicOrPartition),
-            BusError::Unavailable(_)
-        ));
+        assert!(matches!(of(Code::BrokerTransportFailure), BusError::Unavailable(_)));
+        assert!(matches!(of(Code::UnknownTopicOrPartition), BusError::Unavailable(_)));
         for gone in [Code::OffsetOutOfRange, Code::AutoOffsetReset] {
             assert!(matches!(of(gone), BusError::Truncated { .. }));
         }

@@ -91,19 +91,11 @@ pub(super) fn read(headers: Option<&impl Headers>, partition: Partition) -> Resu
 }
 
 fn with(headers: OwnedHeaders, key: &str, value: &str) -> OwnedHeaders {
-    headers.insert(Header {
-        key,
-        value: Some(value),
-    })
+    headers.insert(Header { key, value: Some(value) })
 }
 
 fn position_text(position: Position) -> String {
-    let Position {
-        site,
-        epoch,
-        partition,
-        seq,
-    } = position;
+    let Position { site, epoch, partition, seq } = position;
     format!("{site}/{}/{}/{seq}", epoch.0, partition.0)
 }
 
@@ -120,10 +112,7 @@ fn position(text: &str) -> Option<Position> {
 
 fn version(text: &str) -> Option<Version> {
     let (hlc, site) = text.split_at_checked(16)?;
-    Some(Version {
-        hlc: Hlc(u64::from_str_radix(hlc, 16).ok()?),
-        site: SiteId::parse(site)?,
-    })
+    Some(Version { hlc: Hlc(u64::from_str_radix(hlc, 16).ok()?), site: SiteId::parse(site)? })
 }
 
 /// Our headers among those of a record.
@@ -134,9 +123,7 @@ impl<'a> Values<'a> {
         if headers.count() > HEADERS_MAX {
             return Err(format!("it has {} headers", headers.count()));
         }
-        let all = headers
-            .iter()
-            .filter_map(|header| header.value.map(|value| (header.key, value)));
+        let all = headers.iter().filter_map(|header| header.value.map(|value| (header.key, value)));
         Ok(Self(all.collect()))
     }
 
@@ -151,10 +138,7 @@ impl<'a> Values<'a> {
         if position.partition == found_in {
             Ok(position)
         } else {
-            Err(format!(
-                "it says partition {} and stands in {}",
-                position.partition.0, found_in.0
-            ))
+            Err(format!("it says partition {} and stands in {}", position.partition.0, found_in.0))
         }
     }
 }

@@ -31,10 +31,7 @@ impl KafkaLog {
     /// The log of the site `origin`. Connects when it is subscribed to.
     #[must_use]
     pub fn new(config: KafkaConfig, origin: &SiteName, codec: Arc<dyn HeartbeatCodec>) -> Self {
-        Self {
-            end: End::new(config, topic_name(origin)),
-            codec,
-        }
+        Self { end: End::new(config, topic_name(origin)), codec }
     }
 
     /// How the brokers fare, for metrics.
@@ -55,12 +52,9 @@ impl KafkaLog {
                 .add_partition_offset(&self.end.topic, partition, offset)
                 .map_err(|error| classify("choose an offset", &error))?;
         }
-        let consumer: Retiring<StreamConsumer<Observer>> = self
-            .end
-            .connect(&self.end.config.consumer(), |observer| observer)?;
-        consumer
-            .assign(&assigned)
-            .map_err(|error| classify("read the topic", &error))?;
+        let consumer: Retiring<StreamConsumer<Observer>> =
+            self.end.connect(&self.end.config.consumer(), |observer| observer)?;
+        consumer.assign(&assigned).map_err(|error| classify("read the topic", &error))?;
         Ok(consumer)
     }
 }
@@ -72,11 +66,7 @@ impl Log for KafkaLog {
         let offsets = self.end.blocking(move || find_starts(&end, &starts));
         let certificates = Certificates::read(self.end.config.tls.as_ref());
         let consumer = self.consume(&offsets.await?)?;
-        Ok(Box::new(KafkaSubscriber::new(
-            consumer,
-            certificates,
-            Arc::clone(&self.codec),
-        )))
+        Ok(Box::new(KafkaSubscriber::new(consumer, certificates, Arc::clone(&self.codec))))
     }
 }
 
@@ -84,10 +74,7 @@ impl Log for KafkaLog {
 fn find_starts(end: &End, starts: &[Start]) -> Result<HashMap<Partition, i64>, BusError> {
     let probe = Probe::new(end)?;
     let topic = &end.topic;
-    let Some(Shape {
-        partitions: count, ..
-    }) = probe.shape()?
-    else {
+    let Some(Shape { partitions: count, .. }) = probe.shape()? else {
         let text = format!("topic `{topic}` does not exist: its site makes it when it publishes");
         return Err(BusError::Unavailable(text));
     };
@@ -102,10 +89,7 @@ fn find_starts(end: &End, starts: &[Start]) -> Result<HashMap<Partition, i64>, B
     let held = probe.held(&partitions)?;
     let mut searches = HashMap::with_capacity(starts.len());
     for start in starts {
-        let target = Place {
-            epoch: start.epoch,
-            seq: start.after,
-        };
+        let target = Place { epoch: start.epoch, seq: start.after };
         let held = held.get(&start.partition).copied();
         let held = held.unwrap_or(Span { from: 0, until: 0 });
         searches.insert(start.partition, StartSearch::new(held, target));

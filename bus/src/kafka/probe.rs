@@ -119,9 +119,7 @@ impl Probe {
                 .add_partition_offset(&self.topic, partition, Offset::Offset(span.from))
                 .map_err(|error| classify("choose an offset", &error))?;
         }
-        self.consumer
-            .assign(&asked)
-            .map_err(|error| classify("read the topic", &error))?;
+        self.consumer.assign(&asked).map_err(|error| classify("read the topic", &error))?;
         let mut open = spans.clone();
         let mut found = HashMap::new();
         while !open.is_empty() {
@@ -175,10 +173,7 @@ impl Probe {
                 .add_partition_offset(&self.topic, i32::from(partition.0), edge)
                 .map_err(failed)?;
         }
-        let answers = self
-            .consumer
-            .offsets_for_times(asked, ANSWER_TIME_MAX)
-            .map_err(failed)?;
+        let answers = self.consumer.offsets_for_times(asked, ANSWER_TIME_MAX).map_err(failed)?;
         let mut edges = HashMap::with_capacity(partitions.len());
         for partition in partitions {
             let answer = answers.find_partition(&self.topic, i32::from(partition.0));

@@ -154,10 +154,8 @@ impl Producer {
     /// Notes with what the log ends, unless this producer has appended since.
     pub(super) fn note_tail(&self, partition: Partition, tail: Option<Tail>) {
         if let Some(ends) = self.ends().as_mut() {
-            let known = ends.entry(partition).or_insert(Known {
-                carried: true,
-                ..Known::default()
-            });
+            let known =
+                ends.entry(partition).or_insert(Known { carried: true, ..Known::default() });
             if known.carried {
                 known.tail = tail;
             }
@@ -175,14 +173,13 @@ impl Producer {
         let headers = headers::of_event(event, &self.schema);
         // Locked while it is queued: no heartbeat may come behind an event and not name it.
         let mut ends = self.ends();
-        let ends = self
-            .open(&mut ends)
-            .ok_or_else(|| Refused::Failed(given_up()))?;
-        self.queue(partition, &event.payload, headers, Awaited::Event(tell))
-            .map_err(|error| match error.rdkafka_error_code() {
+        let ends = self.open(&mut ends).ok_or_else(|| Refused::Failed(given_up()))?;
+        self.queue(partition, &event.payload, headers, Awaited::Event(tell)).map_err(|error| {
+            match error.rdkafka_error_code() {
                 Some(Code::QueueFull) => Refused::Full,
                 _ => Refused::Failed(classify("publish", &error)),
-            })?;
+            }
+        })?;
         let known = ends.entry(partition).or_default();
         (known.tail, known.open, known.carried) = (tail, true, false);
         Ok(receipt)

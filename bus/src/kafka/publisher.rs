@@ -177,10 +177,8 @@ fn read_tails(
 ) -> Result<Vec<(Partition, Option<Tail>)>, BusError> {
     let probe = Probe::new(end)?;
     let held = probe.held(partitions)?;
-    let mut searches: HashMap<_, _> = held
-        .into_iter()
-        .map(|(partition, held)| (partition, TailSearch::new(held)))
-        .collect();
+    let mut searches: HashMap<_, _> =
+        held.into_iter().map(|(partition, held)| (partition, TailSearch::new(held))).collect();
     let mut tails = HashMap::new();
     loop {
         let spans: HashMap<Partition, Span> = searches

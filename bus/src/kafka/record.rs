@@ -38,10 +38,7 @@ pub(super) fn landmark(record: &BorrowedMessage<'_>) -> Option<Landmark> {
         Label::Event { position, .. } => (position, Digest::of(record.payload()?)),
         Label::Heartbeat(last) => last?,
     };
-    Some(Landmark {
-        place: position.into(),
-        digest,
-    })
+    Some(Landmark { place: position.into(), digest })
 }
 
 /// The message that a record with this label is.
@@ -52,11 +49,7 @@ pub(super) fn message(
 ) -> Message {
     let payload = record.payload().ok_or("it has no payload");
     let read = label.and_then(|label| match label {
-        Label::Event {
-            position,
-            version,
-            entity,
-        } => Ok(Message::Event(SealedEvent {
+        Label::Event { position, version, entity } => Ok(Message::Event(SealedEvent {
             position,
             version,
             entity,

@@ -23,9 +23,8 @@ impl<T: Send + 'static> Drop for Retiring<T> {
     fn drop(&mut self) {
         let client = self.0.take();
         // Without a thread left the closure, and the client with it, is dropped right here.
-        let _ = std::thread::Builder::new()
-            .name("kafka-retire".to_owned())
-            .spawn(move || drop(client));
+        let _ =
+            std::thread::Builder::new().name("kafka-retire".to_owned()).spawn(move || drop(client));
     }
 }
 

@@ -37,14 +37,7 @@ pub(super) struct StartSearch {
 impl StartSearch {
     /// Over the records that the partition holds.
     pub(super) fn new(held: Span, target: Place) -> Self {
-        Self {
-            target,
-            low: held.from,
-            high: held.until,
-            below: None,
-            above: None,
-            asked: 0,
-        }
+        Self { target, low: held.from, high: held.until, below: None, above: None, asked: 0 }
     }
 
     /// In which span to find the first landmark next; `None` once the search is over.
@@ -52,10 +45,8 @@ impl StartSearch {
         let middle = self.low + (self.high - self.low) / 2;
         let halve = self.asked > GUESSES && self.asked.is_multiple_of(2);
         let from = if halve { middle } else { self.guess(middle) };
-        (self.low < self.high).then(|| Span {
-            from: from.clamp(self.low, self.high - 1),
-            until: self.high,
-        })
+        (self.low < self.high)
+            .then(|| Span { from: from.clamp(self.low, self.high - 1), until: self.high })
     }
 
     /// Takes the first landmark of the span that was asked for, with its offset.
@@ -117,19 +108,13 @@ pub(super) struct TailSearch {
 impl TailSearch {
     /// Over the records that the partition holds.
     pub(super) fn new(held: Span) -> Self {
-        Self {
-            low: held.from,
-            high: held.until,
-            step: 1,
-        }
+        Self { low: held.from, high: held.until, step: 1 }
     }
 
     /// In which span to find the last landmark next; `None` if there is none left to search.
     pub(super) fn ask(&self) -> Option<Span> {
-        (self.low < self.high).then_some(Span {
-            from: self.low.max(self.high - self.step),
-            until: self.high,
-        })
+        (self.low < self.high)
+            .then_some(Span { from: self.low.max(self.high - self.step), until: self.high })
     }
 
     /// The span that was asked for holds no landmark.

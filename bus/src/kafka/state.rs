@@ -76,26 +76,17 @@ impl KafkaState {
             return Transition::None;
         };
         let brokers = statistics.brokers.values().filter(|b| b.nodeid >= 0);
-        let (up, known) = brokers.fold((0, 0), |(up, known), broker| {
-            (up + u64::from(broker.state == "UP"), known + 1)
-        });
-        let fetched = statistics
-            .topics
-            .values()
-            .flat_map(|t| t.partitions.values());
-        let (fetched, fetched_bytes) = fetched.fold((0, 0), |(records, bytes), f| {
-            (records + f.fetchq_cnt, bytes + f.fetchq_size)
-        });
+        let (up, known) = brokers
+            .fold((0, 0), |(up, known), broker| (up + u64::from(broker.state == "UP"), known + 1));
+        let fetched = statistics.topics.values().flat_map(|t| t.partitions.values());
+        let (fetched, fetched_bytes) = fetched
+            .fold((0, 0), |(records, bytes), f| (records + f.fetchq_cnt, bytes + f.fetchq_size));
         let mut status = self.lock();
         status.brokers_up = up;
         status.brokers_known = known;
         status.queue_records = statistics.msg_cnt + fetched;
         status.queue_bytes = statistics.msg_size + fetched_bytes;
-        if up > 0 {
-            reached(&mut status)
-        } else {
-            Transition::None
-        }
+        if up > 0 { reached(&mut status) } else { Transition::None }
     }
 
     /// A broker answered.
@@ -107,11 +98,7 @@ impl KafkaState {
     pub(super) fn lost(&self) -> Transition {
         let mut status = self.lock();
         status.brokers_up = 0;
-        if std::mem::take(&mut status.reachable) {
-            Transition::Lost
-        } else {
-            Transition::None
-        }
+        if std::mem::take(&mut status.reachable) { Transition::Lost } else { Transition::None }
     }
 
     /// A broker refuses us. Whether that is news.
@@ -130,11 +117,7 @@ impl KafkaState {
 fn reached(status: &mut KafkaStatus) -> Transition {
     let refused = status.refusal.take().is_some();
     let was = std::mem::replace(&mut status.reachable, true);
-    if was && !refused {
-        Transition::None
-    } else {
-        Transition::Back
-    }
+    if was && !refused { Transition::None } else { Transition::Back }
 }
 
 #[cfg(test)]

@@ -43,13 +43,7 @@ impl KafkaSubscriber {
         certificates: Certificates,
         codec: Arc<dyn HeartbeatCodec>,
     ) -> Self {
-        Self {
-            consumer,
-            certificates,
-            codec,
-            ends: HashMap::new(),
-            over: None,
-        }
+        Self { consumer, certificates, codec, ends: HashMap::new(), over: None }
     }
 }
 
@@ -147,21 +141,13 @@ mod tests {
     const SITE: SiteId = SiteId([1; 16]);
 
     fn position(epoch: u64, seq: u64) -> Position {
-        Position {
-            site: SITE,
-            epoch: Epoch(epoch),
-            partition: Partition(0),
-            seq: Seq(seq),
-        }
+        Position { site: SITE, epoch: Epoch(epoch), partition: Partition(0), seq: Seq(seq) }
     }
 
     fn event(epoch: u64, seq: u64) -> Label {
         Label::Event {
             position: position(epoch, seq),
-            version: Version {
-                hlc: Hlc(1),
-                site: SITE,
-            },
+            version: Version { hlc: Hlc(1), site: SITE },
             entity: EntityHash(Digest::ZERO),
         }
     }

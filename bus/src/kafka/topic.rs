@@ -78,12 +78,7 @@ impl<'a> Admin<'a> {
         let options = AdminOptions::new()
             .request_timeout(Some(ANSWER_TIME_MAX))
             .operation_timeout(Some(ANSWER_TIME_MAX));
-        Ok(Self {
-            client,
-            probe: Arc::new(Probe::new(end)?),
-            end,
-            options,
-        })
+        Ok(Self { client, probe: Arc::new(Probe::new(end)?), end, options })
     }
 
     async fn ensure(&self, plan: &TopicPlan) -> Result<bool, BusError> {
@@ -105,20 +100,15 @@ impl<'a> Admin<'a> {
     /// Creates the topic and waits until it can be written to. Somebody else may be faster.
     async fn create(&self, plan: &TopicPlan) -> Result<Shape, BusError> {
         let topic = &self.end.topic;
-        let rules: Vec<(&str, String)> = rules(plan)
-            .into_iter()
-            .map(|Rule { key, wanted, .. }| (key, wanted))
-            .collect();
+        let rules: Vec<(&str, String)> =
+            rules(plan).into_iter().map(|Rule { key, wanted, .. }| (key, wanted)).collect();
         let count = i32::from(plan.partitions.get());
         let replication = TopicReplication::Fixed(i32::from(plan.replication));
         let mut new = NewTopic::new(topic, count, replication);
         for (key, value) in &rules {
             new = new.set(key, value);
         }
-        let doing = format!(
-            "create topic `{topic}` with replication {}",
-            plan.replication
-        );
+        let doing = format!("create topic `{topic}` with replication {}", plan.replication);
         let outcome = self.client.create_topics([&new], &self.options).await;
         match outcome.map_err(|error| classify(&doing, &error))?.pop() {
             Some(Ok(_) | Err((_, Code::TopicAlreadyExists))) => self.wait_for_leaders(plan).await,

@@ -52,10 +52,7 @@ impl Records {
 
     /// The same partition in a topic made anew.
     pub(super) fn anew(&self) -> Self {
-        Self {
-            incarnation: self.incarnation + 1,
-            ..Self::default()
-        }
+        Self { incarnation: self.incarnation + 1, ..Self::default() }
     }
 
     pub(super) fn tail(&self) -> Option<Tail> {
@@ -74,11 +71,7 @@ impl Records {
     pub(super) fn cursor(&self, partition: Partition, target: Place) -> Cursor {
         let above = |message: &Message| place(message).is_some_and(|place| place > target);
         let index = self.held.iter().position(above).unwrap_or(self.held.len());
-        Cursor {
-            partition,
-            offset: self.base + index as u64,
-            incarnation: self.incarnation,
-        }
+        Cursor { partition, offset: self.base + index as u64, incarnation: self.incarnation }
     }
 
     /// What is at the cursor, which moves past it; why the cursor is nowhere any more, if so.

@@ -19,11 +19,7 @@ pub(super) struct MemorySubscriber {
 impl MemorySubscriber {
     pub(super) fn new(log: MemoryLog, cursors: Vec<Cursor>) -> Self {
         let changes = log.changes();
-        Self {
-            log,
-            cursors,
-            changes,
-        }
+        Self { log, cursors, changes }
     }
 
     /// What is ready, in order within a partition.
@@ -33,10 +29,9 @@ impl MemorySubscriber {
         for cursor in &mut self.cursors {
             let records = &partitions[usize::from(cursor.partition.0)];
             while batch.len() < BATCH_MESSAGES_MAX {
-                let read = records.read(cursor).map_err(|why| BusError::Truncated {
-                    partition: Some(cursor.partition),
-                    why,
-                });
+                let read = records
+                    .read(cursor)
+                    .map_err(|why| BusError::Truncated { partition: Some(cursor.partition), why });
                 match read {
                     Ok(Some(message)) => batch.push(message),
                     Ok(None) => break,

@@ -31,11 +31,7 @@ fn log() -> MemoryLog {
 }
 
 async fn subscribe(log: &MemoryLog) -> Box<dyn Subscriber> {
-    let start = Start {
-        partition: P,
-        epoch: Epoch(1),
-        after: Seq(0),
-    };
+    let start = Start { partition: P, epoch: Epoch(1), after: Seq(0) };
     log.subscribe(vec![start]).await.expect("serves")
 }
 
@@ -77,20 +73,13 @@ async fn foreign_records_surface_and_foreign_partitions_are_refused() {
     let log = log();
     let mut subscriber = subscribe(&log).await;
     log.append_unreadable(P, "it has no headers");
-    let unreadable = Message::Unreadable {
-        partition: P,
-        offset: 0,
-        why: "it has no headers".to_owned(),
-    };
+    let unreadable =
+        Message::Unreadable { partition: P, offset: 0, why: "it has no headers".to_owned() };
     assert_eq!(subscriber.next().await, Ok(vec![unreadable]));
     let outside = Partition(1);
     let published = log.publish(outside, &[]).await;
     assert!(matches!(published, Err(BusError::Rejected(_))));
-    let start = Start {
-        partition: outside,
-        epoch: Epoch(1),
-        after: Seq(0),
-    };
+    let start = Start { partition: outside, epoch: Epoch(1), after: Seq(0) };
     let subscribed = log.subscribe(vec![start]).await.map(|_| ());
     assert!(matches!(subscribed, Err(BusError::Rejected(_))));
 }

@@ -142,10 +142,7 @@ impl Frames {
         }
         self.buffer.advance(BLOCK_HEAD);
         let bytes = self.buffer.split_to(length).freeze();
-        Ok(Some(BlockAnswer {
-            status: u16::from_be_bytes([s0, s1]),
-            bytes,
-        }))
+        Ok(Some(BlockAnswer { status: u16::from_be_bytes([s0, s1]), bytes }))
     }
 }
 
@@ -164,12 +161,7 @@ fn event(body: &mut Bytes) -> SealedEvent {
     let mut entity = [0; 32];
     body.copy_to_slice(&mut entity);
     let payload = std::mem::take(body);
-    SealedEvent {
-        position,
-        version,
-        entity: EntityHash(Digest(entity)),
-        payload,
-    }
+    SealedEvent { position, version, entity: EntityHash(Digest(entity)), payload }
 }
 
 #[cfg(test)]
@@ -184,10 +176,7 @@ mod tests {
                 partition: Partition(3),
                 seq: Seq(4),
             },
-            version: Version {
-                hlc: model::Hlc(5),
-                site: SiteId([6; 16]),
-            },
+            version: Version { hlc: model::Hlc(5), site: SiteId([6; 16]) },
             entity: EntityHash(Digest([7; 32])),
             payload: Bytes::from_static(b"payload"),
         }
@@ -220,10 +209,7 @@ mod tests {
             frames.next_frame().unwrap_err()
         };
         assert_eq!(refuse(b"HTTP/1.1"), FrameError::Kind(b'H'));
-        assert_eq!(
-            refuse(&[1, 255, 255, 255, 255]),
-            FrameError::Length(u32::MAX as usize)
-        );
+        assert_eq!(refuse(&[1, 255, 255, 255, 255]), FrameError::Length(u32::MAX as usize));
         assert_eq!(refuse(&[1, 0, 0, 0, 1, 0]), FrameError::Length(1));
         let mut frames = Frames::default();
         frames.push(&[0, 200, 255, 0, 0, 0]);
@@ -236,15 +222,9 @@ mod tests {
         frames.push(&block_head(410, 0));
         frames.push(&block_head(200, 3));
         frames.push(b"abc");
-        let freed = BlockAnswer {
-            status: 410,
-            bytes: Bytes::new(),
-        };
+        let freed = BlockAnswer { status: 410, bytes: Bytes::new() };
         assert_eq!(frames.next_block(), Ok(Some(freed)));
-        let found = BlockAnswer {
-            status: 200,
-            bytes: Bytes::from_static(b"abc"),
-        };
+        let found = BlockAnswer { status: 200, bytes: Bytes::from_static(b"abc") };
         assert_eq!(frames.next_block(), Ok(Some(found)));
         assert_eq!(frames.next_block(), Ok(None));
     }

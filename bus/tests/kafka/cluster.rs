@@ -32,12 +32,8 @@ impl Cluster {
         };
         let tls = variable("TOWLINE_TEST_KAFKA_CA").map(|ca| KafkaTls {
             ca: ca.into(),
-            cert: variable("TOWLINE_TEST_KAFKA_CERT")
-                .expect("set with _CA")
-                .into(),
-            key: variable("TOWLINE_TEST_KAFKA_KEY")
-                .expect("set with _CA")
-                .into(),
+            cert: variable("TOWLINE_TEST_KAFKA_CERT").expect("set with _CA").into(),
+            key: variable("TOWLINE_TEST_KAFKA_KEY").expect("set with _CA").into(),
         });
         Some(Self {
             config: KafkaConfig {
@@ -96,9 +92,8 @@ impl Cluster {
     pub(crate) async fn write_foreign(&self, partition: Partition) {
         let producer: FutureProducer = self.client().create().expect("the settings are right");
         let topic = self.topic();
-        let record = FutureRecord::<(), _>::to(&topic)
-            .partition(i32::from(partition.0))
-            .payload("hello");
+        let record =
+            FutureRecord::<(), _>::to(&topic).partition(i32::from(partition.0)).payload("hello");
         producer.send(record, PATIENCE).await.expect("writes");
     }
 }
@@ -126,11 +121,7 @@ impl Harness for Cluster {
     }
 
     fn log(&self) -> Arc<dyn Log> {
-        Arc::new(KafkaLog::new(
-            self.config.clone(),
-            &self.plan.site,
-            Arc::new(codec()),
-        ))
+        Arc::new(KafkaLog::new(self.config.clone(), &self.plan.site, Arc::new(codec())))
     }
 
     async fn truncate(&self, partition: Partition, before: Seq) {
@@ -138,15 +129,9 @@ impl Harness for Cluster {
         let before = i64::try_from(before.0 - 1).expect("small");
         let mut offsets = TopicPartitionList::new();
         offsets
-            .add_partition_offset(
-                &self.topic(),
-                i32::from(partition.0),
-                Offset::Offset(before),
-            )
+            .add_partition_offset(&self.topic(), i32::from(partition.0), Offset::Offset(before))
             .expect("valid");
         let done = self.admin().delete_records(&offsets, &options()).await;
-        done.expect("answers").elements()[0]
-            .error()
-            .expect("deletes");
+        done.expect("answers").elements()[0].error().expect("deletes");
     }
 }

@@ -66,10 +66,7 @@ async fn more_replicas_than_brokers_are_refused() {
     cluster.plan.replication = 99;
     let text = rejected(ensure_topic(&cluster.config, &cluster.plan).await);
     assert!(text.contains("with replication 99"), "{text}");
-    assert!(
-        text.ends_with("add brokers, or ask for less replication"),
-        "{text}"
-    );
+    assert!(text.ends_with("add brokers, or ask for less replication"), "{text}");
 }
 
 #[tokio::test]
@@ -78,11 +75,7 @@ async fn a_partition_that_the_topic_does_not_have_is_refused() {
         return;
     };
     assert_eq!(ensure_topic(&cluster.config, &cluster.plan).await, Ok(()));
-    let start = Start {
-        partition: Partition(4),
-        epoch: Epoch(1),
-        after: Seq(0),
-    };
+    let start = Start { partition: Partition(4), epoch: Epoch(1), after: Seq(0) };
     let text = rejected(cluster.log().subscribe(vec![start]).await.map(|_| ()));
     assert!(text.contains("has 4 partitions"), "{text}");
 }
@@ -133,14 +126,8 @@ async fn brokers_that_are_not_there_are_unavailable() {
         bus::Log::subscribe(&log, vec![]),
         publisher.tails()
     );
-    assert!(
-        matches!(published, Err(BusError::Unavailable(_))),
-        "{published:?}"
-    );
-    assert!(matches!(
-        subscribed.map(|_| ()),
-        Err(BusError::Unavailable(_))
-    ));
+    assert!(matches!(published, Err(BusError::Unavailable(_))), "{published:?}");
+    assert!(matches!(subscribed.map(|_| ()), Err(BusError::Unavailable(_))));
     assert!(matches!(tails, Err(BusError::Unavailable(_))), "{tails:?}");
     assert!(!publisher.state().status().reachable);
 }

@@ -5,65 +5,30 @@ use model::{
 use super::*;
 
 const SITE: SiteId = SiteId([1; 16]);
-const LIMITS: Limits = Limits {
-    parked_max: 2,
-    holes_max: 4,
-};
+const LIMITS: Limits = Limits { parked_max: 2, holes_max: 4 };
 
 fn line(epoch: u64) -> Line {
-    Line {
-        site: SITE,
-        epoch: Epoch(epoch),
-        partition: Partition(0),
-    }
+    Line { site: SITE, epoch: Epoch(epoch), partition: Partition(0) }
 }
 
 fn digest(seq: u64) -> Digest {
-    if seq == 0 {
-        Digest::ZERO
-    } else {
-        Digest::of(&seq.to_be_bytes())
-    }
+    if seq == 0 { Digest::ZERO } else { Digest::of(&seq.to_be_bytes()) }
 }
 
 /// Event `seq` of a chain in which the digest of event n is `digest(n)`.
 fn event(epoch: u64, seq: u64) -> Decoded {
     let bucket = BucketName::try_from("bucket".to_owned()).unwrap();
-    let version = Version {
-        hlc: Hlc::at(Millis(seq)),
-        site: SITE,
-    };
-    let change = Change::BucketDeleted {
-        bucket: bucket.clone(),
-    };
+    let version = Version { hlc: Hlc::at(Millis(seq)), site: SITE };
+    let change = Change::BucketDeleted { bucket: bucket.clone() };
     let position = line(epoch).at(Seq(seq));
-    let event = Event {
-        position,
-        version,
-        prev: digest(seq - 1),
-        volume: seq,
-        change,
-    };
+    let event = Event { position, version, prev: digest(seq - 1), volume: seq, change };
     let entity = Entity::Bucket(bucket).hash();
-    let sealed = SealedEvent {
-        position,
-        version,
-        entity,
-        payload: bytes::Bytes::new(),
-    };
-    Decoded {
-        sealed,
-        digest: digest(seq),
-        prev: Some(event.prev),
-        event: Ok(event),
-    }
+    let sealed = SealedEvent { position, version, entity, payload: bytes::Bytes::new() };
+    Decoded { sealed, digest: digest(seq), prev: Some(event.prev), event: Ok(event) }
 }
 
 fn unreadable(seq: u64) -> Decoded {
-    Decoded {
-        event: Err("no key".into()),
-        ..event(1, seq)
-    }
+    Decoded { event: Err("no key".into()), ..event(1, seq) }
 }
 
 fn applier() -> Applier {
@@ -95,10 +60,7 @@ fn events_in_order_are_applied_and_handled() {
     let mut applier = applier();
     for seq in 1..=3 {
         let decision = applier.event(event(1, seq));
-        assert!(matches!(
-            decision.steps[..],
-            [Step::Apply(_), Step::Handle(..)]
-        ));
+        assert!(matches!(decision.steps[..], [Step::Apply(_), Step::Handle(..)]));
         assert_eq!(handled(&decision), [seq]);
         assert!(decision.alarms.is_empty());
     }
@@ -109,25 +71,11 @@ fn law_2_a_gap_is_a_hole_and_what_follows_is_not_held_up() {
     let mut applier = applier();
     applier.event(event(1, 1));
     let decision = applier.event(event(1, 5));
-    let reason = HoleReason::Gap {
-        after: digest(1),
-        last: digest(4),
-    };
-    assert_eq!(
-        opened(&decision),
-        [Hole {
-            first: Seq(2),
-            last: Seq(4),
-            reason
-        }]
-    );
+    let reason = HoleReason::Gap { after: digest(1), last: digest(4) };
+    assert_eq!(opened(&decision), [Hole { first: Seq(2), last: Seq(4), reason }]);
     assert_eq!(kinds(&decision), [Alarm::Gap]);
     assert_eq!(handled(&decision), [5]);
-    assert_eq!(
-        applier.event(event(1, 3)),
-        Decision::default(),
-        "late: the refill brings it"
-    );
+    assert_eq!(applier.event(event(1, 3)), Decision::default(), "late: the refill brings it");
 }
 
 #[test]
@@ -137,10 +85,7 @@ fn law_3_duplicates_are_nothing() {
     applier.event(event(1, 2));
     assert_eq!(applier.event(event(1, 1)), Decision::default());
     assert_eq!(applier.event(event(1, 2)), Decision::default());
-    let other = Decoded {
-        digest: digest(9),
-        ..event(1, 2)
-    };
+    let other = Decoded { digest: digest(9), ..event(1, 2) };
     assert_eq!(kinds(&applier.event(other)), [Alarm::BrokenChain]);
 }
 
@@ -148,20 +93,10 @@ fn law_3_duplicates_are_nothing() {
 fn law_2_a_broken_chain_is_an_alarm_and_a_hole() {
     let mut applier = applier();
     applier.event(event(1, 1));
-    let decision = applier.event(Decoded {
-        prev: Some(digest(9)),
-        ..event(1, 2)
-    });
+    let decision = applier.event(Decoded { prev: Some(digest(9)), ..event(1, 2) });
     assert_eq!(kinds(&decision), [Alarm::BrokenChain]);
     let reason = HoleReason::LostAtOrigin;
-    assert_eq!(
-        opened(&decision),
-        [Hole {
-            first: Seq(1),
-            last: Seq(1),
-            reason
-        }]
-    );
+    assert_eq!(opened(&decision), [Hole { first: Seq(1), last: Seq(1), reason }]);
 }
 
 #[test]
@@ -203,21 +138,8 @@ fn law_10_what_a_heartbeat_says_is_written_and_never_comes_is_asked_for() {
     assert_eq!(applier.heartbeat(&beat(0)), Decision::default());
     assert_eq!(applier.heartbeat(&beat(STALL - 1)), Decision::default());
     let decision = applier.heartbeat(&beat(STALL));
-    let reason = HoleReason::Gap {
-        after: digest(1),
-        last: digest(3),
-    };
-    assert_eq!(
-        opened(&decision),
-        [Hole {
-            first: Seq(2),
-            last: Seq(3),
-            reason
-        }]
-    );
+    let reason = HoleReason::Gap { after: digest(1), last: digest(3) };
+    assert_eq!(opened(&decision), [Hole { first: Seq(2), last: Seq(3), reason }]);
     assert_eq!(handled(&decision), [3]);
-    assert!(
-        applier.event(event(1, 4)).alarms.is_empty(),
-        "the chain goes on"
-    );
+    assert!(applier.event(event(1, 4)).alarms.is_empty(), "the chain goes on");
 }

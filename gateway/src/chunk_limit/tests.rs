@@ -49,10 +49,7 @@ fn signed_chunks_are_never_touched_but_refused_over_the_limit() {
     let out: Vec<u8> = splitter.out.into_iter().flatten().collect();
     assert_eq!(out, input);
     let large = format!("{:x};chunk-signature=00\r\n", CHUNK_BYTES_MAX + 1);
-    assert_eq!(
-        Splitter::new().feed(Bytes::from(large)),
-        Err(ChunkTooLarge(CHUNK_BYTES_MAX + 1))
-    );
+    assert_eq!(Splitter::new().feed(Bytes::from(large)), Err(ChunkTooLarge(CHUNK_BYTES_MAX + 1)));
 }
 
 #[test]
@@ -60,9 +57,7 @@ fn what_is_no_chunk_is_passed_on() {
     let endless = "f".repeat(LINE_BYTES_MAX + 10);
     for odd in ["hello\r\nworld", "-1\r\n", "10\nbody", endless.as_str()] {
         let mut splitter = Splitter::new();
-        splitter
-            .feed(Bytes::from(odd.to_owned()))
-            .expect("passed on");
+        splitter.feed(Bytes::from(odd.to_owned())).expect("passed on");
         let out: Vec<u8> = splitter.out.into_iter().flatten().collect();
         assert_eq!(out, odd.as_bytes());
     }

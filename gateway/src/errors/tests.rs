@@ -15,16 +15,9 @@ fn every_refusal_of_a_write_has_its_code() {
         let (status, code, _) = shown(write(error));
         (status, code)
     };
-    let full = DiskFull {
-        free: 1,
-        reserve: 2,
-    };
-    let secondary = Refusal::Secondary {
-        primary: "east".to_owned(),
-    };
-    let disputed = Refusal::Disputed {
-        why: "the log is ahead".to_owned(),
-    };
+    let full = DiskFull { free: 1, reserve: 2 };
+    let secondary = Refusal::Secondary { primary: "east".to_owned() };
+    let disputed = Refusal::Disputed { why: "the log is ahead".to_owned() };
     let cases = [
         (WriteError::NoSuchBucket, 404, "NoSuchBucket"),
         (WriteError::BucketExists, 409, "BucketAlreadyOwnedByYou"),
@@ -42,10 +35,7 @@ fn every_refusal_of_a_write_has_its_code() {
 
 #[test]
 fn a_full_disk_during_a_body_says_what_to_do() {
-    let full = UploadError::DiskFull(DiskFull {
-        free: 1,
-        reserve: 2,
-    });
+    let full = UploadError::DiskFull(DiskFull { free: 1, reserve: 2 });
     let (status, code, message) = shown(receive(ReceiveError::Upload(full)));
     assert_eq!((status, &*code), (507, "InsufficientStorage"));
     assert!(message.contains("free some space"));

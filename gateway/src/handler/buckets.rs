@@ -26,9 +26,7 @@ pub(super) async fn create_bucket(
 ) -> S3Result<S3Response<CreateBucketOutput>> {
     let input = request.input;
     unsupported::create_bucket(&input)?;
-    let constraint = input
-        .create_bucket_configuration
-        .and_then(|c| c.location_constraint);
+    let constraint = input.create_bucket_configuration.and_then(|c| c.location_constraint);
     if let Some(asked) = constraint.filter(|asked| asked.as_str() != handler.region) {
         let (asked, region) = (asked.as_str(), &handler.region);
         return Err(s3_error!(
@@ -38,10 +36,7 @@ pub(super) async fn create_bucket(
     }
     let location = Some(format!("/{}", input.bucket));
     let name = names::bucket(input.bucket)?;
-    let created = handler
-        .store
-        .create_bucket(name, handler.root.clone())
-        .await;
+    let created = handler.store.create_bucket(name, handler.root.clone()).await;
     created.map_err(errors::write)?;
     Ok(S3Response::new(CreateBucketOutput { location }))
 }
@@ -51,16 +46,9 @@ pub(super) async fn delete_bucket(
     request: S3Request<DeleteBucketInput>,
 ) -> S3Result<S3Response<DeleteBucketOutput>> {
     let name = names::bucket(request.input.bucket)?;
-    handler
-        .store
-        .delete_bucket(name)
-        .await
-        .map_err(errors::write)?;
+    handler.store.delete_bucket(name).await.map_err(errors::write)?;
     let status = http::StatusCode::NO_CONTENT;
-    Ok(S3Response::with_status(
-        DeleteBucketOutput::default(),
-        status,
-    ))
+    Ok(S3Response::with_status(DeleteBucketOutput::default(), status))
 }
 
 pub(super) async fn head_bucket(
@@ -69,10 +57,7 @@ pub(super) async fn head_bucket(
 ) -> S3Result<S3Response<HeadBucketOutput>> {
     handler.bucket(&names::bucket(request.input.bucket)?)?;
     let bucket_region = Some(handler.region.clone());
-    Ok(S3Response::new(HeadBucketOutput {
-        bucket_region,
-        ..HeadBucketOutput::default()
-    }))
+    Ok(S3Response::new(HeadBucketOutput { bucket_region, ..HeadBucketOutput::default() }))
 }
 
 pub(super) async fn get_bucket_location(
@@ -82,9 +67,7 @@ pub(super) async fn get_bucket_location(
     handler.bucket(&names::bucket(request.input.bucket)?)?;
     let named = Some(&handler.region).filter(|region| *region != REGION_WITHOUT_NAME);
     let location_constraint = named.cloned().map(BucketLocationConstraint::from);
-    Ok(S3Response::new(GetBucketLocationOutput {
-        location_constraint,
-    }))
+    Ok(S3Response::new(GetBucketLocationOutput { location_constraint }))
 }
 
 pub(super) async fn list_buckets(
@@ -97,10 +80,7 @@ pub(super) async fn list_buckets(
         Some(Ok(asked @ 1..=BUCKETS_MAX)) => asked,
         Some(_) => return Err(s3_error!(InvalidArgument, "max-buckets must be 1 to 10000")),
     };
-    let held = handler
-        .store
-        .buckets()
-        .map_err(|error| errors::read(&error))?;
+    let held = handler.store.buckets().map_err(|error| errors::read(&error))?;
     let prefix = input.prefix.as_deref().unwrap_or_default();
     let after = input.continuation_token.as_deref().unwrap_or_default();
     let wanted = |name: &BucketName| name.as_str().starts_with(prefix) && name.as_str() > after;
@@ -113,10 +93,7 @@ pub(super) async fn list_buckets(
             bucket_region: input.max_buckets.map(|_| handler.region.clone()),
         });
     }
-    let continuation_token = wanted
-        .peek()
-        .and(buckets.last())
-        .and_then(|last| last.name.clone());
+    let continuation_token = wanted.peek().and(buckets.last()).and_then(|last| last.name.clone());
     Ok(S3Response::new(ListBucketsOutput {
         buckets: Some(buckets),
         continuation_token,
@@ -128,10 +105,7 @@ pub(super) async fn list_buckets(
 /// Who owns everything: the root user.
 pub(super) fn owner(handler: &Handler) -> Owner {
     let id = Some(handler.root.as_str().to_owned());
-    Owner {
-        display_name: id.clone(),
-        id,
-    }
+    Owner { display_name: id.clone(), id }
 }
 
 /// A time as S3 shows it.

@@ -28,11 +28,7 @@ pub(super) async fn delete_object(
     unsupported::delete_object(&input)?;
     names::only_version(input.version_id.as_deref())?;
     let (bucket, key) = (names::bucket(input.bucket)?, names::key(input.key)?);
-    handler
-        .store
-        .delete_object(bucket, key)
-        .await
-        .map_err(errors::write)?;
+    handler.store.delete_object(bucket, key).await.map_err(errors::write)?;
     Ok(S3Response::new(DeleteObjectOutput::default()))
 }
 
@@ -42,10 +38,7 @@ pub(super) async fn delete_objects(
 ) -> S3Result<S3Response<DeleteObjectsOutput>> {
     let DeleteObjectsInput { bucket, delete, .. } = request.input;
     if !(1..=KEYS_MAX).contains(&delete.objects.len()) {
-        return Err(s3_error!(
-            MalformedXML,
-            "A request may delete 1 to {KEYS_MAX} keys"
-        ));
+        return Err(s3_error!(MalformedXML, "A request may delete 1 to {KEYS_MAX} keys"));
     }
     let bucket = &names::bucket(bucket)?;
     handler.writable()?;
@@ -54,19 +47,13 @@ pub(super) async fn delete_objects(
         let key = object.key.clone();
         (key, delete_one(handler, bucket, object).await)
     });
-    let outcomes: Vec<_> = futures::stream::iter(deletes)
-        .buffered(DELETES_AT_ONCE)
-        .collect()
-        .await;
+    let outcomes: Vec<_> = futures::stream::iter(deletes).buffered(DELETES_AT_ONCE).collect().await;
     let (mut deleted, mut errors) = (Vec::new(), Vec::new());
     for (key, outcome) in outcomes {
         match outcome {
             Ok(()) if delete.quiet == Some(true) => {}
             Ok(()) => {
-                deleted.push(DeletedObject {
-                    key: Some(key),
-                    ..DeletedObject::default()
-                });
+                deleted.push(DeletedObject { key: Some(key), ..DeletedObject::default() });
             }
             Err(error) => errors.push(refusal(key, &error)),
         }

@@ -70,10 +70,7 @@ macro_rules! ask {
 macro_rules! shown {
     ($output:ident, $found:expr, $checksums:expr) => {{
         let (manifest, whole) = (&$found.object.manifest, !$found.partial);
-        let checksums = Checksums {
-            manifest,
-            shown: whole && $checksums,
-        };
+        let checksums = Checksums { manifest, shown: whole && $checksums };
         $output {
             accept_ranges: Some("bytes".to_owned()),
             cache_control: attributes::header(manifest, "cache-control"),
@@ -137,9 +134,7 @@ pub(super) async fn head_object(
     output.expires = expires.or(output.expires);
     let mut response = S3Response::new(output);
     if found.partial {
-        response
-            .extensions
-            .insert(HeadStatus(StatusCode::PARTIAL_CONTENT));
+        response.extensions.insert(HeadStatus(StatusCode::PARTIAL_CONTENT));
     }
     Ok(response)
 }
@@ -153,10 +148,7 @@ async fn find(handler: &Handler, ask: Ask) -> S3Result<Found> {
         return Err(errors::no_such_key());
     };
     let modified = object.version.hlc.millis();
-    match ask
-        .preconditions
-        .evaluate(&object.manifest.etag.0, modified)
-    {
+    match ask.preconditions.evaluate(&object.manifest.etag.0, modified) {
         Verdict::Hold => {}
         Verdict::Failed => return Err(errors::precondition_failed()),
         Verdict::NotModified => return Err(not_modified(&object)),
@@ -165,10 +157,7 @@ async fn find(handler: &Handler, ask: Ask) -> S3Result<Found> {
     let range = match (ask.range, ask.part) {
         (None, None) => None,
         (Some(_), Some(_)) => {
-            return Err(s3_error!(
-                InvalidRequest,
-                "Cannot ask for a range and a part at once"
-            ));
+            return Err(s3_error!(InvalidRequest, "Cannot ask for a range and a part at once"));
         }
         (Some(_), None) if !still_same(ask.if_range.as_ref(), &object) => None,
         (Some(range), None) => {
@@ -182,11 +171,7 @@ async fn find(handler: &Handler, ask: Ask) -> S3Result<Found> {
     };
     // Of an empty object no range of bytes can be named.
     let partial = range.as_ref().is_some_and(|range| !range.is_empty());
-    Ok(Found {
-        range: range.unwrap_or(0..size),
-        partial,
-        object,
-    })
+    Ok(Found { range: range.unwrap_or(0..size), partial, object })
 }
 
 fn asked(range: AskedRange) -> Asked {
@@ -234,11 +219,7 @@ struct Checksums<'m> {
 
 impl Checksums<'_> {
     fn get(&self, algorithm: Algorithm) -> Option<String> {
-        self.manifest
-            .checksums
-            .get(algorithm.name())
-            .filter(|_| self.shown)
-            .cloned()
+        self.manifest.checksums.get(algorithm.name()).filter(|_| self.shown).cloned()
     }
 
     fn kind(&self) -> Option<ChecksumType> {
@@ -255,16 +236,10 @@ fn parts_count(manifest: &Manifest) -> Option<i32> {
 }
 
 fn unsatisfiable(size: u64) -> S3Error {
-    let mut error = s3_error!(
-        InvalidRange,
-        "The object has {size} bytes, and none of these"
-    );
+    let mut error = s3_error!(InvalidRange, "The object has {size} bytes, and none of these");
     if let Ok(value) = HeaderValue::try_from(format!("bytes */{size}")) {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/xml"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         headers.insert(header::CONTENT_RANGE, value);
         error.set_headers(headers);
     }
@@ -278,9 +253,7 @@ fn not_modified(object: &Object) -> S3Error {
     }
     let mut modified = Vec::new();
     let time = timestamp(object.version.hlc.millis());
-    if time
-        .format(TimestampFormat::HttpDate, &mut modified)
-        .is_ok()
+    if time.format(TimestampFormat::HttpDate, &mut modified).is_ok()
         && let Ok(modified) = HeaderValue::from_bytes(&modified)
     {
         headers.insert(header::LAST_MODIFIED, modified);

@@ -30,19 +30,10 @@ pub(super) async fn list_objects(
     let limit = limit(input.max_keys)?;
     let prefix = input.prefix.unwrap_or_default();
     let marker = input.marker.filter(|marker| !marker.is_empty());
-    let after = marker
-        .clone()
-        .map(|m| after_marker(m, &prefix, input.delimiter.as_deref()));
-    let query = ListQuery {
-        prefix,
-        delimiter: input.delimiter,
-        after,
-        limit,
-    };
+    let after = marker.clone().map(|m| after_marker(m, &prefix, input.delimiter.as_deref()));
+    let query = ListQuery { prefix, delimiter: input.delimiter, after, limit };
     let page = list(handler, input.bucket, query, &names, Some(owner(handler))).await?;
-    let next = page
-        .next
-        .map(|(ListCursor::Key(text) | ListCursor::Prefix(text))| text);
+    let next = page.next.map(|(ListCursor::Key(text) | ListCursor::Prefix(text))| text);
     // Without a delimiter clients go on from the last key; S3 gives no marker then.
     let next = next.filter(|_| page.query.delimiter.is_some());
     Ok(S3Response::new(ListObjectsOutput {
@@ -75,12 +66,7 @@ pub(super) async fn list_objects_v2(
         })?),
     };
     let prefix = input.prefix.unwrap_or_default();
-    let query = ListQuery {
-        prefix,
-        delimiter: input.delimiter,
-        after,
-        limit,
-    };
+    let query = ListQuery { prefix, delimiter: input.delimiter, after, limit };
     let owner = (input.fetch_owner == Some(true)).then(|| owner(handler));
     let page = list(handler, input.bucket, query, &names, owner).await?;
     Ok(S3Response::new(ListObjectsV2Output {
@@ -128,46 +114,26 @@ async fn list(
     });
     let (bucket, query, listing) = listed.await.map_err(|error| errors::internal(&error))?;
     let listing = listing.map_err(|error| errors::read(&error))?;
-    let next = listing
-        .entries
-        .last()
-        .filter(|_| listing.truncated)
-        .map(ListEntry::cursor);
+    let next = listing.entries.last().filter(|_| listing.truncated).map(ListEntry::cursor);
     let (mut contents, mut common_prefixes) = (Vec::new(), Vec::new());
     for entry in listing.entries {
         match entry {
             ListEntry::CommonPrefix(prefix) => {
-                common_prefixes.push(CommonPrefix {
-                    prefix: Some(names.show(prefix)),
-                });
+                common_prefixes.push(CommonPrefix { prefix: Some(names.show(prefix)) });
             }
-            ListEntry::Object {
-                key,
-                size,
-                etag,
-                modified,
-            } => contents.push(Object {
+            ListEntry::Object { key, size, etag, modified } => contents.push(Object {
                 key: Some(names.show(key)),
                 size: i64::try_from(size).ok(),
                 e_tag: Some(ETag::Strong(etag.0)),
                 last_modified: Some(timestamp(modified)),
                 owner: owner.clone(),
-                storage_class: Some(ObjectStorageClass::from_static(
-                    ObjectStorageClass::STANDARD,
-                )),
+                storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
                 ..Object::default()
             }),
         }
     }
     let truncated = listing.truncated;
-    Ok(Page {
-        bucket,
-        query,
-        contents,
-        common_prefixes,
-        truncated,
-        next,
-    })
+    Ok(Page { bucket, query, contents, common_prefixes, truncated, next })
 }
 
 /// How names are shown: as they are, or encoded if the client asks for it.
@@ -182,11 +148,7 @@ impl Names {
     }
 
     fn show(&self, name: String) -> String {
-        if self.0.is_some() {
-            url_encode(&name)
-        } else {
-            name
-        }
+        if self.0.is_some() { url_encode(&name) } else { name }
     }
 }
 

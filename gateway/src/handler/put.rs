@@ -36,12 +36,7 @@ pub(super) async fn put_object(
     handler: &Handler,
     request: S3Request<PutObjectInput>,
 ) -> S3Result<S3Response<PutObjectOutput>> {
-    let S3Request {
-        mut input,
-        headers,
-        trailing_headers,
-        ..
-    } = request;
+    let S3Request { mut input, headers, trailing_headers, .. } = request;
     unsupported::put(&input)?;
     let size = announced_size(&headers, input.content_length)?;
     let condition = condition(&mut input)?;
@@ -50,9 +45,7 @@ pub(super) async fn put_object(
     let (bucket, key) = (names::bucket(input.bucket)?, names::key(input.key)?);
     handler.writable()?;
     handler.bucket(&bucket)?;
-    let body = input
-        .body
-        .ok_or_else(|| s3_error!(IncompleteBody, "There is no body"))?;
+    let body = input.body.ok_or_else(|| s3_error!(IncompleteBody, "There is no body"))?;
 
     let _place = place(handler, size).await?;
     let digests = BodyDigests::new(size, checksum::hasher(|which| promises.wants(which)));
@@ -83,13 +76,7 @@ fn assemble(
         parts: Parts::Whole,
         content: uploaded.content().clone(),
     };
-    PutObject {
-        bucket,
-        key,
-        manifest,
-        uploaded,
-        condition,
-    }
+    PutObject { bucket, key, manifest, uploaded, condition }
 }
 
 fn output(digests: &Digests) -> PutObjectOutput {
@@ -114,14 +101,10 @@ fn announced_size(headers: &HeaderMap, content_length: Option<i64>) -> S3Result<
     let decoded = decoded.and_then(|value| value.to_str().ok()?.parse().ok());
     let size = decoded.or_else(|| content_length.and_then(|length| u64::try_from(length).ok()));
     match size {
-        None => Err(s3_error!(
-            MissingContentLength,
-            "The size of the object is not announced"
-        )),
-        Some(size) if size > PUT_BYTES_MAX => Err(s3_error!(
-            EntityTooLarge,
-            "{size} bytes: one put may have {PUT_BYTES_MAX}"
-        )),
+        None => Err(s3_error!(MissingContentLength, "The size of the object is not announced")),
+        Some(size) if size > PUT_BYTES_MAX => {
+            Err(s3_error!(EntityTooLarge, "{size} bytes: one put may have {PUT_BYTES_MAX}"))
+        }
         Some(size) => Ok(size),
     }
 }
@@ -146,10 +129,7 @@ async fn place(handler: &Handler, size: u64) -> S3Result<Option<SemaphorePermit<
     let waited = tokio::time::timeout(PLACE_WAIT_MAX, handler.uploads.acquire()).await;
     match waited {
         Ok(Ok(place)) => Ok(Some(place)),
-        _ => Err(s3_error!(
-            SlowDown,
-            "Too many large objects are being put; try again later"
-        )),
+        _ => Err(s3_error!(SlowDown, "Too many large objects are being put; try again later")),
     }
 }
 
@@ -174,9 +154,6 @@ mod tests {
         assert_eq!(size(None, None), Err(S3ErrorCode::MissingContentLength));
         assert_eq!(size(None, Some(-1)), Err(S3ErrorCode::MissingContentLength));
         assert_eq!(size(None, Some(5 << 30)), Ok(PUT_BYTES_MAX));
-        assert_eq!(
-            size(None, Some((5 << 30) + 1)),
-            Err(S3ErrorCode::EntityTooLarge)
-        );
+        assert_eq!(size(None, Some((5 << 30) + 1)), Err(S3ErrorCode::EntityTooLarge));
     }
 }

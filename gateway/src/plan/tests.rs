@@ -13,17 +13,11 @@ fn blocks(body: &[u8], size: usize) -> Vec<BlockRef> {
 
 /// Bytes that differ everywhere, so that no two blocks of a test share a name.
 fn body(length: usize) -> Vec<u8> {
-    (0..length)
-        .map(|n| u8::try_from(n % 251).expect("below 251"))
-        .collect()
+    (0..length).map(|n| u8::try_from(n % 251).expect("below 251")).collect()
 }
 
 fn piece(stored: BlockRef, range: Range<u64>) -> Piece {
-    Piece {
-        kind: BlockKind::Block,
-        stored,
-        range,
-    }
+    Piece { kind: BlockKind::Block, stored, range }
 }
 
 #[test]
@@ -37,21 +31,14 @@ fn range_inside_one_block_needs_only_that_block() {
 fn range_over_the_edge_of_blocks_takes_a_part_of_each() {
     let blocks = blocks(&body(30), 10);
     let plan = plan(&Content::Blocks(blocks.clone()), 9..21);
-    let wanted = [
-        piece(blocks[0], 9..10),
-        piece(blocks[1], 0..10),
-        piece(blocks[2], 0..1),
-    ];
+    let wanted = [piece(blocks[0], 9..10), piece(blocks[1], 0..10), piece(blocks[2], 0..1)];
     assert_eq!(plan, Plan::Pieces(wanted.into()));
 }
 
 #[test]
 fn empty_range_needs_nothing() {
     let blocks = blocks(&body(30), 10);
-    assert_eq!(
-        plan(&Content::Blocks(blocks), 10..10),
-        Plan::Pieces(VecDeque::new())
-    );
+    assert_eq!(plan(&Content::Blocks(blocks), 10..10), Plan::Pieces(VecDeque::new()));
     let inline = Content::Inline(Bytes::from_static(b"hello"));
     assert_eq!(plan(&inline, 5..5), Plan::Inline(Bytes::new()));
 }
@@ -59,14 +46,8 @@ fn empty_range_needs_nothing() {
 #[test]
 fn inline_range_is_cut_from_the_manifest_and_never_past_its_end() {
     let inline = Content::Inline(Bytes::from_static(b"hello"));
-    assert_eq!(
-        plan(&inline, 1..4),
-        Plan::Inline(Bytes::from_static(b"ell"))
-    );
-    assert_eq!(
-        plan(&inline, 3..99),
-        Plan::Inline(Bytes::from_static(b"lo"))
-    );
+    assert_eq!(plan(&inline, 1..4), Plan::Inline(Bytes::from_static(b"ell")));
+    assert_eq!(plan(&inline, 3..99), Plan::Inline(Bytes::from_static(b"lo")));
     assert_eq!(plan(&inline, 7..99), Plan::Inline(Bytes::new()));
 }
 

@@ -11,10 +11,7 @@ async fn a_bucket_is_created_once_shown_and_deleted_when_empty() {
     assert_eq!(site.send(ask("DELETE", "/photos")).await.error(), missing);
 
     let created = site.send(ask("PUT", "/photos")).await;
-    assert_eq!(
-        (created.status.as_u16(), created.header("location")),
-        (200, Some("/photos"))
-    );
+    assert_eq!((created.status.as_u16(), created.header("location")), (200, Some("/photos")));
     let again = site.send(ask("PUT", "/photos")).await;
     assert_eq!(again.error(), (409, "BucketAlreadyOwnedByYou".to_owned()));
     let head = site.send(ask("HEAD", "/photos")).await;
@@ -45,9 +42,7 @@ async fn buckets_are_listed_in_order_and_in_pages() {
     let first = site.get("/?max-buckets=2").await;
     assert_eq!(first.tags("Name"), ["aaa", "abc"]);
     let token = first.tag("ContinuationToken").unwrap();
-    let second = site
-        .get(&format!("/?continuation-token={token}&max-buckets=2"))
-        .await;
+    let second = site.get(&format!("/?continuation-token={token}&max-buckets=2")).await;
     assert_eq!(second.tags("Name"), ["bbb"]);
     assert_eq!(second.tag("ContinuationToken"), None);
     let none = site.get("/?max-buckets=0").await;
@@ -59,11 +54,7 @@ async fn names_and_places_that_cannot_be_are_refused() {
     let site = Site::new(1).await;
     for bad in ["/Photos", "/a_b", "/10.0.0.1"] {
         let refused = site.send(ask("PUT", bad)).await;
-        assert_eq!(
-            refused.error(),
-            (400, "InvalidBucketName".to_owned()),
-            "{bad}"
-        );
+        assert_eq!(refused.error(), (400, "InvalidBucketName".to_owned()), "{bad}");
     }
     let region = |name: &str| {
         let xml = format!(
@@ -73,46 +64,29 @@ async fn names_and_places_that_cannot_be_are_refused() {
         ask("PUT", "/photos").body(xml.as_bytes())
     };
     let refused = site.send(region("eu-west-1")).await;
-    assert_eq!(
-        refused.error(),
-        (400, "InvalidLocationConstraint".to_owned())
-    );
+    assert_eq!(refused.error(), (400, "InvalidLocationConstraint".to_owned()));
     assert_eq!(site.send(region("us-east-1")).await.status, 200);
 }
 
 #[tokio::test]
 async fn operations_that_are_not_there_say_so() {
     let site = Site::with_bucket().await;
-    for missing in [
-        "/photos?acl",
-        "/photos?policy",
-        "/photos?versions",
-        "/photos/a?tagging",
-    ] {
+    for missing in ["/photos?acl", "/photos?policy", "/photos?versions", "/photos/a?tagging"] {
         let refused = site.get(missing).await;
-        assert_eq!(
-            refused.error(),
-            (501, "NotImplemented".to_owned()),
-            "{missing}"
-        );
+        assert_eq!(refused.error(), (501, "NotImplemented".to_owned()), "{missing}");
     }
     let form = ask("POST", "/photos").header("content-type", "multipart/form-data; boundary=x");
     let refused = site.send_raw(form.body(b"--x--").unsigned()).await;
     assert_eq!(refused.error(), (501, "NotImplemented".to_owned()));
     let text = site.metrics.render();
-    assert!(
-        text.contains("towline_s3_requests_total{op=\"other\",status=\"501\"} 4"),
-        "{text}"
-    );
+    assert!(text.contains("towline_s3_requests_total{op=\"other\",status=\"501\"} 4"), "{text}");
 }
 
 #[tokio::test]
 async fn a_secondary_refuses_every_write_and_names_the_primary() {
     let site = Site::with_bucket().await;
     site.put("/photos/a", b"1").await;
-    site.store.refuse(Refusal::Secondary {
-        primary: "east".to_owned(),
-    });
+    site.store.refuse(Refusal::Secondary { primary: "east".to_owned() });
     let xml = b"<Delete><Object><Key>a</Key></Object></Delete>";
     let writes = [
         ask("PUT", "/photos/a").body(b"2"),
@@ -128,9 +102,7 @@ async fn a_secondary_refuses_every_write_and_names_the_primary() {
     }
     assert_eq!(site.get("/photos/a").await.body, b"1");
 
-    site.store.refuse(Refusal::Disputed {
-        why: "the log is ahead".to_owned(),
-    });
+    site.store.refuse(Refusal::Disputed { why: "the log is ahead".to_owned() });
     let refused = site.put("/photos/a", b"2").await;
     assert_eq!(refused.error(), (503, "ServiceUnavailable".to_owned()));
     assert!(refused.tag("Message").unwrap().contains("the log is ahead"));

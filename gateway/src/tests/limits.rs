@@ -39,11 +39,7 @@ async fn silent_clients_are_given_up_and_do_not_fill_the_memory() {
         let silence: DynByteStream = Box::pin(Silence);
         site.send_raw(put.clone().sign().map(|_| Body::from(silence)))
     });
-    let mut codes: Vec<_> = join_all(puts)
-        .await
-        .iter()
-        .map(|answer| answer.error())
-        .collect();
+    let mut codes: Vec<_> = join_all(puts).await.iter().map(|answer| answer.error()).collect();
     codes.sort();
     assert_eq!(codes.pop(), Some((503, "SlowDown".to_owned())));
     assert_eq!(codes, vec![(400, "RequestTimeout".to_owned()); UPLOADS_MAX]);

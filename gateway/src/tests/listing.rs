@@ -12,10 +12,7 @@ async fn site() -> Site {
 async fn version_one_lists_keys_prefixes_and_pages() {
     let site = site().await;
     let all = site.get("/photos").await;
-    assert_eq!(
-        all.tags("Key"),
-        ["a.txt", "dir/one", "dir/two", "e f", "z/1/2"]
-    );
+    assert_eq!(all.tags("Key"), ["a.txt", "dir/one", "dir/two", "e f", "z/1/2"]);
     assert_eq!(all.tag("IsTruncated").as_deref(), Some("false"));
     assert_eq!(all.tag("Size").as_deref(), Some("2"));
     assert_eq!(all.tag("MaxKeys").as_deref(), Some("1000"));
@@ -66,9 +63,7 @@ async fn version_two_lists_keys_prefixes_and_pages() {
 #[tokio::test]
 async fn names_are_encoded_when_asked_for() {
     let site = site().await;
-    let listed = site
-        .get("/photos?delimiter=%2F&encoding-type=url&list-type=2&prefix=e%20")
-        .await;
+    let listed = site.get("/photos?delimiter=%2F&encoding-type=url&list-type=2&prefix=e%20").await;
     assert_eq!(listed.tags("Key"), ["e%20f"]);
     assert_eq!(listed.tag("Prefix").as_deref(), Some("e%20"));
     assert_eq!(listed.tag("EncodingType").as_deref(), Some("url"));

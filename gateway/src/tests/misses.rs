@@ -24,16 +24,9 @@ async fn pair(body: &[u8]) -> (Site, Site) {
     assert_eq!(east.put("/photos/a", body).await.status, 200);
     let epoch = east.store.identity().epoch;
     for partition in east.store.identity().partitions.iter() {
-        for event in east
-            .store
-            .history(epoch, partition, Seq::NONE, usize::MAX)
-            .unwrap()
-        {
+        for event in east.store.history(epoch, partition, Seq::NONE, usize::MAX).unwrap() {
             let event = codec().open(&event.payload).unwrap();
-            west.store
-                .apply(vec![Step::Apply(Box::new(event))])
-                .await
-                .unwrap();
+            west.store.apply(vec![Step::Apply(Box::new(event))]).await.unwrap();
         }
     }
     *west.miss.from.lock().unwrap() = Some(east.store.clone());
@@ -41,9 +34,7 @@ async fn pair(body: &[u8]) -> (Site, Site) {
 }
 
 fn away() -> MissError {
-    MissError::OriginAway {
-        site: "east".to_owned(),
-    }
+    MissError::OriginAway { site: "east".to_owned() }
 }
 
 #[tokio::test]
@@ -65,29 +56,18 @@ async fn a_range_brings_only_the_blocks_that_it_needs() {
     let (_east, west) = pair(&body).await;
     let first = 1_050 * BLOCK + 1;
     let range = format!("bytes={first}-{}", first + BLOCK);
-    let got = west
-        .send(ask("GET", "/photos/a").header("range", &range))
-        .await;
+    let got = west.send(ask("GET", "/photos/a").header("range", &range)).await;
     assert_eq!(got.body, &body[first..=first + BLOCK]);
     let fetched = west.miss.fetched.lock().unwrap();
     let kinds: Vec<_> = fetched.iter().map(|(_, kind)| *kind).collect();
-    assert_eq!(
-        kinds,
-        [BlockKind::Segment, BlockKind::Block, BlockKind::Block]
-    );
-    assert_eq!(
-        fetched[1].0.hash,
-        BlockHash::of(&body[1_050 * BLOCK..1_051 * BLOCK])
-    );
+    assert_eq!(kinds, [BlockKind::Segment, BlockKind::Block, BlockKind::Block]);
+    assert_eq!(fetched[1].0.hash, BlockHash::of(&body[1_050 * BLOCK..1_051 * BLOCK]));
 }
 
 #[tokio::test]
 async fn law_5_a_read_that_cannot_begin_is_an_error_and_names_the_site() {
     let (_east, west) = pair(&bytes(BLOCKS * BLOCK)).await;
-    let gone = MissError::Gone {
-        site: "east".to_owned(),
-        block: BlockHash::of(b""),
-    };
+    let gone = MissError::Gone { site: "east".to_owned(), block: BlockHash::of(b"") };
     let cases = [
         (away(), "ServiceUnavailable"),
         (gone, "ServiceUnavailable"),
@@ -98,10 +78,7 @@ async fn law_5_a_read_that_cannot_begin_is_an_error_and_names_the_site() {
         let refused = west.get("/photos/a").await;
         assert_eq!(refused.error(), (503, code.to_owned()));
         let message = refused.tag("Message").unwrap();
-        assert!(
-            failure == MissError::Busy || message.contains("`east`"),
-            "{message}"
-        );
+        assert!(failure == MissError::Busy || message.contains("`east`"), "{message}");
     }
     assert_eq!(west.send(ask("HEAD", "/photos/a")).await.status, 200);
 }
@@ -123,12 +100,7 @@ async fn law_5_a_read_that_fails_in_mid_stream_breaks_and_never_ends_well() {
 /// The object as the store gives it, and the blocks of a site that has no other to ask.
 async fn alone(site: &Site) -> (Object, Arc<Blocks>, Meter) {
     let (bucket, key) = ("photos".to_owned().try_into(), "a".to_owned().try_into());
-    let object = site
-        .store
-        .object(&bucket.unwrap(), &key.unwrap())
-        .await
-        .unwrap()
-        .unwrap();
+    let object = site.store.object(&bucket.unwrap(), &key.unwrap()).await.unwrap().unwrap();
     let meter = Meter::new(site.metrics.clone());
     let blocks = Blocks::new(site.store.clone(), None, meter.clone());
     (object, Arc::new(blocks), meter)
@@ -138,24 +110,17 @@ async fn alone(site: &Site) -> (Object, Arc<Blocks>, Meter) {
 async fn law_5_a_block_of_another_length_than_the_manifest_says_is_never_served() {
     let (east, _west) = pair(&bytes(2 * BLOCK)).await;
     let (mut object, blocks, meter) = alone(&east).await;
-    let Content::Blocks(named) = &mut object.manifest.content else {
-        panic!("two blocks")
-    };
+    let Content::Blocks(named) = &mut object.manifest.content else { panic!("two blocks") };
     named[0].length = 7;
     let opened = ObjectBody::open(&blocks, object, 0..7, meter).await;
-    assert!(matches!(
-        opened.err(),
-        Some(FetchError::Length { actual: BLOCK, .. })
-    ));
+    assert!(matches!(opened.err(), Some(FetchError::Length { actual: BLOCK, .. })));
 }
 
 #[tokio::test]
 async fn law_5_a_manifest_that_promises_more_than_its_blocks_hold_is_an_error() {
     let (east, _west) = pair(&bytes(2 * BLOCK)).await;
     let (object, blocks, meter) = alone(&east).await;
-    let mut body = ObjectBody::open(&blocks, object, 0..1_000, meter)
-        .await
-        .unwrap();
+    let mut body = ObjectBody::open(&blocks, object, 0..1_000, meter).await.unwrap();
     let mut read = 0;
     let end = loop {
         match body.next().await {
@@ -182,13 +147,8 @@ async fn law_5_a_block_that_is_nowhere_is_an_error() {
 async fn law_5_bytes_that_are_no_segment_are_an_error() {
     let (east, _west) = pair(&bytes(2 * BLOCK)).await;
     let (mut object, blocks, meter) = alone(&east).await;
-    let Content::Blocks(named) = object.manifest.content else {
-        panic!("two blocks")
-    };
-    let segment = SegmentRef {
-        stored: named[0],
-        span: 100,
-    };
+    let Content::Blocks(named) = object.manifest.content else { panic!("two blocks") };
+    let segment = SegmentRef { stored: named[0], span: 100 };
     object.manifest.content = Content::Segments(vec![segment]);
     let opened = ObjectBody::open(&blocks, object, 0..100, meter).await;
     assert!(matches!(opened.err(), Some(FetchError::Segment(..))));
@@ -207,10 +167,7 @@ async fn law_5_a_damaged_block_comes_from_the_site_that_wrote_it_or_is_an_error(
     let (east, west) = pair(&body).await;
     for block in body.chunks(BLOCK) {
         let (hash, bytes) = (BlockHash::of(block), Bytes::copy_from_slice(block));
-        west.store
-            .keep_block(hash, BlockKind::Block, bytes)
-            .await
-            .unwrap();
+        west.store.keep_block(hash, BlockKind::Block, bytes).await.unwrap();
     }
     damage(&west, &body[..BLOCK]);
     let got = west.get("/photos/a").await;
@@ -218,8 +175,5 @@ async fn law_5_a_damaged_block_comes_from_the_site_that_wrote_it_or_is_an_error(
     assert_eq!(west.miss.fetched.lock().unwrap().len(), 1);
 
     damage(&east, &body[..BLOCK]);
-    assert_eq!(
-        east.get("/photos/a").await.error(),
-        (500, "InternalError".to_owned())
-    );
+    assert_eq!(east.get("/photos/a").await.error(), (500, "InternalError".to_owned()));
 }

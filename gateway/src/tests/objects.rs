@@ -15,24 +15,12 @@ async fn assert_absent(site: &Site, path: &str) {
 async fn a_body_of_any_size_comes_back_as_it_was() {
     let site = Site::with_bucket().await;
     // Inline, one block, blocks with and without a rest, and more than a segment of them.
-    for length in [
-        0,
-        1,
-        INLINE_MAX,
-        INLINE_MAX + 1,
-        BLOCK,
-        3 * BLOCK,
-        5 * BLOCK + 1,
-        1_100 * BLOCK,
-    ] {
+    for length in [0, 1, INLINE_MAX, INLINE_MAX + 1, BLOCK, 3 * BLOCK, 5 * BLOCK + 1, 1_100 * BLOCK]
+    {
         let body = bytes(length);
         let put = site.put("/photos/a", &body).await;
         let etag = format!("\"{}\"", md5(&body));
-        assert_eq!(
-            (put.status.as_u16(), put.header("etag")),
-            (200, Some(&*etag)),
-            "{length}"
-        );
+        assert_eq!((put.status.as_u16(), put.header("etag")), (200, Some(&*etag)), "{length}");
         let got = site.get("/photos/a").await;
         assert_eq!(got.status, 200, "{length}");
         assert_eq!(got.header("content-length"), Some(&*length.to_string()));
@@ -46,12 +34,8 @@ async fn a_body_of_any_size_comes_back_as_it_was() {
     let text = site.metrics.render();
     assert!(text.contains("towline_s3_requests_total{op=\"PutObject\",status=\"200\"} 8"));
     let sizes = 1 + 16 + 17 + 64 + 192 + 321 + 70_400;
-    assert!(text.contains(&format!(
-        "towline_s3_body_bytes_total{{direction=\"in\"}} {sizes}"
-    )));
-    assert!(text.contains(&format!(
-        "towline_s3_body_bytes_total{{direction=\"out\"}} {sizes}"
-    )));
+    assert!(text.contains(&format!("towline_s3_body_bytes_total{{direction=\"in\"}} {sizes}")));
+    assert!(text.contains(&format!("towline_s3_body_bytes_total{{direction=\"out\"}} {sizes}")));
 }
 
 #[tokio::test]
@@ -70,11 +54,8 @@ async fn headers_and_metadata_are_kept_and_shown() {
         ("expires", "Thu, 01 Dec 2044 16:00:00 GMT"),
         ("x-amz-meta-colour", "blue"),
     ];
-    let put = kept
-        .iter()
-        .fold(ask("PUT", "/photos/a"), |put, (name, value)| {
-            put.header(name, value)
-        });
+    let put =
+        kept.iter().fold(ask("PUT", "/photos/a"), |put, (name, value)| put.header(name, value));
     assert_eq!(site.send(put.body(b"1")).await.status, 200);
     for method in ["GET", "HEAD"] {
         let shown = site.send(ask(method, "/photos/a")).await;
@@ -87,13 +68,8 @@ async fn headers_and_metadata_are_kept_and_shown() {
         assert_eq!(shown.header("content-type"), Some("text/plain"), "{method}");
         assert_eq!(shown.header("content-language"), Some("de"), "{method}");
     }
-    let large = ask("PUT", "/photos/b")
-        .header("x-amz-meta-n", &"v".repeat(2_048))
-        .body(b"1");
-    assert_eq!(
-        site.send(large).await.error(),
-        (400, "MetadataTooLarge".to_owned())
-    );
+    let large = ask("PUT", "/photos/b").header("x-amz-meta-n", &"v".repeat(2_048)).body(b"1");
+    assert_eq!(site.send(large).await.error(), (400, "MetadataTooLarge".to_owned()));
     assert_absent(&site, "/photos/b").await;
 }
 
@@ -108,10 +84,7 @@ async fn a_body_that_is_not_what_was_promised_is_not_committed() {
         (put("content-md5", "short"), "InvalidDigest"),
         (put("x-amz-checksum-crc32", "AAAAAA=="), "BadDigest"),
         (put("x-amz-checksum-sha256", "AAAAAA=="), "BadDigest"),
-        (
-            put("x-amz-content-sha256", &"0".repeat(64)),
-            "XAmzContentSHA256Mismatch",
-        ),
+        (put("x-amz-content-sha256", &"0".repeat(64)), "XAmzContentSHA256Mismatch"),
         (put("content-length", "500"), "IncompleteBody"),
         (put("content-length", "10"), "IncompleteBody"),
         (put("x-amz-sdk-checksum-algorithm", "MD4"), "InvalidRequest"),
@@ -135,11 +108,7 @@ async fn a_checksum_is_verified_kept_and_shown_when_asked_for() {
     let asked = |method| ask(method, "/photos/a").header("x-amz-checksum-mode", "ENABLED");
     for method in ["GET", "HEAD"] {
         let shown = site.send(asked(method)).await;
-        assert_eq!(
-            shown.header("x-amz-checksum-crc32"),
-            Some("y/Q5Jg=="),
-            "{method}"
-        );
+        assert_eq!(shown.header("x-amz-checksum-crc32"), Some("y/Q5Jg=="), "{method}");
         let part = site.send(asked(method).header("range", "bytes=0-1")).await;
         assert_eq!(part.header("x-amz-checksum-crc32"), None, "{method}");
         let plain = site.send(ask(method, "/photos/a")).await;
@@ -163,12 +132,7 @@ async fn a_put_has_conditions() {
     let other = site.send(put("if-match", &matches(b"2"), b"3")).await;
     assert_eq!(other.error(), (412, "PreconditionFailed".to_owned()));
     assert_eq!(site.get("/photos/a").await.body, b"1");
-    assert_eq!(
-        site.send(put("if-match", &matches(b"1"), b"2"))
-            .await
-            .status,
-        200
-    );
+    assert_eq!(site.send(put("if-match", &matches(b"1"), b"2")).await.status, 200);
     assert_eq!(site.get("/photos/a").await.body, b"2");
     let odd = site.send(put("if-match", "*", b"3")).await;
     assert_eq!(odd.error(), (501, "NotImplemented".to_owned()));
@@ -179,28 +143,15 @@ async fn a_put_that_cannot_be_is_refused_before_its_body() {
     let site = Site::with_bucket().await;
     let size = (5_u64 << 30) + 1;
     let large = ask("PUT", "/photos/a").header("content-length", &size.to_string());
-    assert_eq!(
-        site.send(large.body(b"")).await.error(),
-        (400, "EntityTooLarge".to_owned())
-    );
-    let long = site
-        .put(&format!("/photos/{}", "k".repeat(1_025)), b"1")
-        .await;
+    assert_eq!(site.send(large.body(b"")).await.error(), (400, "EntityTooLarge".to_owned()));
+    let long = site.put(&format!("/photos/{}", "k".repeat(1_025)), b"1").await;
     assert_eq!(long.error(), (400, "KeyTooLongError".to_owned()));
-    assert_eq!(
-        site.put("/other/a", b"1").await.error(),
-        (404, "NoSuchBucket".to_owned())
-    );
+    assert_eq!(site.put("/other/a", b"1").await.error(), (404, "NoSuchBucket".to_owned()));
     let unannounced = ask("PUT", "/photos/a").header("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
     let refused = site.send(unannounced).await;
     assert_eq!(refused.error(), (411, "MissingContentLength".to_owned()));
-    let tagged = ask("PUT", "/photos/a")
-        .header("x-amz-tagging", "a=b")
-        .body(b"1");
-    assert_eq!(
-        site.send(tagged).await.error(),
-        (501, "NotImplemented".to_owned())
-    );
+    let tagged = ask("PUT", "/photos/a").header("x-amz-tagging", "a=b").body(b"1");
+    assert_eq!(site.send(tagged).await.error(), (501, "NotImplemented".to_owned()));
 }
 
 #[tokio::test]
@@ -237,9 +188,7 @@ async fn many_keys_are_deleted_at_once_each_with_its_outcome() {
     assert_absent(&site, "/photos/a").await;
     assert_eq!(site.get("/photos/b").await.status, 200);
 
-    let quiet = site
-        .send(delete(true, "<Object><Key>b</Key></Object>"))
-        .await;
+    let quiet = site.send(delete(true, "<Object><Key>b</Key></Object>")).await;
     assert!(keys(&quiet).is_empty());
     assert_absent(&site, "/photos/b").await;
     let many = "<Object><Key>k</Key></Object>".repeat(1_001);

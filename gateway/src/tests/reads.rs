@@ -13,28 +13,17 @@ async fn every_form_of_a_range_is_answered_with_its_bytes() {
             ("bytes=-4".to_owned(), length - 4..length),
             (format!("bytes=2-{}", length * 2), 2..length),
             (format!("bytes=-{}", length * 2), 0..length),
-            (
-                format!("bytes={}-{}", length - 3, length - 2),
-                length - 3..length - 1,
-            ),
+            (format!("bytes={}-{}", length - 3, length - 2), length - 3..length - 1),
         ];
         for (asked, range) in cases {
             for method in ["GET", "HEAD"] {
-                let answer = site
-                    .send(ask(method, "/photos/a").header("range", &asked))
-                    .await;
+                let answer = site.send(ask(method, "/photos/a").header("range", &asked)).await;
                 assert_eq!(answer.status, 206, "{method} {asked} of {length}");
                 let shown = format!("bytes {}-{}/{length}", range.start, range.end - 1);
                 assert_eq!(answer.header("content-range"), Some(&*shown));
-                assert_eq!(
-                    answer.header("content-length"),
-                    Some(&*range.len().to_string())
-                );
+                assert_eq!(answer.header("content-length"), Some(&*range.len().to_string()));
                 if method == "GET" {
-                    assert!(
-                        answer.body == body[range.clone()] && !answer.broken,
-                        "{asked}"
-                    );
+                    assert!(answer.body == body[range.clone()] && !answer.broken, "{asked}");
                 }
             }
         }
@@ -62,16 +51,9 @@ async fn a_range_of_another_version_is_never_served() {
     let site = Site::with_bucket().await;
     let put = site.put("/photos/a", &bytes(100)).await;
     let etag = put.header("etag").unwrap().to_owned();
-    let modified = site
-        .get("/photos/a")
-        .await
-        .header("last-modified")
-        .unwrap()
-        .to_owned();
+    let modified = site.get("/photos/a").await.header("last-modified").unwrap().to_owned();
     let ranged = |value: &str| {
-        ask("GET", "/photos/a")
-            .header("range", "bytes=0-1")
-            .header("if-range", value)
+        ask("GET", "/photos/a").header("range", "bytes=0-1").header("if-range", value)
     };
     for same in [&etag, &modified] {
         assert_eq!(site.send(ranged(same)).await.status, 206);
@@ -93,25 +75,14 @@ async fn the_only_part_of_an_object_is_the_object() {
     let other = site.get("/photos/a?partNumber=2").await;
     assert_eq!(other.error(), (416, "InvalidPartNumber".to_owned()));
     let both = ask("GET", "/photos/a?partNumber=1").header("range", "bytes=0-1");
-    assert_eq!(
-        site.send(both).await.error(),
-        (400, "InvalidRequest".to_owned())
-    );
+    assert_eq!(site.send(both).await.error(), (400, "InvalidRequest".to_owned()));
 }
 
 #[tokio::test]
 async fn conditions_decide_whether_an_object_is_sent() {
     let site = Site::with_bucket().await;
-    let etag = site
-        .put("/photos/a", b"1")
-        .await
-        .header("etag")
-        .unwrap()
-        .to_owned();
-    let (past, future) = (
-        "Thu, 01 Dec 1994 16:00:00 GMT",
-        "Thu, 01 Dec 2094 16:00:00 GMT",
-    );
+    let etag = site.put("/photos/a", b"1").await.header("etag").unwrap().to_owned();
+    let (past, future) = ("Thu, 01 Dec 1994 16:00:00 GMT", "Thu, 01 Dec 2094 16:00:00 GMT");
     let cases = [
         ("if-match", &*etag, 200),
         ("if-match", "*", 200),
@@ -125,9 +96,7 @@ async fn conditions_decide_whether_an_object_is_sent() {
     ];
     for (name, value, status) in cases {
         for method in ["GET", "HEAD"] {
-            let answer = site
-                .send(ask(method, "/photos/a").header(name, value))
-                .await;
+            let answer = site.send(ask(method, "/photos/a").header(name, value)).await;
             assert_eq!(answer.status, status, "{method} {name}: {value}");
             if status == 304 {
                 assert_eq!(answer.header("etag"), Some(&*etag));
@@ -140,14 +109,8 @@ async fn conditions_decide_whether_an_object_is_sent() {
 #[tokio::test]
 async fn what_is_not_there_is_said_to_be_missing() {
     let site = Site::with_bucket().await;
-    assert_eq!(
-        site.get("/photos/a").await.error(),
-        (404, "NoSuchKey".to_owned())
-    );
-    assert_eq!(
-        site.get("/other/a").await.error(),
-        (404, "NoSuchBucket".to_owned())
-    );
+    assert_eq!(site.get("/photos/a").await.error(), (404, "NoSuchKey".to_owned()));
+    assert_eq!(site.get("/other/a").await.error(), (404, "NoSuchBucket".to_owned()));
     site.put("/photos/a", b"1").await;
     assert_eq!(site.get("/photos/a?versionId=null").await.status, 200);
     let version = site.get("/photos/a?versionId=3HL4").await;

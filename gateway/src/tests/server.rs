@@ -31,10 +31,7 @@ async fn wire(request: Request<Body>) -> (Vec<u8>, Vec<u8>) {
         head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
     }
     head.push_str("\r\n");
-    (
-        head.into_bytes(),
-        body.collect().await.unwrap().to_bytes().to_vec(),
-    )
+    (head.into_bytes(), body.collect().await.unwrap().to_bytes().to_vec())
 }
 
 #[tokio::test]
@@ -63,11 +60,7 @@ async fn a_request_under_way_is_finished_when_the_site_stops() {
     client.write_all(&body[500..]).await.unwrap();
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).await.unwrap();
-    assert!(
-        answer.starts_with(b"HTTP/1.1 200 OK"),
-        "{}",
-        String::from_utf8_lossy(&answer)
-    );
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK"), "{}", String::from_utf8_lossy(&answer));
     serving.await.unwrap().unwrap();
     assert!(TcpStream::connect(address).await.is_err());
     assert_eq!(site.get("/photos/a").await.body, body);
@@ -98,9 +91,7 @@ fn certificates(alpn: &[u8]) -> (Arc<ServerConfig>, TlsConnector) {
     let path = |file| home.path().join(file);
     let server = ops::tls::s3_server(&path("site-1.pem"), &path("site-1.key")).unwrap();
     let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(path("ca.pem")).unwrap())
-        .unwrap();
+    roots.add(CertificateDer::from_pem_file(path("ca.pem")).unwrap()).unwrap();
     let provider = Arc::new(crypto::ring::default_provider());
     let mut client = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -135,15 +126,9 @@ async fn https_speaks_both_versions_of_http() {
             let (mut parts, body) = request.into_parts();
             parts.uri = "https://localhost/photos/a".parse().unwrap();
             parts.headers.remove("host");
-            let answer = send
-                .send_request(Request::from_parts(parts, body))
-                .await
-                .unwrap();
+            let answer = send.send_request(Request::from_parts(parts, body)).await.unwrap();
             assert_eq!(answer.status(), 200);
-            assert_eq!(
-                answer.into_body().collect().await.unwrap().to_bytes(),
-                &b"hello"[..]
-            );
+            assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), &b"hello"[..]);
             // HTTP/2 knows no answer to HEAD but its head, and none with a body to 304.
             let requests = [
                 ask("HEAD", "/photos/absent"),
@@ -153,20 +138,9 @@ async fn https_speaks_both_versions_of_http() {
                 let (mut parts, body) = request.sign().into_parts();
                 parts.uri = format!("https://localhost{}", parts.uri).parse().unwrap();
                 parts.headers.remove("host");
-                let answer = send
-                    .send_request(Request::from_parts(parts, body))
-                    .await
-                    .unwrap();
+                let answer = send.send_request(Request::from_parts(parts, body)).await.unwrap();
                 assert_eq!(answer.status(), status);
-                assert!(
-                    answer
-                        .into_body()
-                        .collect()
-                        .await
-                        .unwrap()
-                        .to_bytes()
-                        .is_empty()
-                );
+                assert!(answer.into_body().collect().await.unwrap().to_bytes().is_empty());
             }
             drop(send);
             driving.await.unwrap().unwrap();

@@ -48,27 +48,18 @@ impl ReadMiss for FakeMiss {
         block: BlockRef,
         kind: BlockKind,
     ) -> Result<Bytes, MissError> {
-        let works = self
-            .works
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        let works =
+            self.works.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
         if works.is_err()
             && let Some(failure) = self.failure.lock().unwrap().clone()
         {
             return Err(failure);
         }
         self.fetched.lock().unwrap().push((block, kind));
-        let store = self
-            .from
-            .lock()
-            .unwrap()
-            .clone()
-            .expect("a store to fetch from");
+        let store = self.from.lock().unwrap().clone().expect("a store to fetch from");
         assert_eq!(origin, store.identity().site);
         let bytes = store.block(block).await.unwrap();
-        bytes.ok_or_else(|| MissError::Gone {
-            site: "east".to_owned(),
-            block: block.hash,
-        })
+        bytes.ok_or_else(|| MissError::Gone { site: "east".to_owned(), block: block.hash })
     }
 }
 
@@ -119,10 +110,7 @@ impl Answer {
 
 impl Site {
     pub(super) async fn new(site: u8) -> Self {
-        let sizes = Sizes {
-            block: BLOCK,
-            inline_max: INLINE_MAX,
-        };
+        let sizes = Sizes { block: BLOCK, inline_max: INLINE_MAX };
         Self::with_sizes(site, sizes).await
     }
 
@@ -144,21 +132,12 @@ impl Site {
         let miss = Arc::new(FakeMiss::default());
         let options = Options {
             region: "us-east-1".to_owned(),
-            root: RootKeys {
-                access_key: ACCESS.to_owned(),
-                secret_key: SECRET.to_owned(),
-            },
+            root: RootKeys { access_key: ACCESS.to_owned(), secret_key: SECRET.to_owned() },
             tls: None,
         };
         let port: Arc<dyn ReadMiss> = Arc::clone(&miss) as _;
         let gateway = Gateway::new(options, store.clone(), Some(port), metrics.clone());
-        Self {
-            store,
-            gateway,
-            miss,
-            metrics,
-            home,
-        }
+        Self { store, gateway, miss, metrics, home }
     }
 
     /// A site with the bucket `photos`.
@@ -183,12 +162,7 @@ impl Site {
                 Err(_) => broken = true,
             }
         }
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: bytes,
-            broken,
-        }
+        Answer { status: parts.status, headers: parts.headers, body: bytes, broken }
     }
 
     pub(super) async fn put(&self, path: &str, body: &[u8]) -> Answer {
@@ -222,11 +196,7 @@ pub(super) fn ask(method: &'static str, path: &str) -> Ask {
     Ask {
         method,
         path: path.to_owned(),
-        query: query
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(pair)
-            .collect(),
+        query: query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect(),
         headers: BTreeMap::from([("host".to_owned(), "localhost".to_owned())]),
         body: Vec::new(),
         access: ACCESS,
@@ -243,9 +213,7 @@ impl Ask {
     pub(super) fn body(mut self, body: &[u8]) -> Self {
         self.body = body.to_vec();
         let length = self.body.len().to_string();
-        self.headers
-            .entry("content-length".to_owned())
-            .or_insert(length);
+        self.headers.entry("content-length".to_owned()).or_insert(length);
         self
     }
 
@@ -265,49 +233,30 @@ impl Ask {
         let date = now.format(&format.unwrap()).unwrap();
         let hash = self.headers.get("x-amz-content-sha256").cloned();
         let hash = hash.unwrap_or_else(|| hex::encode(Sha256::digest(&self.body)));
-        self = self
-            .header("x-amz-date", &date)
-            .header("x-amz-content-sha256", &hash);
+        self = self.header("x-amz-date", &date).header("x-amz-content-sha256", &hash);
         let names: Vec<&str> = self.headers.keys().map(String::as_str).collect();
         let signed = names.join(";");
-        let pairs: Vec<_> = self
-            .query
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let headers: String = self
-            .headers
-            .iter()
-            .map(|(name, value)| format!("{name}:{value}\n"))
-            .collect();
+        let pairs: Vec<_> =
+            self.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let headers: String =
+            self.headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
         let query = pairs.join("&");
         let canonical = [self.method, &self.path, &query, &headers, &signed, &hash].join("\n");
         let scope = format!("{}/us-east-1/s3/aws4_request", &date[..8]);
-        let mut signer = Signer {
-            key: key(self.secret, &date[..8]),
-            date,
-            scope,
-            previous: String::new(),
-        };
+        let mut signer =
+            Signer { key: key(self.secret, &date[..8]), date, scope, previous: String::new() };
         signer.previous = signer.sign("AWS4-HMAC-SHA256", &hex::encode(Sha256::digest(canonical)));
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={signed}, Signature={}",
             self.access, signer.scope, signer.previous
         );
-        let uri = if query.is_empty() {
-            self.path
-        } else {
-            format!("{}?{query}", self.path)
-        };
+        let uri = if query.is_empty() { self.path } else { format!("{}?{query}", self.path) };
         let mut request = Request::builder().method(self.method).uri(uri);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
         let body = body(signer);
-        request
-            .header("authorization", authorization)
-            .body(Body::from(body))
-            .unwrap()
+        request.header("authorization", authorization).body(Body::from(body)).unwrap()
     }
 
     /// Leaves the signature away.
@@ -334,10 +283,7 @@ impl Signer {
 
     /// A chunk with its signature.
     pub(super) fn chunk(&mut self, data: &[u8]) -> Vec<u8> {
-        let (empty, hash) = (
-            hex::encode(Sha256::digest(b"")),
-            hex::encode(Sha256::digest(data)),
-        );
+        let (empty, hash) = (hex::encode(Sha256::digest(b"")), hex::encode(Sha256::digest(data)));
         let rest = [self.previous.as_str(), &empty, &hash].join("\n");
         self.previous = self.sign("AWS4-HMAC-SHA256-PAYLOAD", &rest);
         let line = format!("{:x};chunk-signature={}\r\n", data.len(), self.previous);
@@ -357,16 +303,12 @@ fn key(secret: &str, day: &str) -> [u8; 32] {
 fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
     let mut block = [0; 64];
     block[..key.len()].copy_from_slice(key);
-    let inner = Sha256::new()
-        .chain_update(block.map(|b| b ^ 0x36))
-        .chain_update(text);
+    let inner = Sha256::new().chain_update(block.map(|b| b ^ 0x36)).chain_update(text);
     let outer = Sha256::new().chain_update(block.map(|b| b ^ 0x5c));
     outer.chain_update(inner.finalize()).finalize().into()
 }
 
 /// Bytes in which every block is another.
 pub(super) fn bytes(length: usize) -> Vec<u8> {
-    (0..length)
-        .map(|n| ((n * 7 + n / 251) % 256).to_be_bytes()[7])
-        .collect()
+    (0..length).map(|n| ((n * 7 + n / 251) % 256).to_be_bytes()[7]).collect()
 }

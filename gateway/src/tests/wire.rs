@@ -29,14 +29,7 @@ fn crc32(body: &[u8]) -> String {
 
 fn one_chunk(body: &[u8], trailer: &str) -> Vec<u8> {
     let line = format!("{:x}\r\n", body.len());
-    [
-        line.as_bytes(),
-        body,
-        b"\r\n0\r\n",
-        trailer.as_bytes(),
-        b"\r\n",
-    ]
-    .concat()
+    [line.as_bytes(), body, b"\r\n0\r\n", trailer.as_bytes(), b"\r\n"].concat()
 }
 
 #[tokio::test]
@@ -44,23 +37,14 @@ async fn who_does_not_sign_rightly_does_not_come_in() {
     let site = Site::with_bucket().await;
     let mut request = ask("GET", "/photos");
     request.secret = "wrong";
-    assert_eq!(
-        site.send(request).await.error(),
-        code(403, "SignatureDoesNotMatch")
-    );
+    assert_eq!(site.send(request).await.error(), code(403, "SignatureDoesNotMatch"));
     let mut request = ask("GET", "/photos");
     request.access = "NOBODY";
-    assert_eq!(
-        site.send(request).await.error(),
-        code(403, "InvalidAccessKeyId")
-    );
+    assert_eq!(site.send(request).await.error(), code(403, "InvalidAccessKeyId"));
     let refused = site.send_raw(ask("GET", "/photos").unsigned()).await;
     assert_eq!(refused.error(), code(403, "AccessDenied"));
     let text = site.metrics.render();
-    assert!(
-        text.contains("towline_s3_requests_total{op=\"none\",status=\"403\"} 2"),
-        "{text}"
-    );
+    assert!(text.contains("towline_s3_requests_total{op=\"none\",status=\"403\"} 2"), "{text}");
 }
 
 #[tokio::test]
@@ -88,24 +72,15 @@ async fn an_unsigned_body_with_a_trailer_is_checked_by_it() {
     ];
     for (trailer, size, wrong) in cases {
         let put = unsigned(size).body(&one_chunk(&small, trailer));
-        assert_eq!(
-            site.send(put).await.error(),
-            code(400, wrong),
-            "{trailer:?} {size}"
-        );
+        assert_eq!(site.send(put).await.error(), code(400, wrong), "{trailer:?} {size}");
     }
     let cut = unsigned(10).body(b"a\r\n12345");
     assert_eq!(site.send(cut).await.error(), code(400, "IncompleteBody"));
     let odd = unsigned(10).body(b"no chunk at all\r\n");
     assert_eq!(site.send(odd).await.error(), code(400, "IncompleteBody"));
-    let other = unsigned(10)
-        .header("x-amz-trailer", "x-other")
-        .body(&one_chunk(&small, ""));
+    let other = unsigned(10).header("x-amz-trailer", "x-other").body(&one_chunk(&small, ""));
     assert_eq!(site.send(other).await.error(), code(400, "InvalidRequest"));
-    assert!(
-        site.get("/photos/a").await.body == body,
-        "nothing of it was committed"
-    );
+    assert!(site.get("/photos/a").await.body == body, "nothing of it was committed");
 }
 
 #[tokio::test]
@@ -114,10 +89,8 @@ async fn signed_chunks_are_each_verified() {
     let body = bytes(5 * BLOCK);
     let put = |spoil: bool| {
         chunked("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", body.len()).sign_streaming(|mut signer| {
-            let mut wire: Vec<u8> = body
-                .chunks(2 * BLOCK)
-                .flat_map(|part| signer.chunk(part))
-                .collect();
+            let mut wire: Vec<u8> =
+                body.chunks(2 * BLOCK).flat_map(|part| signer.chunk(part)).collect();
             wire.extend(signer.chunk(b""));
             if spoil {
                 wire[100 + 2 * BLOCK / 2] ^= 1;
@@ -125,10 +98,7 @@ async fn signed_chunks_are_each_verified() {
             wire
         })
     };
-    assert_eq!(
-        site.send_raw(put(true)).await.error(),
-        code(403, "SignatureDoesNotMatch")
-    );
+    assert_eq!(site.send_raw(put(true)).await.error(), code(403, "SignatureDoesNotMatch"));
     assert_eq!(site.get("/photos/a").await.error(), code(404, "NoSuchKey"));
     let answer = site.send_raw(put(false)).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -141,9 +111,7 @@ async fn a_signed_chunk_that_would_fill_the_memory_is_refused() {
     let size = usize::try_from(CHUNK_BYTES_MAX).unwrap() + 1;
     let line = format!("{size:x};chunk-signature={}\r\n", "0".repeat(64));
     let put = chunked("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", size);
-    let refused = site
-        .send_raw(put.sign_streaming(|_| line.into_bytes()))
-        .await;
+    let refused = site.send_raw(put.sign_streaming(|_| line.into_bytes())).await;
     assert_eq!(refused.error(), code(400, "InvalidRequest"));
     assert!(refused.tag("Message").unwrap().contains("4194304"));
 }

@@ -39,18 +39,12 @@ fn a_put_never_ignores_what_it_cannot_do() {
     let lock = ObjectLockMode::from_static(ObjectLockMode::COMPLIANCE);
     assert_eq!(put_with(|put| put.object_lock_mode = Some(lock)), no);
     assert_eq!(put_with(|put| put.tagging = Some("a=b".to_owned())), no);
-    assert_eq!(
-        put_with(|put| put.website_redirect_location = Some("/".to_owned())),
-        no
-    );
+    assert_eq!(put_with(|put| put.website_redirect_location = Some("/".to_owned())), no);
     assert_eq!(put_with(|put| put.write_offset_bytes = Some(1)), no);
     let acl = ObjectCannedACL::from_static(ObjectCannedACL::PUBLIC_READ);
     let denied = Some(S3ErrorCode::AccessControlListNotSupported);
     assert_eq!(put_with(|put| put.acl = Some(acl)), denied);
-    assert_eq!(
-        put_with(|put| put.grant_read = Some("id=a".to_owned())),
-        denied
-    );
+    assert_eq!(put_with(|put| put.grant_read = Some("id=a".to_owned())), denied);
     let class = StorageClass::from_static(StorageClass::GLACIER);
     let wrong = Some(S3ErrorCode::InvalidStorageClass);
     assert_eq!(put_with(|put| put.storage_class = Some(class)), wrong);
@@ -59,10 +53,8 @@ fn a_put_never_ignores_what_it_cannot_do() {
 #[test]
 fn buckets_and_deletes_never_ignore_what_they_cannot_do() {
     let bucket = |change: fn(&mut CreateBucketInput)| {
-        let mut input = CreateBucketInput::builder()
-            .bucket("photos".to_owned())
-            .build()
-            .expect("whole");
+        let mut input =
+            CreateBucketInput::builder().bucket("photos".to_owned()).build().expect("whole");
         change(&mut input);
         code(create_bucket(&input))
     };
@@ -83,17 +75,11 @@ fn buckets_and_deletes_never_ignore_what_they_cannot_do() {
         .if_match(Some(ETagCondition::Any))
         .build()
         .expect("whole");
-    assert_eq!(
-        code(delete_object(&delete)),
-        Some(S3ErrorCode::NotImplemented)
-    );
+    assert_eq!(code(delete_object(&delete)), Some(S3ErrorCode::NotImplemented));
     let one = ObjectIdentifier {
         key: "a".to_owned(),
         e_tag: Some(ETag::Strong("x".to_owned())),
         ..ObjectIdentifier::default()
     };
-    assert_eq!(
-        code(delete_of_many(&one)),
-        Some(S3ErrorCode::NotImplemented)
-    );
+    assert_eq!(code(delete_of_many(&one)), Some(S3ErrorCode::NotImplemented));
 }

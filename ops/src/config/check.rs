@@ -21,10 +21,7 @@ pub(super) fn check(config: &Config, places: &Places<'_>) -> Vec<String> {
     check_link(config, &mut report);
     check_kafka(config, &mut report);
     if config.puller.parallel == 0 {
-        report(
-            "puller.parallel",
-            "must be at least 1; to pause pulling set `puller.paused`",
-        );
+        report("puller.parallel", "must be at least 1; to pause pulling set `puller.paused`");
     }
     problems
 }
@@ -34,10 +31,7 @@ fn check_s3(config: &Config, report: Report<'_>) {
         report("s3.block_size", "must be from 64KiB to 8MiB");
     }
     if config.s3.inline_max > INLINE_MAX.min(config.s3.block_size) {
-        report(
-            "s3.inline_max",
-            "must be at most 256KiB and at most `s3.block_size`",
-        );
+        report("s3.inline_max", "must be at most 256KiB and at most `s3.block_size`");
     }
     if config.s3.root_access_key.is_empty() {
         report("s3.root_access_key", "is empty");
@@ -50,41 +44,26 @@ fn check_s3(config: &Config, report: Report<'_>) {
 fn check_link(config: &Config, report: Report<'_>) {
     match &config.link {
         None if !config.origins.is_empty() => {
-            report(
-                "origin",
-                "needs a `[link]` section: certificates to reach the origin with",
-            );
+            report("origin", "needs a `[link]` section: certificates to reach the origin with");
         }
         Some(link) => {
-            for (key, path) in [
-                ("link.ca", &link.ca),
-                ("link.cert", &link.cert),
-                ("link.key", &link.key),
-            ] {
+            for (key, path) in
+                [("link.ca", &link.ca), ("link.cert", &link.cert), ("link.key", &link.key)]
+            {
                 readable(report, key, path);
             }
         }
         None => {}
     }
     if config.origins.len() > 1 {
-        report(
-            "origin",
-            "is given more than once; a site has one origin for now",
-        );
+        report("origin", "is given more than once; a site has one origin for now");
     }
     for origin in &config.origins {
         if origin.name == config.site.name {
             report("origin.name", "is this site itself");
         }
-        if origin
-            .link
-            .rsplit_once(':')
-            .is_none_or(|(_, port)| port.parse::<u16>().is_err())
-        {
-            report(
-                "origin.link",
-                "must be host:port of the origin's `link.listen`",
-            );
+        if origin.link.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+            report("origin.link", "must be host:port of the origin's `link.listen`");
         }
     }
 }
@@ -92,21 +71,11 @@ fn check_link(config: &Config, report: Report<'_>) {
 fn check_kafka(config: &Config, report: Report<'_>) {
     let Some(kafka) = &config.kafka else { return };
     if kafka.min_insync > kafka.replication {
-        report(
-            "kafka.min_insync",
-            "is above `kafka.replication`: no write could succeed",
-        );
+        report("kafka.min_insync", "is above `kafka.replication`: no write could succeed");
     }
-    let files = [
-        ("kafka.ca", &kafka.ca),
-        ("kafka.cert", &kafka.cert),
-        ("kafka.key", &kafka.key),
-    ];
+    let files = [("kafka.ca", &kafka.ca), ("kafka.cert", &kafka.cert), ("kafka.key", &kafka.key)];
     if files.iter().any(|(_, path)| path.is_some()) && files.iter().any(|(_, p)| p.is_none()) {
-        report(
-            "kafka.ca",
-            "goes with `kafka.cert` and `kafka.key`: set all three or none",
-        );
+        report("kafka.ca", "goes with `kafka.cert` and `kafka.key`: set all three or none");
     }
     for (key, path) in files {
         if let Some(path) = path {
@@ -117,10 +86,7 @@ fn check_kafka(config: &Config, report: Report<'_>) {
 
 fn readable(report: Report<'_>, key: &str, path: &Path) {
     if let Err(error) = std::fs::File::open(path) {
-        let what = format!(
-            "`{}`: {error}; `towline certs` makes such files",
-            path.display()
-        );
+        let what = format!("`{}`: {error}; `towline certs` makes such files", path.display());
         report(key, &what);
     }
 }

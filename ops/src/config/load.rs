@@ -17,9 +17,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     fn one(problem: String) -> Self {
-        Self {
-            problems: vec![problem],
-        }
+        Self { problems: vec![problem] }
     }
 }
 
@@ -61,11 +59,7 @@ impl Config {
                 file.display()
             ))
         })?;
-        let mut places = Places {
-            file,
-            text: &text,
-            overrides: Vec::new(),
-        };
+        let mut places = Places { file, text: &text, overrides: Vec::new() };
         let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
             let at = error.span().map_or(0, |span| span.start);
             let line = text[..at.min(text.len())].lines().count().max(1);
@@ -80,11 +74,7 @@ impl Config {
         config.resolve_paths(directory);
         let mut problems = config.read_secret(&places);
         problems.extend(check::check(&config, &places));
-        if problems.is_empty() {
-            Ok(config)
-        } else {
-            Err(ConfigError { problems })
-        }
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
     }
 
     fn resolve_paths(&mut self, directory: &Path) {
@@ -95,13 +85,7 @@ impl Config {
             paths.extend([&mut link.ca, &mut link.cert, &mut link.key]);
         }
         if let Some(kafka) = &mut self.kafka {
-            paths.extend(
-                kafka
-                    .ca
-                    .iter_mut()
-                    .chain(&mut kafka.cert)
-                    .chain(&mut kafka.key),
-            );
+            paths.extend(kafka.ca.iter_mut().chain(&mut kafka.cert).chain(&mut kafka.key));
         }
         for path in paths {
             *path = directory.join(&*path);
@@ -146,9 +130,7 @@ fn overlay(
 ) -> Result<(), ConfigError> {
     let mut settings = Vec::new();
     for (name, value) in variables {
-        let key = name
-            .strip_prefix(PREFIX)
-            .filter(|key| !key.starts_with("TEST_"));
+        let key = name.strip_prefix(PREFIX).filter(|key| !key.starts_with("TEST_"));
         let Some(key) = key.filter(|_| !NO_SETTINGS.contains(&name.as_str())) else {
             continue;
         };
@@ -164,13 +146,9 @@ fn overlay(
             let what = "must be `section.key=value`, as in `--set s3.listen=127.0.0.1:9000`";
             return Err(ConfigError::one(format!("{source}: {what}")));
         };
-        let held = table
-            .entry(section)
-            .or_insert_with(|| Value::Table(Table::new()));
+        let held = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
         let Value::Table(held) = held else {
-            return Err(ConfigError::one(format!(
-                "{source}: `{section}` has no single keys"
-            )));
+            return Err(ConfigError::one(format!("{source}: `{section}` has no single keys")));
         };
         held.insert(name.to_owned(), scalar(&value));
         places.overrides.push((key, source));

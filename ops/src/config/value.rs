@@ -30,12 +30,7 @@ impl fmt::Debug for Secret {
 /// `"64KiB"`, `"1MiB"`, `"2GiB"` or `"512B"`.
 pub(super) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let units = [
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-        ("B", 1),
-    ];
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
     with_unit(&text, &units)
         .ok_or_else(|| D::Error::custom(format!("`{text}` is no size; write it like \"64KiB\"")))
 }
@@ -43,13 +38,7 @@ pub(super) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
 /// `"6h"`, `"15m"`, `"30s"` or `"500ms"`.
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let units = [
-        ("ms", 1),
-        ("s", 1_000),
-        ("m", 60_000),
-        ("h", 3_600_000),
-        ("d", 86_400_000),
-    ];
+    let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
     with_unit(&text, &units)
         .map(Duration::from_millis)
         .ok_or_else(|| D::Error::custom(format!("`{text}` is no duration; write it like \"30s\"")))
@@ -57,9 +46,6 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
 
 fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     units.iter().find_map(|(unit, factor)| {
-        text.strip_suffix(unit)?
-            .parse::<u64>()
-            .ok()?
-            .checked_mul(*factor)
+        text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(*factor)
     })
 }

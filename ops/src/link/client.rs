@@ -55,11 +55,7 @@ struct Shared {
 
 impl fmt::Debug for LinkClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "LinkClient({} at {})",
-            self.shared.peer, self.shared.address
-        )
+        write!(f, "LinkClient({} at {})", self.shared.peer, self.shared.address)
     }
 }
 
@@ -68,14 +64,7 @@ impl LinkClient {
     #[must_use]
     pub fn new(peer: SiteName, address: String, tls: LinkTls) -> Self {
         let connection = Mutex::new(None);
-        Self {
-            shared: Arc::new(Shared {
-                peer,
-                address,
-                tls,
-                connection,
-            }),
-        }
+        Self { shared: Arc::new(Shared { peer, address, tls, connection }) }
     }
 
     /// The site at the other end.
@@ -93,10 +82,7 @@ impl LinkClient {
         request: Request<LinkBody>,
     ) -> Result<Response<Incoming>, LinkError> {
         let mut sender = self.sender().await?;
-        sender
-            .send_request(request)
-            .await
-            .map_err(|cause| self.broken(cause))
+        sender.send_request(request).await.map_err(|cause| self.broken(cause))
     }
 
     async fn sender(&self) -> Result<http2::SendRequest<LinkBody>, LinkError> {
@@ -110,32 +96,20 @@ impl LinkClient {
     }
 
     async fn connect(&self) -> Result<http2::SendRequest<LinkBody>, LinkError> {
-        let Shared {
-            peer, address, tls, ..
-        } = &*self.shared;
-        let unreachable = |cause| LinkError::Unreachable {
-            peer: peer.clone(),
-            address: address.clone(),
-            cause,
-        };
-        let refused = |cause| LinkError::Refused {
-            peer: peer.clone(),
-            address: address.clone(),
-            cause,
-        };
+        let Shared { peer, address, tls, .. } = &*self.shared;
+        let unreachable =
+            |cause| LinkError::Unreachable { peer: peer.clone(), address: address.clone(), cause };
+        let refused =
+            |cause| LinkError::Refused { peer: peer.clone(), address: address.clone(), cause };
         let timed_out = |_| unreachable(std::io::ErrorKind::TimedOut.into());
         let tcp = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address));
         let tcp = tcp.await.map_err(timed_out)?.map_err(unreachable)?;
         tcp.set_nodelay(true).map_err(unreachable)?;
         let name = server_name(peer).ok_or_else(|| {
-            refused(std::io::Error::other(
-                "site name is no name for a certificate",
-            ))
+            refused(std::io::Error::other("site name is no name for a certificate"))
         })?;
         let tls = TlsConnector::from(tls.client()).connect(name, tcp);
-        let tls = tokio::time::timeout(CONNECT_TIMEOUT, tls)
-            .await
-            .map_err(timed_out)?;
+        let tls = tokio::time::timeout(CONNECT_TIMEOUT, tls).await.map_err(timed_out)?;
         let io = TokioIo::new(tls.map_err(refused)?);
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -158,9 +132,6 @@ impl LinkClient {
     }
 
     fn broken(&self, cause: hyper::Error) -> LinkError {
-        LinkError::Broken {
-            peer: self.shared.peer.clone(),
-            cause,
-        }
+        LinkError::Broken { peer: self.shared.peer.clone(), cause }
     }
 }

@@ -33,10 +33,7 @@ impl LinkServer {
     /// # Errors
     /// If the address cannot be bound.
     pub async fn bind(address: SocketAddr, tls: LinkTls) -> std::io::Result<Self> {
-        Ok(Self {
-            listener: TcpListener::bind(address).await?,
-            tls,
-        })
+        Ok(Self { listener: TcpListener::bind(address).await?, tls })
     }
 
     /// Where it listens.

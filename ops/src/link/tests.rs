@@ -13,10 +13,7 @@ fn site(name: &str) -> SiteName {
 }
 
 fn tls(ca: &Path, certs: &Path, name: &str) -> LinkTls {
-    let (cert, key) = (
-        certs.join(format!("{name}.pem")),
-        certs.join(format!("{name}.key")),
-    );
+    let (cert, key) = (certs.join(format!("{name}.pem")), certs.join(format!("{name}.key")));
     LinkTls::load(&ca.join("ca.pem"), (&cert, &key), &[site("west")]).unwrap()
 }
 
@@ -28,21 +25,15 @@ async fn ask(same_ca: bool, name: &str, expected: &str) -> Result<String, LinkEr
     for directory in [&home, &abroad] {
         certs::make(directory.path(), &names).unwrap();
     }
-    let server = LinkServer::bind(
-        ([127, 0, 0, 1], 0).into(),
-        tls(home.path(), home.path(), "east"),
-    );
+    let server =
+        LinkServer::bind(([127, 0, 0, 1], 0).into(), tls(home.path(), home.path(), "east"));
     let server = server.await.unwrap();
     let address = server.address().unwrap().to_string();
     let cancelled = CancellationToken::new();
     let handler = |peer: SiteName, _| async move { Response::new(full(format!("hello {peer}"))) };
     tokio::spawn(server.serve(handler, cancelled.clone()));
     let certs = if same_ca { &home } else { &abroad };
-    let client = LinkClient::new(
-        site(expected),
-        address,
-        tls(home.path(), certs.path(), name),
-    );
+    let client = LinkClient::new(site(expected), address, tls(home.path(), certs.path(), name));
     let response = client.request(Request::new(full(""))).await?;
     let body = response.into_body().collect().await.unwrap().to_bytes();
     cancelled.cancel();
@@ -56,30 +47,18 @@ async fn a_peer_on_the_list_is_let_in_under_the_name_of_its_certificate() {
 
 #[tokio::test]
 async fn nobody_else_is_let_in() {
-    assert!(
-        ask(true, "north", "east").await.is_err(),
-        "a name that is not on the list"
-    );
-    assert!(
-        ask(false, "west", "east").await.is_err(),
-        "a certificate of another CA"
-    );
+    assert!(ask(true, "north", "east").await.is_err(), "a name that is not on the list");
+    assert!(ask(false, "west", "east").await.is_err(), "a certificate of another CA");
     let other = ask(true, "west", "north").await.unwrap_err();
-    assert!(
-        matches!(other, LinkError::Refused { .. }),
-        "a server that is somebody else"
-    );
+    assert!(matches!(other, LinkError::Refused { .. }), "a server that is somebody else");
 }
 
 #[tokio::test]
 async fn a_site_that_is_away_is_unreachable() {
     let home = tempfile::tempdir().unwrap();
     certs::make(home.path(), &[site("west")]).unwrap();
-    let client = LinkClient::new(
-        site("east"),
-        "127.0.0.1:1".into(),
-        tls(home.path(), home.path(), "west"),
-    );
+    let client =
+        LinkClient::new(site("east"), "127.0.0.1:1".into(), tls(home.path(), home.path(), "west"));
     let error = client.request(Request::new(full(""))).await.unwrap_err();
     assert!(matches!(error, LinkError::Unreachable { .. }));
 }
@@ -88,16 +67,8 @@ async fn a_site_that_is_away_is_unreachable() {
 fn certificates_are_made_once_and_never_overwritten() {
     let home = tempfile::tempdir().unwrap();
     let first = certs::make(home.path(), &[site("east")]).unwrap();
-    assert_eq!(
-        first,
-        ["ca.key", "ca.pem", "east.key", "east.pem", "class.key"]
-    );
-    assert_eq!(
-        certs::make(home.path(), &[site("east"), site("west")])
-            .unwrap()
-            .len(),
-        2
-    );
+    assert_eq!(first, ["ca.key", "ca.pem", "east.key", "east.pem", "class.key"]);
+    assert_eq!(certs::make(home.path(), &[site("east"), site("west")]).unwrap().len(), 2);
 }
 
 #[test]
@@ -105,22 +76,12 @@ fn files_that_are_no_certificates_are_named() {
     let home = tempfile::tempdir().unwrap();
     certs::make(home.path(), &[site("east")]).unwrap();
     let (cert, key) = (home.path().join("east.pem"), home.path().join("east.key"));
-    let load = |ca: &Path| {
-        LinkTls::load(ca, (&cert, &key), &[])
-            .err()
-            .unwrap()
-            .to_string()
-    };
+    let load = |ca: &Path| LinkTls::load(ca, (&cert, &key), &[]).err().unwrap().to_string();
     assert!(load(Path::new("/nonexistent")).contains("/nonexistent"));
     assert!(load(&key).contains("east.key"));
     let other = tempfile::tempdir().unwrap();
     certs::make(other.path(), &[site("east")]).unwrap();
     let other_key = other.path().join("east.key");
     let pair = LinkTls::load(&home.path().join("ca.pem"), (&cert, &other_key), &[]);
-    assert!(
-        pair.err()
-            .unwrap()
-            .to_string()
-            .contains("do not work together")
-    );
+    assert!(pair.err().unwrap().to_string().contains("do not work together"));
 }

@@ -40,10 +40,7 @@ impl TryFrom<BucketPut<'_>> for Change {
             birth: record.birth.into(),
             owner: UserId::try_from(record.owner.into_owned())?,
         };
-        Ok(Self::BucketPut {
-            bucket: BucketName::try_from(record.bucket.into_owned())?,
-            state,
-        })
+        Ok(Self::BucketPut { bucket: BucketName::try_from(record.bucket.into_owned())?, state })
     }
 }
 

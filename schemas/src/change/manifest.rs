@@ -72,10 +72,7 @@ pub(crate) struct SegmentRecord {
 
 impl<'a> From<&'a Manifest> for ManifestRecord<'a> {
     fn from(manifest: &'a Manifest) -> Self {
-        let part = |part: &Part| PartRecord {
-            size: part.size.cast_signed(),
-            md5: part.md5,
-        };
+        let part = |part: &Part| PartRecord { size: part.size.cast_signed(), md5: part.md5 };
         let parts = match &manifest.parts {
             Parts::Whole => None,
             Parts::Listed(parts) => Some(parts.iter().map(part).collect()),
@@ -96,10 +93,7 @@ impl TryFrom<ManifestRecord<'_>> for Manifest {
     type Error = CodecError;
 
     fn try_from(record: ManifestRecord<'_>) -> Result<Self, CodecError> {
-        let part = |part: PartRecord| Part {
-            size: part.size.cast_unsigned(),
-            md5: part.md5,
-        };
+        let part = |part: PartRecord| Part { size: part.size.cast_unsigned(), md5: part.md5 };
         let parts = match record.parts {
             None => Parts::Whole,
             Some(parts) => Parts::Listed(parts.into_iter().map(part).collect()),
@@ -118,25 +112,21 @@ impl TryFrom<ManifestRecord<'_>> for Manifest {
 
 impl<'a> From<&'a Content> for ContentRecord<'a> {
     fn from(content: &'a Content) -> Self {
-        let block = |block: &BlockRef| BlockRecord {
-            hash: block.hash.0.0,
-            length: block.length.into(),
-        };
+        let block =
+            |block: &BlockRef| BlockRecord { hash: block.hash.0.0, length: block.length.into() };
         let segment = |segment: &SegmentRef| SegmentRecord {
             hash: segment.stored.hash.0.0,
             length: segment.stored.length.into(),
             span: segment.span.cast_signed(),
         };
         match content {
-            Content::Inline(body) => Self::Inline(InlineRecord {
-                body: Cow::Borrowed(body),
-            }),
-            Content::Blocks(blocks) => Self::Blocks(BlocksRecord {
-                blocks: blocks.iter().map(block).collect(),
-            }),
-            Content::Segments(segments) => Self::Segments(SegmentsRecord {
-                segments: segments.iter().map(segment).collect(),
-            }),
+            Content::Inline(body) => Self::Inline(InlineRecord { body: Cow::Borrowed(body) }),
+            Content::Blocks(blocks) => {
+                Self::Blocks(BlocksRecord { blocks: blocks.iter().map(block).collect() })
+            }
+            Content::Segments(segments) => {
+                Self::Segments(SegmentsRecord { segments: segments.iter().map(segment).collect() })
+            }
         }
     }
 }
@@ -166,8 +156,5 @@ impl TryFrom<ContentRecord<'_>> for Content {
 }
 
 fn stored(hash: [u8; 32], length: i64) -> Result<BlockRef, CodecError> {
-    Ok(BlockRef {
-        hash: BlockHash(Digest(hash)),
-        length: narrow("length", length)?,
-    })
+    Ok(BlockRef { hash: BlockHash(Digest(hash)), length: narrow("length", length)? })
 }

@@ -107,10 +107,8 @@ impl<'a> From<(&'a String, &'a Register)> for RegisterRecord<'a> {
 
 impl From<RegisterRecord<'_>> for (String, Register) {
     fn from(record: RegisterRecord<'_>) -> Self {
-        let register = Register {
-            version: record.version.into(),
-            value: record.value.into_owned().into(),
-        };
+        let register =
+            Register { version: record.version.into(), value: record.value.into_owned().into() };
         (record.name.into_owned(), register)
     }
 }

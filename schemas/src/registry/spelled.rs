@@ -13,11 +13,7 @@ use apache_avro::{
 /// The schema without references. It must not be recursive; ours describe flat lists.
 pub(super) fn spelled(schema: &Schema) -> Schema {
     let namespace = schema.namespace();
-    Speller {
-        namespace,
-        defined: BTreeMap::new(),
-    }
-    .schema(schema)
+    Speller { namespace, defined: BTreeMap::new() }.schema(schema)
 }
 
 struct Speller {
@@ -60,9 +56,6 @@ impl Speller {
     }
 
     fn field(&mut self, field: &RecordField) -> RecordField {
-        RecordField {
-            schema: self.schema(&field.schema),
-            ..field.clone()
-        }
+        RecordField { schema: self.schema(&field.schema), ..field.clone() }
     }
 }

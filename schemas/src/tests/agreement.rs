@@ -156,11 +156,7 @@ fn a_name_means_the_same_in_every_file() {
             let spelled = definition.replace(&site_id, "\"site_id\"");
             spelled.replace(&digest, "\"digest\"")
         };
-        assert_eq!(
-            spelled(definition.to_string()),
-            spelled(first(name)),
-            "{name}"
-        );
+        assert_eq!(spelled(definition.to_string()), spelled(first(name)), "{name}");
     }
 }
 

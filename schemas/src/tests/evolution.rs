@@ -89,10 +89,7 @@ fn a_later_release_reads_todays_changes_and_writes_what_today_reads() {
         let read = change::decode(&given(kind, &text), kind, &bytes).unwrap();
         assert_eq!(read, change, "{name}");
         let unknown = change::decode(&REGISTRY, kind, &bytes).unwrap_err();
-        assert!(
-            matches!(unknown, CodecError::UnknownSchema { .. }),
-            "{name}"
-        );
+        assert!(matches!(unknown, CodecError::UnknownSchema { .. }), "{name}");
     }
 }
 
@@ -144,23 +141,12 @@ fn a_field_without_default_cannot_be_dropped() {
     let change = put(manifest(0, Content::Blocks(Vec::new())));
     let bytes = rewritten(kind, &text, &change::encode(&REGISTRY, &change).unwrap());
     let error = change::decode(&given(kind, &text), kind, &bytes).unwrap_err();
-    assert!(matches!(
-        error,
-        CodecError::Change {
-            record: "object_put"
-        }
-    ));
+    assert!(matches!(error, CodecError::Change { record: "object_put" }));
 
     let kind = EnvelopeRecord::KIND;
     let text = without(kind, "volume");
     let sealed = codec().seal(&event(change)).unwrap();
     let bytes = rewritten(kind, &text, &sealed.payload);
     let error = given(kind, &text).decode::<EnvelopeRecord>(&bytes).err();
-    assert!(matches!(
-        error,
-        Some(CodecError::Avro {
-            record: "envelope",
-            ..
-        })
-    ));
+    assert!(matches!(error, Some(CodecError::Avro { record: "envelope", .. })));
 }

@@ -17,14 +17,8 @@ fn a_key_file_is_checked_line_by_line_and_its_keys_are_never_shown() {
     let long = "k".repeat(65);
     for (text, says) in [
         ("# none\n\n", "`class.key` holds no key".to_owned()),
-        (
-            "# first\nmain:zz",
-            "`class.key`, line 2: expected".to_owned(),
-        ),
-        (
-            &format!("main:{}", &digits[2..]),
-            "line 1: expected".to_owned(),
-        ),
+        ("# first\nmain:zz", "`class.key`, line 2: expected".to_owned()),
+        (&format!("main:{}", &digits[2..]), "line 1: expected".to_owned()),
         (&format!("main:{digits}00"), "line 1: expected".to_owned()),
         (&digits, "line 1: expected".to_owned()),
         (&format!(":{digits}"), "line 1: expected".to_owned()),

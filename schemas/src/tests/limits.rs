@@ -20,10 +20,7 @@ fn no_event_is_above_512_kib_for_10_000_parts_and_5_tib() {
         },
         span: (BLOCKS_PER_SEGMENT as u64) << 20,
     };
-    let part = Part {
-        size: (5 * TIB).div_ceil(10_000),
-        md5: [9; 16],
-    };
+    let part = Part { size: (5 * TIB).div_ceil(10_000), md5: [9; 16] };
     // All that S3 lets a client name: 8 KiB of headers, 2 KiB of them metadata, a key of 1 KiB.
     let pair = |bytes| BTreeMap::from([("name".to_owned(), "v".repeat(bytes))]);
     let segments = (0..5_120).map(segment).collect();

@@ -43,14 +43,8 @@ fn an_unknown_kind_is_named_and_its_envelope_stays_readable() {
     assert_eq!(envelope.position, deleted().position);
     assert_eq!(envelope.entity, deleted().change.entity().hash());
     // Neither of these is a change, though both are records.
-    assert!(matches!(
-        refused("heartbeat", b""),
-        CodecError::UnknownKind { .. }
-    ));
-    assert!(matches!(
-        refused("envelope", b""),
-        CodecError::UnknownKind { .. }
-    ));
+    assert!(matches!(refused("heartbeat", b""), CodecError::UnknownKind { .. }));
+    assert!(matches!(refused("envelope", b""), CodecError::UnknownKind { .. }));
 }
 
 #[test]
@@ -76,20 +70,11 @@ fn one_record_is_not_taken_for_another() {
     let payload = codec().seal(&deleted()).unwrap().payload;
     let heartbeat = codec().encode_heartbeat(&heartbeat());
     let error = codec().open(&heartbeat).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "record is `heartbeat`, expected `envelope`"
-    );
+    assert_eq!(error.to_string(), "record is `heartbeat`, expected `envelope`");
     let error = codec().decode_heartbeat(&payload).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "record is `envelope`, expected `heartbeat`"
-    );
+    assert_eq!(error.to_string(), "record is `envelope`, expected `heartbeat`");
     let error = refused("bucket_deleted", &plain(&deleted().change));
-    assert_eq!(
-        error.to_string(),
-        "record is `user_deleted`, expected `bucket_deleted`"
-    );
+    assert_eq!(error.to_string(), "record is `user_deleted`, expected `bucket_deleted`");
     assert!(!error.is_curable());
 }
 
@@ -194,10 +179,5 @@ fn a_name_that_breaks_the_rules_is_refused() {
 fn a_type_that_does_not_fit_its_schema_is_refused() {
     let users = "hidden".to_owned();
     let error = REGISTRY.encode(&Unfit { users }, 0).unwrap_err();
-    assert!(matches!(
-        error,
-        CodecError::Change {
-            record: "user_deleted"
-        }
-    ));
+    assert!(matches!(error, CodecError::Change { record: "user_deleted" }));
 }

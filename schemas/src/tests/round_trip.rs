@@ -12,10 +12,7 @@ use proptest::prelude::{BoxedStrategy, Strategy, any, prop, prop_oneof, proptest
 use super::samples::codec;
 
 fn version() -> impl Strategy<Value = Version> + Clone {
-    any::<(u64, [u8; 16])>().prop_map(|(hlc, site)| Version {
-        hlc: Hlc(hlc),
-        site: SiteId(site),
-    })
+    any::<(u64, [u8; 16])>().prop_map(|(hlc, site)| Version { hlc: Hlc(hlc), site: SiteId(site) })
 }
 
 fn bucket() -> impl Strategy<Value = BucketName> {
@@ -31,10 +28,8 @@ fn user() -> impl Strategy<Value = UserId> {
 }
 
 fn block() -> impl Strategy<Value = BlockRef> + Clone {
-    any::<([u8; 32], u32)>().prop_map(|(hash, length)| BlockRef {
-        hash: BlockHash(Digest(hash)),
-        length,
-    })
+    any::<([u8; 32], u32)>()
+        .prop_map(|(hash, length)| BlockRef { hash: BlockHash(Digest(hash)), length })
 }
 
 fn content() -> BoxedStrategy<Content> {
@@ -59,29 +54,17 @@ fn manifest() -> BoxedStrategy<Manifest> {
     (any::<(u64, String)>(), texts, parts(), content())
         .prop_map(|((size, etag), texts, parts, content)| {
             let (headers, metadata, checksums) = texts;
-            Manifest {
-                size,
-                etag: ETag(etag),
-                headers,
-                metadata,
-                checksums,
-                parts,
-                content,
-            }
+            Manifest { size, etag: ETag(etag), headers, metadata, checksums, parts, content }
         })
         .boxed()
 }
 
 fn attributes() -> BoxedStrategy<Attributes> {
     let value = prop::collection::vec(any::<u8>(), 0..99);
-    let register = (version(), value).prop_map(|(version, value)| Register {
-        version,
-        value: value.into(),
-    });
+    let register =
+        (version(), value).prop_map(|(version, value)| Register { version, value: value.into() });
     let registers = prop::collection::btree_map(any::<String>(), register, 0..4);
-    registers
-        .prop_map(|registers: BTreeMap<_, _>| Attributes(registers))
-        .boxed()
+    registers.prop_map(|registers: BTreeMap<_, _>| Attributes(registers)).boxed()
 }
 
 fn user_state() -> BoxedStrategy<User> {
@@ -99,22 +82,13 @@ fn change() -> BoxedStrategy<Change> {
     let object = || (bucket(), key(), version());
     let put = (object(), manifest()).prop_map(|((bucket, key, birth), manifest)| {
         let manifest = Box::new(manifest);
-        Change::ObjectPut {
-            bucket,
-            key,
-            birth,
-            manifest,
-        }
+        Change::ObjectPut { bucket, key, birth, manifest }
     });
     let deleted =
         object().prop_map(|(bucket, key, birth)| Change::ObjectDeleted { bucket, key, birth });
-    let attributes =
-        (object(), attributes()).prop_map(|((bucket, key, of), attributes)| Change::Attributes {
-            bucket,
-            key,
-            of,
-            attributes,
-        });
+    let attributes = (object(), attributes()).prop_map(|((bucket, key, of), attributes)| {
+        Change::Attributes { bucket, key, of, attributes }
+    });
     let state = (version(), user()).prop_map(|(birth, owner)| Bucket { birth, owner });
     prop_oneof![
         put,

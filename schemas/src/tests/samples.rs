@@ -24,10 +24,7 @@ pub(super) fn codec() -> Codec {
 }
 
 pub(super) fn version(n: u64) -> Version {
-    Version {
-        hlc: Hlc(n),
-        site: SiteId([7; 16]),
-    }
+    Version { hlc: Hlc(n), site: SiteId([7; 16]) }
 }
 
 pub(super) fn bucket() -> BucketName {
@@ -43,10 +40,7 @@ pub(super) fn user() -> UserId {
 }
 
 pub(super) fn block(n: u8) -> BlockRef {
-    BlockRef {
-        hash: BlockHash::of(&[n]),
-        length: 5,
-    }
+    BlockRef { hash: BlockHash::of(&[n]), length: 5 }
 }
 
 pub(super) fn manifest(size: u64, content: Content) -> Manifest {
@@ -116,14 +110,8 @@ pub(super) fn changes() -> Vec<(&'static str, Change)> {
 }
 
 fn multipart() -> Manifest {
-    let part = |size, md5| Part {
-        size,
-        md5: [md5; 16],
-    };
-    let segment = SegmentRef {
-        stored: block(3),
-        span: 10,
-    };
+    let part = |size, md5| Part { size, md5: [md5; 16] };
+    let segment = SegmentRef { stored: block(3), span: 10 };
     Manifest {
         parts: Parts::Listed(vec![part(4, 1), part(6, 2)]),
         ..manifest(10, Content::Segments(vec![segment]))
@@ -131,29 +119,16 @@ fn multipart() -> Manifest {
 }
 
 fn object_deleted() -> Change {
-    Change::ObjectDeleted {
-        bucket: bucket(),
-        key: key(),
-        birth: version(1),
-    }
+    Change::ObjectDeleted { bucket: bucket(), key: key(), birth: version(1) }
 }
 
 fn bucket_put() -> Change {
-    let state = Bucket {
-        birth: version(1),
-        owner: user(),
-    };
-    Change::BucketPut {
-        bucket: bucket(),
-        state,
-    }
+    let state = Bucket { birth: version(1), owner: user() };
+    Change::BucketPut { bucket: bucket(), state }
 }
 
 fn attributes() -> Change {
-    let register = Register {
-        version: version(3),
-        value: Bytes::from_static(b"<Tagging/>"),
-    };
+    let register = Register { version: version(3), value: Bytes::from_static(b"<Tagging/>") };
     Change::Attributes {
         bucket: bucket(),
         key: key(),
@@ -169,8 +144,5 @@ fn user_put() -> Change {
         secret_key: "hidden-from-errors".to_owned(),
         enabled: true,
     };
-    Change::UserPut {
-        user: user(),
-        state,
-    }
+    Change::UserPut { user: user(), state }
 }

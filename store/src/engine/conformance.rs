@@ -8,14 +8,9 @@ use super::{Batch, Engine, KeyRange, Table, prefix_range};
 
 fn put(engine: &dyn Engine, rows: &[(Table, &'static str, Option<&'static str>)]) {
     let row = |(table, key, value): &(Table, &'static str, Option<&'static str>)| {
-        (
-            (*table, Bytes::from_static(key.as_bytes())),
-            value.map(Bytes::from),
-        )
+        ((*table, Bytes::from_static(key.as_bytes())), value.map(Bytes::from))
     };
-    engine
-        .commit(rows.iter().map(row).collect::<Batch>())
-        .unwrap();
+    engine.commit(rows.iter().map(row).collect::<Batch>()).unwrap();
 }
 
 fn keys(engine: &dyn Engine, table: Table, range: KeyRange<'_>) -> Vec<Bytes> {
@@ -30,47 +25,19 @@ fn keys(engine: &dyn Engine, table: Table, range: KeyRange<'_>) -> Vec<Bytes> {
 
 /// Runs the whole suite on an empty engine; leaves the row `kept` in [`Table::Meta`].
 pub(crate) fn run(engine: &dyn Engine) {
-    put(
-        engine,
-        &[
-            (Table::Objects, "b", Some("1")),
-            (Table::Objects, "a", Some("2")),
-        ],
-    );
-    put(
-        engine,
-        &[
-            (Table::Objects, "c\u{ff}", Some("3")),
-            (Table::Versions, "aa", Some("4")),
-        ],
-    );
-    assert_eq!(
-        engine.get(Table::Objects, b"a").unwrap().as_deref(),
-        Some(b"2".as_slice())
-    );
-    assert_eq!(
-        engine.get(Table::Objects, b"aa").unwrap(),
-        None,
-        "tables are apart"
-    );
+    put(engine, &[(Table::Objects, "b", Some("1")), (Table::Objects, "a", Some("2"))]);
+    put(engine, &[(Table::Objects, "c\u{ff}", Some("3")), (Table::Versions, "aa", Some("4"))]);
+    assert_eq!(engine.get(Table::Objects, b"a").unwrap().as_deref(), Some(b"2".as_slice()));
+    assert_eq!(engine.get(Table::Objects, b"aa").unwrap(), None, "tables are apart");
 
     let all = (Bound::Unbounded, Bound::Unbounded);
     assert_eq!(keys(engine, Table::Objects, all), ["a", "b", "c\u{ff}"]);
     assert_eq!(keys(engine, Table::Versions, all), ["aa"]);
-    let after_a = (
-        Bound::Excluded(b"a".as_slice()),
-        Bound::Excluded(b"c".as_slice()),
-    );
+    let after_a = (Bound::Excluded(b"a".as_slice()), Bound::Excluded(b"c".as_slice()));
     assert_eq!(keys(engine, Table::Objects, after_a), ["b"]);
     let mut end = Vec::new();
-    assert_eq!(
-        keys(engine, Table::Objects, prefix_range(b"c", &mut end)),
-        ["c\u{ff}"]
-    );
-    assert_eq!(
-        keys(engine, Table::Objects, prefix_range(b"\xff", &mut end)).len(),
-        0
-    );
+    assert_eq!(keys(engine, Table::Objects, prefix_range(b"c", &mut end)), ["c\u{ff}"]);
+    assert_eq!(keys(engine, Table::Objects, prefix_range(b"\xff", &mut end)).len(), 0);
 
     let mut seen = 0;
     let mut first_only = |_: &Bytes, _: &Bytes| {
@@ -80,12 +47,6 @@ pub(crate) fn run(engine: &dyn Engine) {
     engine.scan(Table::Objects, all, &mut first_only).unwrap();
     assert_eq!(seen, 1);
 
-    put(
-        engine,
-        &[
-            (Table::Objects, "a", None),
-            (Table::Meta, "kept", Some("yes")),
-        ],
-    );
+    put(engine, &[(Table::Objects, "a", None), (Table::Meta, "kept", Some("yes"))]);
     assert_eq!(keys(engine, Table::Objects, all), ["b", "c\u{ff}"]);
 }

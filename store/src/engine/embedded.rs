@@ -35,26 +35,18 @@ impl Embedded {
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
         let open = |table: Table| Ok((table, database.keyspace(table.name(), options)?));
         let tables = Table::ALL.into_iter().map(open);
-        let tables = tables
-            .collect::<Result<_, fjall::Error>>()
-            .map_err(engine_error)?;
+        let tables = tables.collect::<Result<_, fjall::Error>>().map_err(engine_error)?;
         Ok(Self { database, tables })
     }
 
     fn table(&self, table: Table) -> &Keyspace {
-        self.tables
-            .get(&table)
-            .expect("every table is opened at start")
+        self.tables.get(&table).expect("every table is opened at start")
     }
 }
 
 impl Engine for Embedded {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
-        Ok(self
-            .table(table)
-            .get(key)
-            .map_err(engine_error)?
-            .map(Bytes::from))
+        Ok(self.table(table).get(key).map_err(engine_error)?.map(Bytes::from))
     }
 
     fn scan(&self, table: Table, range: KeyRange<'_>, visit: Visit<'_>) -> Result<(), EngineError> {
@@ -68,10 +60,7 @@ impl Engine for Embedded {
     }
 
     fn commit(&self, batch: Batch) -> Result<(), EngineError> {
-        let mut write = self
-            .database
-            .batch()
-            .durability(Some(PersistMode::SyncData));
+        let mut write = self.database.batch().durability(Some(PersistMode::SyncData));
         for ((table, key), value) in batch {
             let table = self.table(table);
             match value {
@@ -108,9 +97,6 @@ mod tests {
     fn a_second_opener_is_told_that_the_store_is_in_use() {
         let directory = tempfile::tempdir().unwrap();
         let _first = Embedded::open(directory.path()).unwrap();
-        assert!(matches!(
-            Embedded::open(directory.path()),
-            Err(EngineError::Locked)
-        ));
+        assert!(matches!(Embedded::open(directory.path()), Err(EngineError::Locked)));
     }
 }

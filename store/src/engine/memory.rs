@@ -39,14 +39,8 @@ impl Engine for Memory {
             bound => bound,
         };
         // A snapshot, so that the visitor may call the engine again.
-        let rows = self
-            .rows
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let rows = rows
-            .range((start, owned(range.1)))
-            .take_while(|((t, _), _)| *t == table);
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let rows = rows.range((start, owned(range.1))).take_while(|((t, _), _)| *t == table);
         for ((_, key), value) in rows {
             if visit(key, value).is_break() {
                 break;

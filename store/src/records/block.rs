@@ -27,14 +27,7 @@ super::record!(BlockRecord, Table::Blocks, "block", format 1);
 
 impl BlockRecord {
     pub(crate) fn absent(kind: BlockKind, length: u32, origin: SiteId) -> Self {
-        Self {
-            kind,
-            length,
-            refs: 0,
-            here: false,
-            missing: 1,
-            origin,
-        }
+        Self { kind, length, refs: 0, here: false, missing: 1, origin }
     }
 
     pub(crate) fn key(hash: BlockHash) -> Bytes {
@@ -46,9 +39,6 @@ impl BlockRecord {
     }
 
     pub(crate) fn block(&self, hash: BlockHash) -> BlockRef {
-        BlockRef {
-            hash,
-            length: self.length,
-        }
+        BlockRef { hash, length: self.length }
     }
 }

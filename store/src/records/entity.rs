@@ -24,10 +24,7 @@ impl BucketRecord {
     }
 
     pub(crate) fn state(self) -> BucketState {
-        BucketState {
-            live: self.live,
-            deleted: self.deleted,
-        }
+        BucketState { live: self.live, deleted: self.deleted }
     }
 }
 

@@ -22,17 +22,11 @@ impl HistoryRecord {
     }
 
     pub(crate) fn seq(key: &[u8]) -> Option<Seq> {
-        key.last_chunk::<8>()
-            .map(|seq| Seq(u64::from_be_bytes(*seq)))
+        key.last_chunk::<8>().map(|seq| Seq(u64::from_be_bytes(*seq)))
     }
 
     pub(crate) fn sealed(self, position: Position) -> SealedEvent {
-        SealedEvent {
-            position,
-            version: self.version,
-            entity: self.entity,
-            payload: self.payload,
-        }
+        SealedEvent { position, version: self.version, entity: self.entity, payload: self.payload }
     }
 }
 
@@ -52,10 +46,6 @@ impl Record for HistoryRecord {
         let version = Version::from_bytes(body.get(..Version::LEN)?)?;
         let entity = body.get(Version::LEN..Version::LEN + 32)?.try_into().ok()?;
         let payload = body.slice(Version::LEN + 32..);
-        Some(Self {
-            version,
-            entity: EntityHash(Digest(entity)),
-            payload,
-        })
+        Some(Self { version, entity: EntityHash(Digest(entity)), payload })
     }
 }

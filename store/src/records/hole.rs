@@ -15,11 +15,7 @@ impl HoleRecord {
     pub(crate) const PREFIX: &'static [u8] = b"h";
 
     pub(crate) fn key(line: Line, first: Seq) -> Bytes {
-        super::join(&[
-            Self::PREFIX,
-            &super::line_bytes(line),
-            &first.0.to_be_bytes(),
-        ])
+        super::join(&[Self::PREFIX, &super::line_bytes(line), &first.0.to_be_bytes()])
     }
 
     pub(crate) fn line(key: &[u8]) -> Option<Line> {

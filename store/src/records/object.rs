@@ -33,14 +33,8 @@ impl ObjectRecord {
 
     /// What the merge rule compares.
     pub(crate) fn state(&self) -> State {
-        let content = self
-            .manifest
-            .as_ref()
-            .map_or(Digest::ZERO, Manifest::digest);
-        State {
-            version: self.version,
-            content,
-        }
+        let content = self.manifest.as_ref().map_or(Digest::ZERO, Manifest::digest);
+        State { version: self.version, content }
     }
 }
 

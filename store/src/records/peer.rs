@@ -39,9 +39,6 @@ impl Peer {
     #[must_use]
     pub fn complete(&self, epoch: Epoch, partition: Partition) -> Seq {
         let same = |ack: &&Acknowledged| ack.epoch == epoch && ack.partition == partition;
-        self.acknowledged
-            .iter()
-            .find(same)
-            .map_or(Seq::NONE, |ack| ack.complete)
+        self.acknowledged.iter().find(same).map_or(Seq::NONE, |ack| ack.complete)
     }
 }

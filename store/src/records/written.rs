@@ -23,19 +23,10 @@ pub struct Written {
 super::record!(Written, Table::Meta, "written", format 1);
 
 impl Written {
-    pub(crate) const START: Self = Self {
-        seq: Seq::NONE,
-        digest: Digest::ZERO,
-        volume: 0,
-        hlc: Hlc(0),
-        trimmed: Seq::NONE,
-    };
+    pub(crate) const START: Self =
+        Self { seq: Seq::NONE, digest: Digest::ZERO, volume: 0, hlc: Hlc(0), trimmed: Seq::NONE };
 
     pub(crate) fn key(epoch: Epoch, partition: Partition) -> Bytes {
-        super::join(&[
-            b"written/",
-            &epoch.0.to_be_bytes(),
-            &partition.0.to_be_bytes(),
-        ])
+        super::join(&[b"written/", &epoch.0.to_be_bytes(), &partition.0.to_be_bytes()])
     }
 }

@@ -23,11 +23,7 @@ pub enum Step {
     /// Open a hole, or change the reason of one.
     Open(Line, Hole),
     /// What began here is no hole any more; `rest` is what remains of it.
-    Close {
-        line: Line,
-        first: Seq,
-        rest: Option<Hole>,
-    },
+    Close { line: Line, first: Seq, rest: Option<Hole> },
 }
 
 /// What the merge rule said of each event of a batch.
@@ -84,39 +80,19 @@ fn open(section: &mut Section<'_>, line: Line, hole: Hole) -> Result<(), Section
 fn merge(section: &mut Section<'_>, event: Event) -> Result<Decision, SectionError> {
     let (version, position) = (event.version, event.position);
     match event.change {
-        Change::ObjectPut {
-            bucket,
-            key,
-            birth,
-            manifest,
-        } => {
+        Change::ObjectPut { bucket, key, birth, manifest } => {
             let row = ObjectRecord::key(&bucket, &key);
-            let record = ObjectRecord {
-                version,
-                position,
-                birth,
-                manifest: Some(*manifest),
-            };
+            let record = ObjectRecord { version, position, birth, manifest: Some(*manifest) };
             place::place(section, &row, &record, &Presence::Applied)
         }
         Change::ObjectDeleted { bucket, key, birth } => {
             let row = ObjectRecord::key(&bucket, &key);
-            let record = ObjectRecord {
-                version,
-                position,
-                birth,
-                manifest: None,
-            };
+            let record = ObjectRecord { version, position, birth, manifest: None };
             place::place(section, &row, &record, &Presence::Applied)
         }
         Change::BucketPut { bucket, state } => merge_bucket(section, &bucket, version, Some(state)),
         Change::BucketDeleted { bucket } => merge_bucket(section, &bucket, version, None),
-        Change::Attributes {
-            bucket,
-            key,
-            of,
-            attributes,
-        } => {
+        Change::Attributes { bucket, key, of, attributes } => {
             let row = AttributesRecord::key(&bucket, &key, of);
             let mut record = section.get::<AttributesRecord>(&row)?.unwrap_or_default();
             record.0.merge(&attributes);
@@ -138,16 +114,9 @@ fn merge_bucket(
     let held = section.get::<BucketRecord>(&row)?;
     let tombstone = live.is_none().then_some(version);
     let deleted = held.as_ref().and_then(|held| held.deleted).max(tombstone);
-    let incoming = BucketRecord {
-        version,
-        live,
-        deleted,
-    };
+    let incoming = BucketRecord { version, live, deleted };
     let record = match &held {
-        Some(held) if held.version > version => BucketRecord {
-            deleted,
-            ..held.clone()
-        },
+        Some(held) if held.version > version => BucketRecord { deleted, ..held.clone() },
         Some(held) if held.version == version => {
             let same = held.live == incoming.live;
             return Ok(if same {
@@ -160,11 +129,7 @@ fn merge_bucket(
     };
     let stale = record.version != version;
     section.put(row, &record);
-    Ok(if stale {
-        Decision::Stale
-    } else {
-        Decision::Replace
-    })
+    Ok(if stale { Decision::Stale } else { Decision::Replace })
 }
 
 fn merge_user(

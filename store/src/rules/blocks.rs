@@ -127,10 +127,7 @@ pub(crate) fn dereference(
     section: &mut Section<'_>,
     content: &Content,
 ) -> Result<(), SectionError> {
-    dereference_blocks(
-        section,
-        distinct(content).into_iter().map(|(_, block)| block.hash),
-    )
+    dereference_blocks(section, distinct(content).into_iter().map(|(_, block)| block.hash))
 }
 
 /// Takes back one reference of each block.
@@ -182,9 +179,7 @@ fn arrive(
     segment: Option<Vec<BlockRef>>,
 ) -> Result<(), SectionError> {
     let key = BlockRecord::key(hash);
-    let record = section
-        .get::<BlockRecord>(&key)?
-        .filter(|record| record.refs > 0);
+    let record = section.get::<BlockRecord>(&key)?.filter(|record| record.refs > 0);
     let Some(mut record) = record else {
         section.put(GarbageRecord::key(hash), &GarbageRecord);
         return Ok(());
@@ -193,22 +188,10 @@ fn arrive(
         return Ok(());
     }
     record.here = true;
-    let children = segment
-        .into_iter()
-        .flatten()
-        .map(|block| (BlockKind::Block, block));
-    record.missing = want(
-        section,
-        children.collect(),
-        Waiter::Segment(hash),
-        record.origin,
-    )?;
+    let children = segment.into_iter().flatten().map(|block| (BlockKind::Block, block));
+    record.missing = want(section, children.collect(), Waiter::Segment(hash), record.origin)?;
     section.put(key, &record);
-    if record.missing == 0 {
-        settle(section, hash)
-    } else {
-        Ok(())
-    }
+    if record.missing == 0 { settle(section, hash) } else { Ok(()) }
 }
 
 /// A block is complete: everyone who waits for it waits for one less.

@@ -40,25 +40,13 @@ pub(crate) fn create_bucket(
         return Err(WriteError::BucketExists);
     }
     let entity = Entity::Bucket(name.clone()).hash();
-    let state = |birth| Bucket {
-        birth,
-        owner: owner.clone(),
-    };
-    let event = section.log(entity, |version| Change::BucketPut {
-        bucket: name.clone(),
-        state: state(version),
-    })?;
+    let state = |birth| Bucket { birth, owner: owner.clone() };
+    let event = section
+        .log(entity, |version| Change::BucketPut { bucket: name.clone(), state: state(version) })?;
     let bucket = state(event.version);
     let deleted = held.and_then(|held| held.deleted);
     let live = Some(bucket.clone());
-    section.put(
-        key,
-        &BucketRecord {
-            version: event.version,
-            live,
-            deleted,
-        },
-    );
+    section.put(key, &BucketRecord { version: event.version, live, deleted });
     Ok(bucket)
 }
 
@@ -76,18 +64,9 @@ pub(crate) fn delete_bucket(
         return Err(WriteError::BucketNotEmpty);
     }
     let entity = Entity::Bucket(name.clone()).hash();
-    let event = section.log(entity, |_| Change::BucketDeleted {
-        bucket: name.clone(),
-    })?;
+    let event = section.log(entity, |_| Change::BucketDeleted { bucket: name.clone() })?;
     let version = event.version;
-    section.put(
-        key,
-        &BucketRecord {
-            version,
-            live: None,
-            deleted: Some(version),
-        },
-    );
+    section.put(key, &BucketRecord { version, live: None, deleted: Some(version) });
     Ok(())
 }
 
@@ -119,12 +98,7 @@ pub(crate) fn put_object(section: &mut Section<'_>, put: Put) -> Result<Version,
         unreachable!("BUG: the change logged is the change made")
     };
     let (version, position) = (event.version, event.position);
-    let record = ObjectRecord {
-        version,
-        position,
-        birth,
-        manifest: Some(*manifest),
-    };
+    let record = ObjectRecord { version, position, birth, manifest: Some(*manifest) };
     place::place(section, &row, &record, &Presence::Uploaded(&put.segments))?;
     Ok(version)
 }
@@ -168,12 +142,7 @@ pub(crate) fn delete_object(
     let entity = Entity::Object(bucket.clone(), key.clone()).hash();
     let event = section.log(entity, |_| Change::ObjectDeleted { bucket, key, birth })?;
     let (version, position) = (event.version, event.position);
-    let tombstone = ObjectRecord {
-        version,
-        position,
-        birth,
-        manifest: None,
-    };
+    let tombstone = ObjectRecord { version, position, birth, manifest: None };
     place::place(section, &row, &tombstone, &Presence::Applied)?;
     Ok(Some(version))
 }
@@ -191,17 +160,13 @@ fn has_objects(
     let prefix = [name.as_str().as_bytes(), &[0]].concat();
     let mut end = Vec::new();
     let mut found = Ok(false);
-    section.scan(
-        Table::Objects,
-        prefix_range(&prefix, &mut end),
-        &mut |_, value| {
-            found = ObjectRecord::decode(value)
-                .map(|object| object.manifest.is_some() && visibility::shows(bucket, object.birth));
-            match found {
-                Ok(false) => ControlFlow::Continue(()),
-                _ => ControlFlow::Break(()),
-            }
-        },
-    )?;
+    section.scan(Table::Objects, prefix_range(&prefix, &mut end), &mut |_, value| {
+        found = ObjectRecord::decode(value)
+            .map(|object| object.manifest.is_some() && visibility::shows(bucket, object.birth));
+        match found {
+            Ok(false) => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
+    })?;
     Ok(found?)
 }

@@ -38,18 +38,12 @@ pub(crate) fn place(
         Some(held) if held.version > incoming.version => Decision::Stale,
         _ => Decision::Replace,
     };
-    if !matches!(
-        decision,
-        Decision::Replace | Decision::Conflict { replace: true }
-    ) {
+    if !matches!(decision, Decision::Replace | Decision::Conflict { replace: true }) {
         return Ok(decision);
     }
     // In this order, so that blocks which both versions name never count as unnamed.
     if let Some(manifest) = &incoming.manifest {
-        debug_assert!(
-            manifest.is_consistent(),
-            "BUG: inconsistent manifest placed"
-        );
+        debug_assert!(manifest.is_consistent(), "BUG: inconsistent manifest placed");
         settle_content(section, &manifest.content, incoming.position, presence)?;
     }
     if let Some(held) = held {
@@ -72,14 +66,7 @@ fn settle_content(
             if count > 0 {
                 let reason = HoleReason::BlocksMissing { count };
                 let (first, last) = (position.seq, position.seq);
-                section.open_hole(
-                    position.line(),
-                    Hole {
-                        first,
-                        last,
-                        reason,
-                    },
-                );
+                section.open_hole(position.line(), Hole { first, last, reason });
             }
             Ok(())
         }
@@ -98,26 +85,18 @@ fn retire(
     let Some(manifest) = &held.manifest else {
         return Ok(());
     };
-    let incomplete = section
-        .hole(held.position)?
-        .is_some_and(|hole| hole.reason.is_applied());
+    let incomplete = section.hole(held.position)?.is_some_and(|hole| hole.reason.is_applied());
     if incomplete {
         blocks::drop_wants(section, &manifest.content, held.position)?;
         let before = SupersededRecord::prefix(held.position);
         for key in section.keys(Table::Queues, &before, usize::MAX)? {
             let version_key = key.slice(before.len()..);
             section.remove::<SupersededRecord>(key);
-            section.put(
-                SupersededRecord::key(successor, &version_key),
-                &SupersededRecord,
-            );
+            section.put(SupersededRecord::key(successor, &version_key), &SupersededRecord);
         }
     } else {
         let version_key = ObjectRecord::version_key(row, held.version);
-        section.put(
-            SupersededRecord::key(successor, &version_key),
-            &SupersededRecord,
-        );
+        section.put(SupersededRecord::key(successor, &version_key), &SupersededRecord);
         section.move_row(Table::Versions, version_key, Some(held.encode()));
     }
     Ok(())

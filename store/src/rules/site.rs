@@ -19,12 +19,7 @@ pub(crate) fn register(
     let peer = match held {
         Some(held) if held.name == name => return Ok(held),
         Some(held) => Peer { name, ..held },
-        None => Peer {
-            site,
-            name,
-            registered: now,
-            acknowledged: Vec::new(),
-        },
+        None => Peer { site, name, registered: now, acknowledged: Vec::new() },
     };
     section.put(key, &peer);
     Ok(peer)
@@ -41,10 +36,7 @@ pub(crate) fn acknowledge(
         return Ok(false);
     };
     for ack in acknowledged {
-        let held = peer
-            .acknowledged
-            .iter_mut()
-            .find(|held| held.partition == ack.partition);
+        let held = peer.acknowledged.iter_mut().find(|held| held.partition == ack.partition);
         match held {
             Some(held) if held.epoch <= ack.epoch => *held = *ack,
             Some(_) => {}

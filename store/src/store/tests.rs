@@ -23,10 +23,7 @@ pub(crate) fn options(directory: &Path, site: u8) -> Options {
         name: SiteName::try_from(format!("site-{site}")).unwrap(),
         partitions: PartitionCount::new(4).unwrap(),
         new_site: SiteId([site; 16]),
-        sizes: Sizes {
-            block: 8,
-            inline_max: 4,
-        },
+        sizes: Sizes { block: 8, inline_max: 4 },
         reserve: 0,
         codec: codec(),
         clock: Arc::new(ops::ManualClock::at(Millis(1_000_000))),
@@ -71,15 +68,7 @@ async fn put_if(
         content: uploaded.content().clone(),
     };
     let (bucket, key) = (bucket(), key(name));
-    store
-        .put_object(PutObject {
-            bucket,
-            key,
-            manifest,
-            uploaded,
-            condition,
-        })
-        .await
+    store.put_object(PutObject { bucket, key, manifest, uploaded, condition }).await
 }
 
 pub(crate) async fn read(store: &Store, name: &str) -> Option<Result<Vec<u8>, BlockHash>> {
@@ -113,9 +102,7 @@ pub(crate) fn events(store: &Store) -> Vec<Event> {
     let epoch = store.identity().epoch;
     let partitions = store.identity().partitions.iter();
     let sealed = partitions.flat_map(|p| store.history(epoch, p, Seq::NONE, usize::MAX).unwrap());
-    sealed
-        .map(|event| codec().open(&event.payload).unwrap())
-        .collect()
+    sealed.map(|event| codec().open(&event.payload).unwrap()).collect()
 }
 
 async fn pair() -> (Store, Store, [tempfile::TempDir; 2]) {
@@ -131,10 +118,7 @@ fn step(event: &Event) -> Step {
 }
 
 async fn apply_all(from: &Store, to: &Store) {
-    let steps = events(from)
-        .iter()
-        .flat_map(|event| [step(event), handle(event)])
-        .collect();
+    let steps = events(from).iter().flat_map(|event| [step(event), handle(event)]).collect();
     to.apply(steps).await.unwrap();
 }
 
@@ -157,9 +141,7 @@ async fn pull_all(from: &Store, to: &Store) -> usize {
         }
         for want in wants {
             let bytes = from.block(want.block).await.unwrap().unwrap();
-            to.keep_block(want.block.hash, want.kind, bytes)
-                .await
-                .unwrap();
+            to.keep_block(want.block.hash, want.kind, bytes).await.unwrap();
             pulled += 1;
         }
     }
@@ -183,10 +165,7 @@ async fn law_1_what_was_acknowledged_is_there_after_a_restart() {
     assert_eq!(read(&store, "empty").await, Some(Ok(Vec::new())));
     assert_eq!(events(&store), before);
     let second = put(&store, "short", b"abd").await.unwrap();
-    assert!(
-        second > first,
-        "the clock goes on above what was written, though it stands still"
-    );
+    assert!(second > first, "the clock goes on above what was written, though it stands still");
 }
 
 #[tokio::test]
@@ -197,9 +176,7 @@ async fn law_2_seqs_are_dense_and_digests_chain() {
     }
     let epoch = east.identity().epoch;
     for partition in east.identity().partitions.iter() {
-        let events = east
-            .history(epoch, partition, Seq::NONE, usize::MAX)
-            .unwrap();
+        let events = east.history(epoch, partition, Seq::NONE, usize::MAX).unwrap();
         let mut prev = model::Digest::ZERO;
         for (n, sealed) in events.iter().enumerate() {
             let event = codec().open(&sealed.payload).unwrap();
@@ -208,14 +185,8 @@ async fn law_2_seqs_are_dense_and_digests_chain() {
             prev = sealed.digest();
         }
         let written = east.written().borrow()[usize::from(partition.0)];
-        assert_eq!(
-            (written.seq, written.digest),
-            (Seq(events.len() as u64), prev)
-        );
-        assert_eq!(
-            east.digest_at(epoch, (partition, written.seq)).unwrap(),
-            Some(prev)
-        );
+        assert_eq!((written.seq, written.digest), (Seq(events.len() as u64), prev));
+        assert_eq!(east.digest_at(epoch, (partition, written.seq)).unwrap(), Some(prev));
     }
 }
 
@@ -227,18 +198,13 @@ async fn preconditions_hold_for_exactly_one_of_many_writers() {
         tokio::spawn(async move { put_if(&east, "one", &[n], Condition::Absent).await })
     });
     let outcomes = futures::future::join_all(writers).await;
-    let won = outcomes
-        .into_iter()
-        .filter(|outcome| outcome.as_ref().unwrap().is_ok())
-        .count();
+    let won = outcomes.into_iter().filter(|outcome| outcome.as_ref().unwrap().is_ok()).count();
     assert_eq!(won, 1);
     let other = put_if(&east, "one", b"x", Condition::Matches(ETag("9".into()))).await;
     assert!(matches!(other, Err(WriteError::PreconditionFailed)));
     let none = put_if(&east, "none", b"x", Condition::Matches(ETag("1".into()))).await;
     assert!(matches!(none, Err(WriteError::NoSuchKey)));
-    put_if(&east, "one", b"x", Condition::Matches(ETag("1".into())))
-        .await
-        .unwrap();
+    put_if(&east, "one", b"x", Condition::Matches(ETag("1".into()))).await.unwrap();
 }
 
 #[tokio::test]
@@ -249,69 +215,34 @@ async fn buckets_are_made_once_and_deleted_only_empty() {
     put(&east, "a", b"1").await.unwrap();
     let full = east.delete_bucket(bucket()).await;
     assert!(matches!(full, Err(WriteError::BucketNotEmpty)));
-    assert!(
-        east.delete_object(bucket(), key("a"))
-            .await
-            .unwrap()
-            .is_some()
-    );
-    assert!(
-        east.delete_object(bucket(), key("a"))
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(east.delete_object(bucket(), key("a")).await.unwrap().is_some());
+    assert!(east.delete_object(bucket(), key("a")).await.unwrap().is_none());
     east.delete_bucket(bucket()).await.unwrap();
-    assert!(matches!(
-        east.delete_bucket(bucket()).await,
-        Err(WriteError::NoSuchBucket)
-    ));
-    assert!(matches!(
-        put(&east, "a", b"1").await,
-        Err(WriteError::NoSuchBucket)
-    ));
+    assert!(matches!(east.delete_bucket(bucket()).await, Err(WriteError::NoSuchBucket)));
+    assert!(matches!(put(&east, "a", b"1").await, Err(WriteError::NoSuchBucket)));
     assert!(east.buckets().unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn a_secondary_holds_the_same_after_applying_and_pulling() {
     let (east, west, _homes) = pair().await;
-    let segments: Vec<u8> = (0..(BLOCKS_PER_SEGMENT as u32 + 20) * 8)
-        .map(|n| (n % 251) as u8)
-        .collect();
+    let segments: Vec<u8> =
+        (0..(BLOCKS_PER_SEGMENT as u32 + 20) * 8).map(|n| (n % 251) as u8).collect();
     put(&east, "big", &segments).await.unwrap();
     put(&east, "blocks", &segments[..50]).await.unwrap();
     put(&east, "inline", b"abc").await.unwrap();
     apply_all(&east, &west).await;
-    assert!(
-        read(&west, "big").await.unwrap().is_err(),
-        "its blocks are not here yet"
-    );
+    assert!(read(&west, "big").await.unwrap().is_err(), "its blocks are not here yet");
     assert_eq!(read(&west, "inline").await, Some(Ok(b"abc".to_vec())));
     let complete = |line: Line| west.line(line).complete();
     let lines = west.lines(|line, progress| (line, progress.handled.seq));
-    assert!(
-        lines
-            .iter()
-            .any(|(line, handled)| complete(*line) < *handled)
-    );
+    assert!(lines.iter().any(|(line, handled)| complete(*line) < *handled));
 
     pull_all(&east, &west).await;
     assert_eq!(read(&west, "big").await, Some(Ok(segments.clone())));
-    assert_eq!(
-        read(&west, "blocks").await,
-        Some(Ok(segments[..50].to_vec()))
-    );
-    assert!(
-        lines
-            .iter()
-            .all(|(line, handled)| complete(*line) == *handled)
-    );
-    assert!(
-        west.lines(|_, progress| progress.holes.len())
-            .into_iter()
-            .all(|holes| holes == 0)
-    );
+    assert_eq!(read(&west, "blocks").await, Some(Ok(segments[..50].to_vec())));
+    assert!(lines.iter().all(|(line, handled)| complete(*line) == *handled));
+    assert!(west.lines(|_, progress| progress.holes.len()).into_iter().all(|holes| holes == 0));
 }
 
 #[tokio::test]
@@ -320,40 +251,24 @@ async fn law_5_a_superseded_version_stays_until_its_successor_is_complete() {
     put(&east, "k", b"the first version").await.unwrap();
     apply_all(&east, &west).await;
     pull_all(&east, &west).await;
-    let first = west
-        .object(&bucket(), &key("k"))
-        .await
-        .unwrap()
-        .unwrap()
-        .manifest;
+    let first = west.object(&bucket(), &key("k")).await.unwrap().unwrap().manifest;
     put(&east, "k", b"the second version").await.unwrap();
     put(&east, "k", b"the third version!").await.unwrap();
     apply_all(&east, &west).await;
     west.collect(Duration::ZERO).await.unwrap();
     for (_, block) in first.content.named() {
-        assert!(
-            west.block(block).await.unwrap().is_some(),
-            "the first is all there is to read"
-        );
+        assert!(west.block(block).await.unwrap().is_some(), "the first is all there is to read");
     }
     pull_all(&east, &west).await;
     west.collect(Duration::ZERO).await.unwrap();
     west.collect(Duration::ZERO).await.unwrap();
-    let third = west
-        .object(&bucket(), &key("k"))
-        .await
-        .unwrap()
-        .unwrap()
-        .manifest;
+    let third = west.object(&bucket(), &key("k")).await.unwrap().unwrap().manifest;
     let kept: Vec<_> = third.content.named().collect();
     for named in first.content.named().filter(|named| !kept.contains(named)) {
         assert_eq!(west.block_state(named.1.hash).unwrap(), BlockState::Unknown);
         assert!(west.block(named.1).await.unwrap().is_none());
     }
-    assert_eq!(
-        read(&west, "k").await,
-        Some(Ok(b"the third version!".to_vec()))
-    );
+    assert_eq!(read(&west, "k").await, Some(Ok(b"the third version!".to_vec())));
 }
 
 #[tokio::test]
@@ -362,12 +277,7 @@ async fn law_7_nothing_is_freed_ahead_of_a_registered_site() {
     let peer = west.identity().clone();
     east.register_peer(peer.site, peer.name).await.unwrap();
     put(&east, "k", b"the first version").await.unwrap();
-    let first = east
-        .object(&bucket(), &key("k"))
-        .await
-        .unwrap()
-        .unwrap()
-        .manifest;
+    let first = east.object(&bucket(), &key("k")).await.unwrap().unwrap().manifest;
     put(&east, "k", b"another version").await.unwrap();
     let count = events(&east).len();
     east.collect(Duration::ZERO).await.unwrap();
@@ -377,25 +287,11 @@ async fn law_7_nothing_is_freed_ahead_of_a_registered_site() {
     }
     let written = east.written().borrow().clone();
     let acknowledged =
-        east.identity()
-            .partitions
-            .iter()
-            .zip(written.iter())
-            .map(|(partition, w)| {
-                let epoch = east.identity().epoch;
-                Acknowledged {
-                    epoch,
-                    partition,
-                    handled: w.seq,
-                    applied: w.seq,
-                    complete: w.seq,
-                }
-            });
-    assert!(
-        east.acknowledge(peer.site, acknowledged.collect())
-            .await
-            .unwrap()
-    );
+        east.identity().partitions.iter().zip(written.iter()).map(|(partition, w)| {
+            let epoch = east.identity().epoch;
+            Acknowledged { epoch, partition, handled: w.seq, applied: w.seq, complete: w.seq }
+        });
+    assert!(east.acknowledge(peer.site, acknowledged.collect()).await.unwrap());
     east.collect(Duration::ZERO).await.unwrap();
     east.collect(Duration::ZERO).await.unwrap();
     // The clock stands still, so that no event is older than even an empty window.
@@ -420,17 +316,8 @@ async fn files_that_no_record_names_are_swept_at_start() {
     std::fs::write(directory.join(hash.to_string()), b"left by a crash").unwrap();
     let store = Store::open(options(home.path(), 1)).await.unwrap();
     store.collect(Duration::ZERO).await.unwrap();
-    assert!(
-        store
-            .block(BlockRef { hash, length: 15 })
-            .await
-            .unwrap()
-            .is_none()
-    );
-    assert_eq!(
-        read(&store, "k").await,
-        Some(Ok(b"a body of blocks".to_vec()))
-    );
+    assert!(store.block(BlockRef { hash, length: 15 }).await.unwrap().is_none());
+    assert_eq!(read(&store, "k").await, Some(Ok(b"a body of blocks".to_vec())));
 }
 
 #[tokio::test]
@@ -438,10 +325,7 @@ async fn an_upload_that_is_dropped_leaves_nothing() {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(options(home.path(), 1)).await.unwrap();
     let mut upload = store.upload();
-    upload
-        .write(Bytes::from_static(b"more than one block of eight"))
-        .await
-        .unwrap();
+    upload.write(Bytes::from_static(b"more than one block of eight")).await.unwrap();
     let uploaded = upload.finish().await.unwrap();
     let named: Vec<_> = uploaded.content().named().collect();
     drop(uploaded);
@@ -457,23 +341,16 @@ async fn a_refusal_and_a_full_disk_refuse_writes_and_nothing_else() {
     let store = Store::open(options(home.path(), 1)).await.unwrap();
     store.create_bucket(bucket(), root()).await.unwrap();
     put(&store, "k", b"abc").await.unwrap();
-    store.refuse(Refusal::Secondary {
-        primary: "east".into(),
-    });
+    store.refuse(Refusal::Secondary { primary: "east".into() });
     let refused = put(&store, "k", b"abd").await.unwrap_err();
     assert!(refused.to_string().contains("write to the primary `east`"));
     assert!(store.delete_object(bucket(), key("k")).await.is_err());
     assert_eq!(read(&store, "k").await, Some(Ok(b"abc".to_vec())));
     drop(store);
 
-    let full = Options {
-        reserve: u64::MAX,
-        ..options(home.path(), 1)
-    };
+    let full = Options { reserve: u64::MAX, ..options(home.path(), 1) };
     let store = Store::open(full).await.unwrap();
-    let refused = store
-        .create_bucket(key("other").to_string().try_into().unwrap(), root())
-        .await;
+    let refused = store.create_bucket(key("other").to_string().try_into().unwrap(), root()).await;
     assert!(refused.unwrap_err().to_string().contains("disk is full"));
     assert!(store.apply(Vec::new()).await.is_err());
     assert_eq!(read(&store, "k").await, Some(Ok(b"abc".to_vec())));
@@ -487,14 +364,8 @@ async fn a_failed_commit_stops_the_store() {
     let store = Store::open_on(port, options(home.path(), 1)).await.unwrap();
     store.create_bucket(bucket(), root()).await.unwrap();
     engine.fail();
-    assert!(matches!(
-        put(&store, "k", b"abc").await,
-        Err(WriteError::Failed(_))
-    ));
-    assert!(matches!(
-        put(&store, "k", b"abc").await,
-        Err(WriteError::Failed(_))
-    ));
+    assert!(matches!(put(&store, "k", b"abc").await, Err(WriteError::Failed(_))));
+    assert!(matches!(put(&store, "k", b"abc").await, Err(WriteError::Failed(_))));
     assert!(*store.failed().borrow());
     assert_eq!(read(&store, "k").await, None);
 }
@@ -503,31 +374,14 @@ async fn a_failed_commit_stops_the_store() {
 async fn a_directory_that_does_not_fit_is_refused_in_one_line() {
     let home = tempfile::tempdir().unwrap();
     drop(Store::open(options(home.path(), 1)).await.unwrap());
-    let other = Store::open(options(home.path(), 2))
-        .await
-        .err()
-        .unwrap()
-        .to_string();
+    let other = Store::open(options(home.path(), 2)).await.err().unwrap().to_string();
     assert!(other.contains("belongs to site `site-1`"), "{other}");
-    let four = Options {
-        partitions: PartitionCount::new(8).unwrap(),
-        ..options(home.path(), 1)
-    };
+    let four = Options { partitions: PartitionCount::new(8).unwrap(), ..options(home.path(), 1) };
     let four = Store::open(four).await.err().unwrap().to_string();
-    assert!(
-        four.contains("has 4 partitions, the configuration says 8"),
-        "{four}"
-    );
+    assert!(four.contains("has 4 partitions, the configuration says 8"), "{four}");
     std::fs::write(home.path().join("format"), "2\n").unwrap();
-    let newer = Store::open(options(home.path(), 1))
-        .await
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        newer.contains("format 2, this release reads up to 1"),
-        "{newer}"
-    );
+    let newer = Store::open(options(home.path(), 1)).await.err().unwrap().to_string();
+    assert!(newer.contains("format 2, this release reads up to 1"), "{newer}");
     let file = home.path().join("format");
     let text = Store::open(options(&file, 1)).await.err().unwrap();
     assert!(matches!(text, OpenError::Directory { .. }));
@@ -539,20 +393,12 @@ async fn damaged_blocks_are_never_kept_or_served() {
     put(&east, "k", b"a block of bytes").await.unwrap();
     apply_all(&east, &west).await;
     let want = west.wants(None, 1, |_| false).unwrap()[0];
-    let wrong = west
-        .keep_block(want.block.hash, want.kind, Bytes::from_static(b"other"))
-        .await;
-    assert!(matches!(
-        wrong,
-        Err(KeepBlockError::Block(BlockError::Damaged(_)))
-    ));
+    let wrong = west.keep_block(want.block.hash, want.kind, Bytes::from_static(b"other")).await;
+    assert!(matches!(wrong, Err(KeepBlockError::Block(BlockError::Damaged(_)))));
     let name = want.block.hash.to_string();
     let file = homes[0].path().join("blocks").join(&name[..2]).join(&name);
     std::fs::write(file, b"flipped!").unwrap();
-    assert!(matches!(
-        east.block(want.block).await,
-        Err(BlockError::Damaged(_))
-    ));
+    assert!(matches!(east.block(want.block).await, Err(BlockError::Damaged(_))));
 }
 
 #[tokio::test]
@@ -567,11 +413,7 @@ async fn a_new_epoch_numbers_from_one_and_never_reuses_a_version() {
     let store = Store::open(options(home.path(), 1)).await.unwrap();
     assert_eq!(store.identity().epoch, new);
     assert!(put(&store, "k", b"abd").await.unwrap() > before);
-    assert!(
-        events(&store)
-            .iter()
-            .all(|event| event.position.seq == Seq(1))
-    );
+    assert!(events(&store).iter().all(|event| event.position.seq == Seq(1)));
     let empty = tempfile::tempdir().unwrap();
     assert!(crate::open_epoch(empty.path(), Millis(0)).is_err());
 }
@@ -579,17 +421,11 @@ async fn a_new_epoch_numbers_from_one_and_never_reuses_a_version() {
 #[tokio::test]
 async fn changes_of_every_other_kind_are_merged() {
     let (_east, west, _homes) = pair().await;
-    let line = Line {
-        site: SiteId([1; 16]),
-        epoch: model::Epoch(1),
-        partition: model::Partition(0),
-    };
+    let line =
+        Line { site: SiteId([1; 16]), epoch: model::Epoch(1), partition: model::Partition(0) };
     let event = |n: u64, change: Change| Event {
         position: line.at(Seq(n)),
-        version: Version {
-            hlc: model::Hlc(n),
-            site: line.site,
-        },
+        version: Version { hlc: model::Hlc(n), site: line.site },
         prev: model::Digest::ZERO,
         volume: 0,
         change,
@@ -600,29 +436,12 @@ async fn changes_of_every_other_kind_are_merged() {
         secret_key: "SK".into(),
         enabled: true,
     };
-    let put = event(
-        1,
-        Change::UserPut {
-            user: root(),
-            state,
-        },
-    );
+    let put = event(1, Change::UserPut { user: root(), state });
     let delete = event(2, Change::UserDeleted { user: root() });
-    let of = Version {
-        hlc: model::Hlc(1),
-        site: line.site,
-    };
+    let of = Version { hlc: model::Hlc(1), site: line.site };
     let attributes = model::Attributes::default();
-    let tags = Change::Attributes {
-        bucket: bucket(),
-        key: key("k"),
-        of,
-        attributes,
-    };
+    let tags = Change::Attributes { bucket: bucket(), key: key("k"), of, attributes };
     let steps = [&delete, &put, &delete, &event(3, tags)].map(step).to_vec();
     let outcomes = west.apply(steps).await.unwrap();
-    assert_eq!(
-        (outcomes.replaced, outcomes.stale, outcomes.duplicate),
-        (2, 1, 1)
-    );
+    assert_eq!((outcomes.replaced, outcomes.stale, outcomes.duplicate), (2, 1, 1));
 }

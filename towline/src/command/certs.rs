@@ -19,12 +19,7 @@ pub(crate) struct CertsArgs {
 }
 
 pub(super) fn run(args: &CertsArgs) -> Result<(), Failure> {
-    let names = args
-        .sites
-        .iter()
-        .cloned()
-        .map(SiteName::try_from)
-        .collect::<Result<Vec<_>, _>>();
+    let names = args.sites.iter().cloned().map(SiteName::try_from).collect::<Result<Vec<_>, _>>();
     let names = names.map_err(|error| Failure::Usage(error.to_string()))?;
     let made = ops::certs::make(&args.dir, &names).map_err(|error| Failure::of(&error))?;
     if made.is_empty() {

@@ -19,9 +19,6 @@ pub(super) fn run(command: &StoreCommand) -> Result<(), Failure> {
     let now = ops::SystemClock.now();
     let (before, after) =
         store::open_epoch(&config.site.data, now).map_err(|error| Failure::of(&error))?;
-    println!(
-        "site `{}`: epoch {} is open, {} is past",
-        config.site.name, after.0, before.0
-    );
+    println!("site `{}`: epoch {} is open, {} is past", config.site.name, after.0, before.0);
     Ok(())
 }

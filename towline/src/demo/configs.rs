@@ -27,10 +27,8 @@ pub(super) fn write(directory: &Path, args: &DemoArgs) -> Result<Demo, Failure> 
     };
     fs::create_dir_all(directory).map_err(failed)?;
     let names = SITES.map(|name| SiteName::try_from(name.to_owned()));
-    let names: Vec<SiteName> = names
-        .into_iter()
-        .collect::<Result<_, _>>()
-        .map_err(|e| Failure::of(&e))?;
+    let names: Vec<SiteName> =
+        names.into_iter().collect::<Result<_, _>>().map_err(|e| Failure::of(&e))?;
     ops::certs::make(directory, &names).map_err(|error| Failure::of(&error))?;
     let secret_file = directory.join("root.secret");
     if !secret_file.exists() {
@@ -40,18 +38,12 @@ pub(super) fn write(directory: &Path, args: &DemoArgs) -> Result<Demo, Failure> 
     }
     let ports_file = directory.join("ports");
     let ports: Vec<u16> = match fs::read_to_string(&ports_file) {
-        Ok(ports) => ports
-            .split_whitespace()
-            .filter_map(|port| port.parse().ok())
-            .collect(),
+        Ok(ports) => ports.split_whitespace().filter_map(|port| port.parse().ok()).collect(),
         Err(_) => free_ports().map_err(failed)?,
     };
     let [e_s3, e_admin, e_link, w_s3, w_admin, w_link] = ports[..] else {
         let what = "does not hold six ports; delete it";
-        return Err(Failure::Failed(format!(
-            "`{}` {what}",
-            ports_file.display()
-        )));
+        return Err(Failure::Failed(format!("`{}` {what}", ports_file.display())));
     };
     let text: Vec<String> = ports.iter().map(ToString::to_string).collect();
     fs::write(&ports_file, text.join(" ")).map_err(failed)?;
@@ -63,10 +55,7 @@ pub(super) fn write(directory: &Path, args: &DemoArgs) -> Result<Demo, Failure> 
         fs::write(directory.join(format!("{name}.toml")), text).map_err(failed)?;
     }
     let secret_key = fs::read_to_string(&secret_file).map_err(failed)?;
-    Ok(Demo {
-        access_key: "root".to_owned(),
-        secret_key,
-    })
+    Ok(Demo { access_key: "root".to_owned(), secret_key })
 }
 
 fn site(name: &str, peer: &str, [s3, admin, link]: [u16; 3], origin: &str) -> String {
@@ -96,11 +85,7 @@ fn kafka(args: &DemoArgs) -> Result<String, Failure> {
         let tls = fs::canonicalize(tls).map_err(|error| {
             Failure::Failed(format!("--kafka-tls `{}`: {error}", tls.display()))
         })?;
-        for (key, file) in [
-            ("ca", "ca.pem"),
-            ("cert", "client.pem"),
-            ("key", "client.key"),
-        ] {
+        for (key, file) in [("ca", "ca.pem"), ("cert", "client.pem"), ("key", "client.key")] {
             text.push_str(&format!("{key} = \"{}\"\n", tls.join(file).display()));
         }
     }
@@ -110,10 +95,6 @@ fn kafka(args: &DemoArgs) -> Result<String, Failure> {
 /// Ports that nobody listens on; all are held at once, so that they differ.
 fn free_ports() -> std::io::Result<Vec<u16>> {
     let hold = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let held = (0..6)
-        .map(|_| hold())
-        .collect::<std::io::Result<Vec<_>>>()?;
-    held.iter()
-        .map(|listener| Ok(listener.local_addr()?.port()))
-        .collect()
+    let held = (0..6).map(|_| hold()).collect::<std::io::Result<Vec<_>>>()?;
+    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }

@@ -13,20 +13,14 @@ const PAGE: usize = 1_000;
 
 /// Says where everything is and what to try.
 pub(super) fn introduce(sites: &[Site], demo: &Demo, directory: &Path) {
-    println!(
-        "Two sites, one log. Everything is in {}\n",
-        directory.display()
-    );
+    println!("Two sites, one log. Everything is in {}\n", directory.display());
     for (site, role) in sites.iter().zip(["primary", "secondary"]) {
         println!(
             "  {:<5} {role:<10} http://{}  metrics http://{}/metrics",
             site.name, site.s3, site.admin
         );
     }
-    println!(
-        "\n  access key {}   secret key {}\n",
-        demo.access_key, demo.secret_key
-    );
+    println!("\n  access key {}   secret key {}\n", demo.access_key, demo.secret_key);
     let [east, west] = sites else { return };
     println!("Try (with the AWS command line):\n");
     println!(
@@ -38,10 +32,7 @@ pub(super) fn introduce(sites: &[Site], demo: &Demo, directory: &Path) {
         "  aws --endpoint-url http://{} s3 cp --recursive /usr/share/doc s3://photos/doc",
         east.s3
     );
-    println!(
-        "  aws --endpoint-url http://{} s3 ls --recursive s3://photos/ | tail\n",
-        west.s3
-    );
+    println!("  aws --endpoint-url http://{} s3 ls --recursive s3://photos/ | tail\n", west.s3);
 }
 
 /// A live line for each site.
@@ -60,10 +51,7 @@ impl Table {
             line.set_prefix(site.name.to_string());
             line
         };
-        Self {
-            lines: sites.iter().map(line).collect(),
-            _screen: screen,
-        }
+        Self { lines: sites.iter().map(line).collect(), _screen: screen }
     }
 
     pub(super) fn draw(&mut self, sites: &[Site]) {
@@ -92,10 +80,7 @@ impl Table {
 fn count(site: &Site) -> Result<(u64, u64), ReadError> {
     let (mut objects, mut bytes) = (0, 0);
     for (bucket, _) in site.store.buckets()? {
-        let mut query = ListQuery {
-            limit: PAGE,
-            ..ListQuery::default()
-        };
+        let mut query = ListQuery { limit: PAGE, ..ListQuery::default() };
         loop {
             let page = site.store.list(&bucket, &query)?;
             for entry in &page.entries {

@@ -41,11 +41,7 @@ async fn a_heartbeat_names_the_last_event_queued_or_nothing() {
     assert_eq!(named_end(&producer, P), None, "more of its batch comes");
     send(&producer, 6, Some(tail(6)));
     producer.note_tail(P, Some(tail(4)));
-    assert_eq!(
-        named_end(&producer, P),
-        Some(tail(6)),
-        "the log was read before"
-    );
+    assert_eq!(named_end(&producer, P), Some(tail(6)), "the log was read before");
 }
 
 #[tokio::test]
@@ -60,10 +56,7 @@ async fn a_producer_takes_over_only_what_is_certain() {
     new.note_tail(OTHER, None);
     assert_eq!(named_end(&new, OTHER), None, "the log knows better");
     let late = old.send(P, &event(P, 1, 6), None);
-    assert!(matches!(
-        late,
-        Err(Refused::Failed(BusError::Unavailable(_)))
-    ));
+    assert!(matches!(late, Err(Refused::Failed(BusError::Unavailable(_)))));
     let settled = producer(None);
     send(&settled, 1, Some(tail(1)));
     settled.settle(P);
@@ -81,10 +74,7 @@ async fn nothing_is_queued_after_a_failure_and_nobody_waits() {
     assert!(matches!(told, Err(BusError::Unavailable(_))), "{told:?}");
     assert!(matches!(producer.broken().await, BusError::Unavailable(_)));
     let late = producer.send(P, &event(P, 1, 2), None);
-    assert!(matches!(
-        late,
-        Err(Refused::Failed(BusError::Unavailable(_)))
-    ));
+    assert!(matches!(late, Err(Refused::Failed(BusError::Unavailable(_)))));
     let beat = producer.beat(&[heartbeat(P, 1, 2)], &codec());
     assert!(matches!(beat, Err(BusError::Unavailable(_))), "{beat:?}");
 }
@@ -114,8 +104,7 @@ async fn a_full_queue_says_so() {
     let producer = producer(None);
     let mut large = event(P, 1, 1);
     large.payload = vec![7; model::EVENT_BYTES_MAX].into();
-    let refused = std::iter::repeat_with(|| producer.send(P, &large, None))
-        .take(64)
-        .find_map(Result::err);
+    let refused =
+        std::iter::repeat_with(|| producer.send(P, &large, None)).take(64).find_map(Result::err);
     assert!(matches!(refused, Some(Refused::Full)));
 }

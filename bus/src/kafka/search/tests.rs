@@ -7,10 +7,7 @@ use rand::{Rng, SeedableRng};
 type Records = Vec<Option<Place>>;
 
 fn at(epoch: u64, seq: u64) -> Place {
-    Place {
-        epoch: Epoch(epoch),
-        seq: Seq(seq),
-    }
+    Place { epoch: Epoch(epoch), seq: Seq(seq) }
 }
 
 /// What a publisher leaves behind that starts again now and then, beats between events, opens
@@ -62,9 +59,8 @@ fn a_start_misses_nothing_and_needs_few_questions() {
             questions += 1;
         }
         assert!(questions <= 20, "seed {seed}: {questions} questions");
-        let delivered: Vec<_> = (search.start()..until)
-            .filter_map(|offset| record(&records, base, offset))
-            .collect();
+        let delivered: Vec<_> =
+            (search.start()..until).filter_map(|offset| record(&records, base, offset)).collect();
         // Everything above the target that a reader of the whole log ends with is delivered.
         for wanted in records.iter().flatten().filter(|place| **place > target) {
             // A repetition that has not come back to it yet: its publisher will.
@@ -123,10 +119,7 @@ fn heartbeats_between_events_cost_a_few_more() {
 #[test]
 fn a_tail_is_found_behind_any_number_of_other_records() {
     for before in [0_i64, 1, 5, 300] {
-        let held = Span {
-            from: 10,
-            until: 11 + before,
-        };
+        let held = Span { from: 10, until: 11 + before };
         let mut search = TailSearch::new(held);
         let mut questions = 0;
         while let Some(span) = search.ask() {

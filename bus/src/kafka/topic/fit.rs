@@ -36,11 +36,7 @@ pub(super) struct Found {
 
 /// The settings that a topic is created with and checked against.
 pub(super) fn rules(plan: &TopicPlan) -> Vec<Rule> {
-    let rule = |key, wanted: String, compare| Rule {
-        key,
-        wanted,
-        compare,
-    };
+    let rule = |key, wanted: String, compare| Rule { key, wanted, compare };
     let equal = |key, wanted: &str| rule(key, wanted.to_owned(), Compare::Equal);
     let at_least = |key, wanted: String| rule(key, wanted, Compare::AtLeast);
     let window = plan.history_window.as_millis();
@@ -73,10 +69,8 @@ pub(super) fn misfits(found: &Found, plan: &TopicPlan) -> Vec<String> {
             found.replication, plan.replication
         ));
     }
-    let (bad, wanted): (Vec<_>, Vec<_>) = rules(plan)
-        .iter()
-        .filter_map(|rule| unlike(rule, found))
-        .unzip();
+    let (bad, wanted): (Vec<_>, Vec<_>) =
+        rules(plan).iter().filter_map(|rule| unlike(rule, found)).unzip();
     if !bad.is_empty() {
         misfits.extend(bad);
         misfits.push(format!(
@@ -91,26 +85,15 @@ pub(super) fn misfits(found: &Found, plan: &TopicPlan) -> Vec<String> {
 
 /// How the topic breaks the rule, and the assignment that mends it.
 fn unlike(rule: &Rule, found: &Found) -> Option<(String, String)> {
-    let Rule {
-        key,
-        wanted,
-        compare,
-    } = rule;
+    let Rule { key, wanted, compare } = rule;
     let value = found.settings.get(*key).map_or("not set", String::as_str);
     let fits = match compare {
         Compare::Equal => value == wanted,
         Compare::AtLeast => value == UNBOUNDED || value.parse::<u128>().ok() >= wanted.parse().ok(),
     };
-    let least = if *compare == Compare::AtLeast {
-        " at least"
-    } else {
-        ""
-    };
+    let least = if *compare == Compare::AtLeast { " at least" } else { "" };
     (!fits).then(|| {
-        (
-            format!("`{key}` is {value}, must be{least} {wanted}"),
-            format!("{key}={wanted}"),
-        )
+        (format!("`{key}` is {value}, must be{least} {wanted}"), format!("{key}={wanted}"))
     })
 }
 

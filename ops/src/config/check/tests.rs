@@ -20,9 +20,7 @@ fn load(
     let file = directory.path().join("site.toml");
     fs::write(&file, text).unwrap();
     let pairs = |list: &[(&str, &str)]| -> Vec<(String, String)> {
-        list.iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect()
+        list.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     };
     Config::load(&file, pairs(variables).into_iter(), &pairs(flags))
 }
@@ -37,92 +35,57 @@ fn problem(replace: &[(&str, &str)]) -> String {
 fn the_example_is_a_configuration() {
     let config = load(&[], &[], &[]).unwrap();
     assert_eq!(config.site.name.as_str(), "east");
-    assert!(
-        config.site.data.is_absolute(),
-        "paths are taken from the file's directory"
-    );
+    assert!(config.site.data.is_absolute(), "paths are taken from the file's directory");
     assert_eq!(format!("{:?}", config.s3.root_secret_key()), "***");
 }
 
 #[test]
 fn variables_go_over_the_file_and_flags_over_variables() {
-    let variables = [
-        ("TOWLINE_PULLER_PARALLEL", "3"),
-        ("TOWLINE_S3_REGION", "eu-west-1"),
-    ];
+    let variables = [("TOWLINE_PULLER_PARALLEL", "3"), ("TOWLINE_S3_REGION", "eu-west-1")];
     let flags = [("puller.parallel", "4"), ("puller.paused", "true")];
     let config = load(&[], &variables, &flags).unwrap();
     assert_eq!((config.puller.parallel, config.puller.paused), (4, true));
     assert_eq!(config.s3.region, "eu-west-1");
 
-    let error = load(&[], &[("TOWLINE_S3_BLOCK_SIZE", "twelve")], &[])
-        .unwrap_err()
-        .to_string();
+    let error = load(&[], &[("TOWLINE_S3_BLOCK_SIZE", "twelve")], &[]).unwrap_err().to_string();
     assert!(error.starts_with("TOWLINE_S3_BLOCK_SIZE: key `s3.block_size`: `twelve` is no size"));
     let error = load(&[], &[], &[("lonely", "1")]).unwrap_err().to_string();
-    assert!(
-        error.contains("--set lonely: must be `section.key=value`"),
-        "{error}"
-    );
+    assert!(error.contains("--set lonely: must be `section.key=value`"), "{error}");
 }
 
 #[test]
 fn each_kind_of_mistake_is_one_line_with_its_place() {
-    let line = 1 + EXAMPLE
-        .lines()
-        .position(|line| line.starts_with("region"))
-        .unwrap();
+    let line = 1 + EXAMPLE.lines().position(|line| line.starts_with("region")).unwrap();
     let unknown = problem(&[("region =", "reggion =")]);
     assert!(unknown.contains("unknown field `reggion`"), "{unknown}");
     let wrong = problem(&[("region = \"us-east-1\"", "region = 5")]);
-    assert!(
-        wrong.contains(&format!("site.toml:{line}: key `s3.region`")),
-        "{wrong}"
-    );
+    assert!(wrong.contains(&format!("site.toml:{line}: key `s3.region`")), "{wrong}");
     let name = problem(&[("name = \"east\"", "name = \"East!\"")]);
     assert!(name.contains("site name `East!` must be"), "{name}");
     let missing = problem(&[("root_access_key =", "# root_access_key =")]);
-    assert!(
-        missing.contains("missing field `root_access_key`"),
-        "{missing}"
-    );
+    assert!(missing.contains("missing field `root_access_key`"), "{missing}");
     let syntax = problem(&[("[s3]", "[s3")]);
     assert!(syntax.contains("site.toml:"), "{syntax}");
     let size = problem(&[("block_size = \"1MiB\"", "block_size = \"1GiB\"")]);
     assert!(size.contains("must be from 64KiB to 8MiB"), "{size}");
     let file = problem(&[("\"class.key\"", "\"other.key\"")]);
-    assert!(
-        file.contains("other.key`: No such file") && file.contains("towline certs"),
-        "{file}"
-    );
+    assert!(file.contains("other.key`: No such file") && file.contains("towline certs"), "{file}");
 }
 
 #[test]
 fn all_problems_are_told_at_once() {
-    let replace = [
-        ("block_size = \"1MiB\"", "block_size = \"1GiB\""),
-        ("\"class.key\"", "\"x\""),
-    ];
+    let replace = [("block_size = \"1MiB\"", "block_size = \"1GiB\""), ("\"class.key\"", "\"x\"")];
     assert_eq!(load(&replace, &[], &[]).unwrap_err().problems.len(), 2);
 }
 
 #[test]
 fn the_secret_is_set_once() {
-    let both = [(
-        "root_secret_key =",
-        "root_secret_key_file = \"class.key\"\nroot_secret_key =",
-    )];
+    let both = [("root_secret_key =", "root_secret_key_file = \"class.key\"\nroot_secret_key =")];
     assert!(problem(&both).contains("set one of the two"));
     let none = [("root_secret_key =", "# root_secret_key =")];
     assert!(problem(&none).contains("is missing"));
-    let file = [(
-        "root_secret_key =",
-        "root_secret_key_file = \"class.key\"\n#",
-    )];
-    assert_eq!(
-        load(&file, &[], &[]).unwrap().s3.root_secret_key().expose(),
-        "x"
-    );
+    let file = [("root_secret_key =", "root_secret_key_file = \"class.key\"\n#")];
+    assert_eq!(load(&file, &[], &[]).unwrap().s3.root_secret_key().expose(), "x");
 }
 
 #[test]
