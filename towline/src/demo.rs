@@ -3,7 +3,7 @@
 mod configs;
 mod table;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::Path, time::Duration};
 
 use ops::{Config, Shutdown};
 use serde_json::json;
@@ -30,7 +30,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     outcome
 }
 
-async fn run_in(directory: &PathBuf, args: DemoArgs, json: bool) -> Result<(), Failure> {
+async fn run_in(directory: &Path, args: DemoArgs, json: bool) -> Result<(), Failure> {
     let demo = configs::write(directory, &args)?;
     let shutdown = Shutdown::new();
     shutdown.on_signal().map_err(|error| Failure::of(&error))?;
