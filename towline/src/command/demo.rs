@@ -14,7 +14,7 @@ pub(crate) struct DemoArgs {
     /// Replicate through Kafka; otherwise directly from site to site.
     #[arg(long, value_name = "BOOTSTRAP")]
     pub(crate) kafka: Option<String>,
-    /// Folder with `ca.pem`, `client.pem` and `client.key` for TLS to Kafka.
+    /// Folder with `ca.crt`, `client.crt` and `client.key` for TLS to Kafka.
     #[arg(long, value_name = "DIR", requires = "kafka")]
     pub(crate) kafka_tls: Option<PathBuf>,
     /// Print one line of JSON when ready, then nothing else.

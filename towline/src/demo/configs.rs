@@ -85,7 +85,7 @@ fn kafka(args: &DemoArgs) -> Result<String, Failure> {
         let tls = fs::canonicalize(tls).map_err(|error| {
             Failure::Failed(format!("--kafka-tls `{}`: {error}", tls.display()))
         })?;
-        for (key, file) in [("ca", "ca.pem"), ("cert", "client.pem"), ("key", "client.key")] {
+        for (key, file) in [("ca", "ca.crt"), ("cert", "client.crt"), ("key", "client.key")] {
             text.push_str(&format!("{key} = \"{}\"\n", tls.join(file).display()));
         }
     }
