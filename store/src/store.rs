@@ -317,4 +317,6 @@ impl Store {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod laws;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! Laws as properties, over random histories of a few keys: every collision happens.
+
+use std::{ops::Bound, path::Path, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use model::{Event, UserId, progress::Handled};
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
+
+use super::tests::{bucket, events, key, options, put, read};
+use crate::{Engine, Memory, Step, Store, engine::Table};
+
+#[derive(Clone, Debug)]
+enum Op {
+    Put {
+        key: u8,
+        length: u8,
+    },
+    Delete {
+        key: u8,
+    },
+    /// Empties the bucket, deletes it and makes it again.
+    Rebuild,
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let op = prop_oneof![
+        6 => (0u8..4, 0u8..40).prop_map(|(key, length)| Op::Put { key, length }),
+        2 => (0u8..4).prop_map(|key| Op::Delete { key }),
+        1 => Just(Op::Rebuild),
+    ];
+    prop::collection::vec(op, 1..20)
+}
+
+fn root() -> UserId {
+    UserId::try_from("root".to_owned()).unwrap()
+}
+
+async fn open(engine: &Arc<Memory>, directory: &Path, site: u8) -> Store {
+    let engine: Arc<dyn Engine> = Arc::<Memory>::clone(engine);
+    Store::open_on(engine, options(directory, site)).await.unwrap()
+}
+
+async fn run(store: &Store, ops: &[Op]) {
+    store.create_bucket(bucket(), root()).await.unwrap();
+    for op in ops {
+        match op {
+            Op::Put { key, length } => {
+                let body: Vec<u8> = (0..*length).map(|n| n.wrapping_mul(*key + 1)).collect();
+                put(store, &format!("k{key}"), &body).await.unwrap();
+            }
+            Op::Delete { key: name } => {
+                store.delete_object(bucket(), key(&format!("k{name}"))).await.unwrap();
+            }
+            Op::Rebuild => {
+                for name in 0..4 {
+                    store.delete_object(bucket(), key(&format!("k{name}"))).await.unwrap();
+                }
+                store.delete_bucket(bucket()).await.unwrap();
+                store.create_bucket(bucket(), root()).await.unwrap();
+            }
+        }
+    }
+}
+
+/// Every row that clients' answers are made of.
+fn state(store: &Store) -> Vec<(Table, Bytes, Bytes)> {
+    let mut rows = Vec::new();
+    for table in [Table::Entities, Table::Objects] {
+        let all = (Bound::Unbounded, Bound::Unbounded);
+        let scan = store.shared.engine.scan(table, all, &mut |key, value| {
+            rows.push((table, key.clone(), value.clone()));
+            std::ops::ControlFlow::Continue(())
+        });
+        scan.unwrap();
+    }
+    rows
+}
+
+fn apply(event: &Event) -> Step {
+    Step::Apply(Box::new(event.clone()))
+}
+
+fn handle(event: &Event) -> Step {
+    let seq = event.position.seq;
+    let handled = Handled { seq, digest: event.prev, volume: event.volume, time: event.time() };
+    Step::Handle(event.position.line(), handled)
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn law_3_and_6_any_order_and_repetition_of_events_gives_the_state_of_the_origin(
+        ops in ops(),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
+        batch in 1usize..7,
+    ) {
+        block_on(async {
+            let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+            let east = open(&Arc::default(), homes[0].path(), 1).await;
+            let west = open(&Arc::default(), homes[1].path(), 2).await;
+            run(&east, &ops).await;
+            let events = events(&east);
+            // Anything in any order any number of times, and somewhere among it everything.
+            let mut shuffled: Vec<&Event> = order.iter().map(|index| index.get(&events)).collect();
+            shuffled.extend(events.iter().rev());
+            shuffled.extend(order.iter().map(|index| index.get(&events)));
+            for events in shuffled.chunks(batch) {
+                west.apply(events.iter().map(|event| apply(event)).collect()).await.unwrap();
+            }
+            assert_eq!(state(&west), state(&east));
+        });
+    }
+
+    #[test]
+    fn law_4_a_site_that_is_cut_off_anywhere_goes_on_from_what_it_holds(
+        ops in ops(),
+        cuts in prop::collection::vec(1usize..9, 1..12),
+    ) {
+        block_on(async {
+            let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+            let east = open(&Arc::default(), homes[0].path(), 1).await;
+            run(&east, &ops).await;
+            let engine = Arc::<Memory>::default();
+            let all = events(&east);
+            for cut in cuts.into_iter().chain([usize::MAX]) {
+                let west = open(&engine, homes[1].path(), 2).await;
+                let handled = |event: &Event| west.line(event.position.line()).handled.seq;
+                let rest = all.iter().filter(|event| event.position.seq > handled(event));
+                let steps = rest.take(cut).flat_map(|event| [apply(event), handle(event)]);
+                west.apply(steps.collect()).await.unwrap();
+            }
+            let west = open(&engine, homes[1].path(), 2).await;
+            assert_eq!(state(&west), state(&east));
+            let last = |event: &Event| west.line(event.position.line()).handled.seq;
+            assert!(all.iter().all(|event| event.position.seq <= last(event)));
+        });
+    }
+
+    #[test]
+    fn law_14_objects_show_with_their_bucket_whichever_comes_first(ops in ops()) {
+        block_on(async {
+            let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+            let east = open(&Arc::default(), homes[0].path(), 1).await;
+            let west = open(&Arc::default(), homes[1].path(), 2).await;
+            run(&east, &ops).await;
+            let (buckets, objects): (Vec<Event>, Vec<Event>) = events(&east)
+                .into_iter()
+                .partition(|event| matches!(event.change.entity(), model::Entity::Bucket(_)));
+            west.apply(objects.iter().map(apply).collect()).await.unwrap();
+            for name in 0..4 {
+                assert!(read(&west, &format!("k{name}")).await.is_none(), "no bucket, no object");
+            }
+            west.apply(buckets.iter().map(apply).collect()).await.unwrap();
+            for name in 0..4 {
+                let here = read(&west, &format!("k{name}")).await.is_some();
+                let there = read(&east, &format!("k{name}")).await.is_some();
+                assert_eq!(here, there);
+            }
+        });
+    }
+
+    #[test]
+    fn the_collector_never_takes_a_block_that_an_upload_counts_on(
+        lengths in prop::collection::vec(9u8..40, 2..12),
+    ) {
+        block_on(async {
+            let home = tempfile::tempdir().unwrap();
+            let store = open(&Arc::default(), home.path(), 1).await;
+            store.create_bucket(bucket(), root()).await.unwrap();
+            // All share their blocks, so that deletes and uploads of the same content meet.
+            let uploads = lengths.iter().enumerate().map(|(n, &length)| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    let name = format!("k{}", n % 3);
+                    put(&store, &name, &vec![7; usize::from(length)]).await.unwrap();
+                    if n % 2 == 0 {
+                        store.delete_object(bucket(), key(&name)).await.unwrap();
+                    }
+                })
+            });
+            let uploads: Vec<_> = uploads.collect();
+            for _ in 0..6 {
+                store.collect(Duration::ZERO).await.unwrap();
+            }
+            for upload in uploads {
+                upload.await.unwrap();
+            }
+            for _ in 0..2 {
+                store.collect(Duration::ZERO).await.unwrap();
+            }
+            for name in 0..3 {
+                let found = read(&store, &format!("k{name}")).await;
+                assert!(!matches!(found, Some(Err(_))), "a block of k{name} is gone");
+            }
+        });
+    }
+}
