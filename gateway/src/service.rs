@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use s3s::{
     Body, HttpError, HttpResponse,
@@ -48,6 +48,7 @@ impl Service {
     pub(crate) async fn answer(self, request: Request<Body>) -> Result<HttpResponse, HttpError> {
         let started = Instant::now();
         let head_only = request.method() == Method::HEAD;
+        let close = expects_of_nothing(&request);
         let slot = OperationSlot::default();
         let answer = if is_form(&request) {
             let error = s3_error!(NotImplemented, "Uploads by HTML form are not available");
@@ -58,7 +59,10 @@ impl Service {
             let body = chunk_limit::limit(&parts.headers, body);
             self.s3.call(Request::from_parts(parts, body)).await
         };
-        let answer = answer.map(|answer| adjust(answer, head_only));
+        let mut answer = answer.map(|answer| adjust(answer, head_only));
+        if let (true, Ok(answer)) = (close, &mut answer) {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         let status = answer.as_ref().map_or(StatusCode::INTERNAL_SERVER_ERROR, Response::status);
         self.meter.answered(slot.get(), status, started.elapsed());
         answer
@@ -83,6 +87,16 @@ fn is_form(request: &Request<Body>) -> bool {
             let form = b"multipart/form-data";
             value.as_bytes().get(..form.len()).is_some_and(|v| v.eq_ignore_ascii_case(form))
         })
+}
+
+/// Whether a client waits for `100 Continue` before a body of no bytes, which hyper never sends.
+/// Releases of botocore up to 1.42 take the final answer for it, and then misread the next answer
+/// of the connection: such a connection is not used again.
+fn expects_of_nothing(request: &Request<Body>) -> bool {
+    let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+    request.version() == Version::HTTP_11
+        && header(header::CONTENT_LENGTH) == Some(b"0")
+        && header(header::EXPECT).is_some()
 }
 
 /// Sets the status that s3s could not, and takes away the body where HTTP allows none: hyper

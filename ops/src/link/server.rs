@@ -84,8 +84,13 @@ where
     let accepted = TlsAcceptor::from(tls.server()).accept(tcp);
     let stream = match tokio::time::timeout(CONNECT_TIMEOUT, accepted).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
+        // Anything else than wrong data is a peer that went away in the middle.
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
             tracing::warn!(%from, %error, "link refused: no certificate that this site accepts");
+            return;
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%from, %error, "link handshake ended");
             return;
         }
         Err(_) => return,
