@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use model::{Heartbeat, Line, Millis, Seq, SiteId};
+use model::{Heartbeat, Line, Millis, Seq};
 use ops::Metrics;
 use store::{LineProgress, Store};
 
@@ -35,9 +35,12 @@ impl Lag {
 
     /// Writes the lag of one origin into the metrics: the worst line's seconds, all lines' events
     /// and bytes.
-    pub(crate) fn report(&self, store: &Store, metrics: &Metrics, (name, site): (&str, SiteId)) {
+    pub(crate) fn report(&self, store: &Store, metrics: &Metrics, name: &str) {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let now = store.now();
+        let known = store.lines(|line, _| line.site).into_iter().chain(seen.keys().map(|l| l.site));
+        // A site has one origin; before the first word of it there is nothing to tell.
+        let Some(site) = known.into_iter().next() else { return };
         let start = LineProgress::START;
         let (mut events, mut bytes, mut oldest) = (0, 0, None::<Millis>);
         let lines = store.lines(|line, progress| (line, progress.clone()));

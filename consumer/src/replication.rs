@@ -22,7 +22,6 @@ use crate::{
 
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(5);
-const REPORT: Duration = Duration::from_secs(1);
 
 /// What replication is made of.
 pub struct ReplicationParts {
@@ -101,18 +100,15 @@ impl Replication {
             }
             let wait = RETRY_FIRST.saturating_mul(1 << failures.min(6)).min(RETRY_MAX);
             let wait = wait.mul_f64(rand::rng().random_range(0.5..1.0));
-            self.wait(wait).await;
+            tokio::time::sleep(wait).await;
         }
     }
 
-    /// Waits before the next session; lag goes on rising meanwhile.
-    async fn wait(&self, wait: Duration) {
-        let lines = self.follower.store.lines(|line, _| line.site);
-        if let Some(site) = lines.first() {
-            let Follower { store, metrics, lag, .. } = &self.follower;
-            lag.report(store, metrics, (self.origin.name().as_str(), *site));
-        }
-        tokio::time::sleep(wait).await;
+    /// Brings the metrics of this origin up to now: lag rises by the clock, also while nothing
+    /// comes.
+    pub fn report(&self) {
+        let Follower { store, metrics, lag, .. } = &self.follower;
+        lag.report(store, metrics, self.origin.name().as_str());
     }
 
     /// One session with the origin, until something stands in the way; says what.
@@ -141,7 +137,6 @@ impl Replication {
                 Err(error) => chain(&error),
             },
             why = self.refill_forever(info.site) => why,
-            () = self.report_forever(info.site) => "reporting ended".to_owned(),
         }
     }
 
@@ -158,15 +153,6 @@ impl Replication {
             if changed.changed().await.is_err() {
                 return "the store is closed".to_owned();
             }
-        }
-    }
-
-    async fn report_forever(&self, site: model::SiteId) {
-        let Follower { store, metrics, lag, .. } = &self.follower;
-        let mut ticks = tokio::time::interval(REPORT);
-        loop {
-            ticks.tick().await;
-            lag.report(store, metrics, (self.origin.name().as_str(), site));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Metrics and health, on the admin listener.
 
+use consumer::Replication;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use ops::{
@@ -13,6 +14,8 @@ use store::{Refusal, Store};
 pub(crate) struct Admin {
     pub(crate) store: Store,
     pub(crate) metrics: Metrics,
+    /// At a secondary.
+    pub(crate) replication: Option<Replication>,
 }
 
 impl Admin {
@@ -44,7 +47,10 @@ impl Admin {
     }
 
     /// Reads off what is known only when it is asked for.
-    fn observe(&self) {
+    pub(crate) fn observe(&self) {
+        if let Some(replication) = &self.replication {
+            replication.report();
+        }
         let identity = self.store.identity();
         let name = identity.name.as_str();
         let written = self.store.written().borrow().clone();

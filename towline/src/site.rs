@@ -33,6 +33,7 @@ pub(crate) struct Site {
     pub(crate) admin: SocketAddr,
     pub(crate) store: Store,
     pub(crate) metrics: Metrics,
+    pub(crate) replication: Option<Replication>,
 }
 
 impl Site {
@@ -47,12 +48,13 @@ impl Site {
         if let Some(origin) = config.origins.first() {
             store.refuse(Refusal::Secondary { primary: origin.name.to_string() });
         }
-        let site = Self {
+        let mut site = Self {
             name: config.site.name.clone(),
             s3: address(&s3)?,
             admin: address(&admin)?,
             store: store.clone(),
             metrics: metrics.clone(),
+            replication: None,
         };
         stop_when_failed(&store, shutdown);
         let collector =
@@ -60,10 +62,13 @@ impl Site {
         let collect = store::collect_forever(store.clone(), collector, shutdown.token());
         shutdown.spawn("collector", collect);
         publish(&config, &site, &codec, shutdown);
-        let miss = link(&config, &site, &codec, shutdown).await?;
+        let replication = link(&config, &site, &codec, shutdown).await?;
+        let reads = replication.as_ref().map(Replication::reads);
+        let miss = reads.map(|reads| -> Arc<dyn ReadMiss> { Arc::new(Miss(reads)) });
         let gateway = Gateway::new(gateway_options(&config)?, store.clone(), miss, metrics.clone());
         shutdown.spawn("gateway", gateway.serve(s3, shutdown.token()));
-        let answers = Admin { store, metrics };
+        site.replication.clone_from(&replication);
+        let answers = Admin { store, metrics, replication };
         let answer = move |request| {
             let response = answers.answer(&request);
             async move { response }
@@ -156,7 +161,7 @@ async fn link(
     site: &Site,
     codec: &Codec,
     shutdown: &Shutdown,
-) -> Result<Option<Arc<dyn ReadMiss>>, Failure> {
+) -> Result<Option<Replication>, Failure> {
     let Some(link) = &config.link else {
         return Ok(None);
     };
@@ -188,7 +193,7 @@ async fn link(
         puller_parallel: config.puller.parallel,
     });
     replication.start(shutdown);
-    Ok(Some(Arc::new(Miss(replication.reads()))))
+    Ok(Some(replication))
 }
 
 fn gateway_options(config: &Config) -> Result<gateway::Options, Failure> {

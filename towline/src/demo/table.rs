@@ -56,6 +56,9 @@ impl Table {
 
     pub(super) fn draw(&mut self, sites: &[Site]) {
         for (line, site) in self.lines.iter().zip(sites) {
+            if let Some(replication) = &site.replication {
+                replication.report();
+            }
             let text = match count(site) {
                 Ok((objects, bytes)) => format!(
                     "{objects:>9} objects {bytes:>14} bytes   lag {:>6.1} s   wants {:>6}",
