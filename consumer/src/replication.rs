@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bus::{Log, wire::Registration};
-use ops::{Metrics, Shutdown};
+use ops::{Metrics, Shutdown, chain};
 use rand::Rng;
 use schemas::Codec;
 use store::{ReadError, Store};
@@ -155,15 +155,4 @@ impl Replication {
             }
         }
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        cause = error.source();
-    }
-    line
 }

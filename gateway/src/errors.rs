@@ -3,7 +3,7 @@
 //! Whoever answers consumes the error: what a person must look at is logged here, and nowhere
 //! else.
 
-use std::{error::Error, fmt::Write as _};
+use std::error::Error;
 
 use http::StatusCode;
 use s3s::{S3Error, S3ErrorCode, s3_error};
@@ -15,18 +15,6 @@ use crate::{
     chunk_limit::{CHUNK_BYTES_MAX, CHUNK_TOO_LARGE},
     receive::ReceiveError,
 };
-
-/// An error and all its causes in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // Writing to a string does not fail.
-        let _ = write!(line, ": {error}");
-        cause = error.source();
-    }
-    line
-}
 
 /// Of a write. `InternalError` means that its outcome is unknown.
 pub(crate) fn write(error: WriteError) -> S3Error {
@@ -142,7 +130,7 @@ fn custom(
 
 /// What is nobody's fault but this site's.
 pub(crate) fn internal(error: &(dyn Error + 'static)) -> S3Error {
-    tracing::error!(error = %chain(error), "a request failed");
+    tracing::error!(error = %ops::chain(error), "a request failed");
     s3_error!(InternalError, "This site failed; its log says why")
 }
 

@@ -220,6 +220,6 @@ where
 {
     // Also how a client that goes away in the middle looks: nothing a person must see.
     if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(error = %crate::errors::chain(&error), "a connection broke off");
+        tracing::debug!(error = %ops::chain(&error), "a connection broke off");
     }
 }

@@ -105,7 +105,7 @@ impl ObjectBody {
     /// After a failure the stream is over, and still short of its bytes.
     fn fail(&mut self, error: FetchError) -> StdError {
         (self.ready, self.ahead, self.failed) = (None, None, true);
-        tracing::warn!(error = %crate::errors::chain(&error), "a read broke off");
+        tracing::warn!(error = %ops::chain(&error), "a read broke off");
         error.into()
     }
 }

@@ -33,6 +33,8 @@ pub struct Config {
     #[serde(default)]
     pub history: History,
     #[serde(default)]
+    pub fence: Fence,
+    #[serde(default)]
     pub puller: Puller,
     #[serde(default)]
     pub limits: Limits,
@@ -137,6 +139,14 @@ pub struct History {
     pub window: Duration,
 }
 
+/// `[fence]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fence {
+    #[serde(deserialize_with = "value::duration")]
+    pub max_age: Duration,
+}
+
 /// `[puller]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -190,6 +200,12 @@ pub enum LogFormat {
 impl Default for History {
     fn default() -> Self {
         Self { window: Duration::from_hours(24) }
+    }
+}
+
+impl Default for Fence {
+    fn default() -> Self {
+        Self { max_age: Duration::from_hours(7 * 24) }
     }
 }
 

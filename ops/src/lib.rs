@@ -2,6 +2,7 @@
 //! shutdown. Nothing here knows objects or events.
 
 pub mod certs;
+mod chain;
 mod clock;
 pub mod config;
 pub mod crash;
@@ -12,6 +13,7 @@ mod metrics;
 mod shutdown;
 pub mod tls;
 
+pub use chain::chain;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{Config, ConfigError};
 pub use metrics::Metrics;

@@ -5,12 +5,14 @@
 //! or a log that is away costs only its own backlog.
 
 mod blocks;
+mod eviction;
 mod feed;
 mod fetch;
 mod heartbeat;
 mod past;
 mod publisher;
 
+pub use eviction::evict_forever;
 pub use fetch::FetchService;
 pub use past::{Dispute, compare};
 pub use publisher::{PublishError, publish_forever};

@@ -155,7 +155,7 @@ impl Worker {
         ops::crash::point(ops::crash::COMMIT_AFTER);
         let outcome = outcome.map_err(|error| CommitError(Some(Arc::new(error))));
         if let Err(error) = &outcome {
-            tracing::error!(error = %chain(error), "commit failed, the store takes no more writes");
+            tracing::error!(error = %ops::chain(error), "commit failed, the store takes no more writes");
             self.failed.send_replace(true);
         } else {
             parts.lines.change(line_changes);
@@ -183,18 +183,6 @@ impl Worker {
             rule(&mut section)(Err(failure.clone()));
         }
     }
-}
-
-/// An error and its causes, as one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        cause = error.source();
-    }
-    line
 }
 
 impl Identity {

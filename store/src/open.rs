@@ -257,3 +257,6 @@ fn rows(engine: &dyn Engine, table: Table, prefix: &[u8]) -> Result<Vec<Row>, En
 pub(crate) fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -319,4 +319,4 @@ impl Store {
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

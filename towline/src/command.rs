@@ -56,14 +56,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// A failure with an error and its causes.
     pub(crate) fn of(error: &dyn std::error::Error) -> Self {
-        let mut line = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            line.push_str(": ");
-            line.push_str(&error.to_string());
-            cause = error.source();
-        }
-        Self::Failed(line)
+        Self::Failed(ops::chain(error))
     }
 }
 

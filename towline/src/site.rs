@@ -61,6 +61,13 @@ impl Site {
             CollectorOptions { history_window: config.history.window, interval: COLLECT };
         let collect = store::collect_forever(store.clone(), collector, shutdown.token());
         shutdown.spawn("collector", collect);
+        let evict = producer::evict_forever(
+            store.clone(),
+            metrics.clone(),
+            config.fence.max_age,
+            shutdown.token(),
+        );
+        shutdown.spawn("eviction", evict);
         publish(&config, &site, &codec, shutdown);
         let replication = link(&config, &site, &codec, shutdown).await?;
         let reads = replication.as_ref().map(Replication::reads);

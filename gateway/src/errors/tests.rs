@@ -65,5 +65,5 @@ fn what_only_this_site_can_cause_is_an_internal_error() {
 #[test]
 fn a_chain_names_every_cause_once() {
     let error = ReceiveError::Client(std::io::Error::other("reset").into());
-    assert_eq!(chain(&error), "the body broke off: reset");
+    assert_eq!(ops::chain(&error), "the body broke off: reset");
 }

@@ -9,8 +9,7 @@ use schemas::{Codec, Keys};
 
 use super::*;
 use crate::{
-    Acknowledged, BlockState, KeepBlockError, Memory, OpenError, Options, Sizes, Step,
-    engine::Engine,
+    Acknowledged, BlockState, KeepBlockError, Memory, Options, Sizes, Step, engine::Engine,
 };
 
 pub(crate) fn codec() -> Codec {
@@ -39,7 +38,7 @@ pub(crate) fn key(name: &str) -> ObjectKey {
     ObjectKey::try_from(name.to_owned()).unwrap()
 }
 
-fn root() -> UserId {
+pub(crate) fn root() -> UserId {
     UserId::try_from("root".to_owned()).unwrap()
 }
 
@@ -304,23 +303,6 @@ async fn law_7_nothing_is_freed_ahead_of_a_registered_site() {
 }
 
 #[tokio::test]
-async fn files_that_no_record_names_are_swept_at_start() {
-    let home = tempfile::tempdir().unwrap();
-    let store = Store::open(options(home.path(), 1)).await.unwrap();
-    store.create_bucket(bucket(), root()).await.unwrap();
-    put(&store, "k", b"a body of blocks").await.unwrap();
-    drop(store);
-    let hash = BlockHash::of(b"left by a crash");
-    let directory = home.path().join("blocks").join(&hash.to_string()[..2]);
-    std::fs::create_dir_all(&directory).unwrap();
-    std::fs::write(directory.join(hash.to_string()), b"left by a crash").unwrap();
-    let store = Store::open(options(home.path(), 1)).await.unwrap();
-    store.collect(Duration::ZERO).await.unwrap();
-    assert!(store.block(BlockRef { hash, length: 15 }).await.unwrap().is_none());
-    assert_eq!(read(&store, "k").await, Some(Ok(b"a body of blocks".to_vec())));
-}
-
-#[tokio::test]
 async fn an_upload_that_is_dropped_leaves_nothing() {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(options(home.path(), 1)).await.unwrap();
@@ -371,23 +353,6 @@ async fn a_failed_commit_stops_the_store() {
 }
 
 #[tokio::test]
-async fn a_directory_that_does_not_fit_is_refused_in_one_line() {
-    let home = tempfile::tempdir().unwrap();
-    drop(Store::open(options(home.path(), 1)).await.unwrap());
-    let other = Store::open(options(home.path(), 2)).await.err().unwrap().to_string();
-    assert!(other.contains("belongs to site `site-1`"), "{other}");
-    let four = Options { partitions: PartitionCount::new(8).unwrap(), ..options(home.path(), 1) };
-    let four = Store::open(four).await.err().unwrap().to_string();
-    assert!(four.contains("has 4 partitions, the configuration says 8"), "{four}");
-    std::fs::write(home.path().join("format"), "2\n").unwrap();
-    let newer = Store::open(options(home.path(), 1)).await.err().unwrap().to_string();
-    assert!(newer.contains("format 2, this release reads up to 1"), "{newer}");
-    let file = home.path().join("format");
-    let text = Store::open(options(&file, 1)).await.err().unwrap();
-    assert!(matches!(text, OpenError::Directory { .. }));
-}
-
-#[tokio::test]
 async fn damaged_blocks_are_never_kept_or_served() {
     let (east, west, homes) = pair().await;
     put(&east, "k", b"a block of bytes").await.unwrap();
@@ -399,23 +364,6 @@ async fn damaged_blocks_are_never_kept_or_served() {
     let file = homes[0].path().join("blocks").join(&name[..2]).join(&name);
     std::fs::write(file, b"flipped!").unwrap();
     assert!(matches!(east.block(want.block).await, Err(BlockError::Damaged(_))));
-}
-
-#[tokio::test]
-async fn a_new_epoch_numbers_from_one_and_never_reuses_a_version() {
-    let home = tempfile::tempdir().unwrap();
-    let store = Store::open(options(home.path(), 1)).await.unwrap();
-    store.create_bucket(bucket(), root()).await.unwrap();
-    let before = put(&store, "k", b"abc").await.unwrap();
-    drop(store);
-    let (old, new) = crate::open_epoch(home.path(), Millis(0)).unwrap();
-    assert!(new > old);
-    let store = Store::open(options(home.path(), 1)).await.unwrap();
-    assert_eq!(store.identity().epoch, new);
-    assert!(put(&store, "k", b"abd").await.unwrap() > before);
-    assert!(events(&store).iter().all(|event| event.position.seq == Seq(1)));
-    let empty = tempfile::tempdir().unwrap();
-    assert!(crate::open_epoch(empty.path(), Millis(0)).is_err());
 }
 
 #[tokio::test]

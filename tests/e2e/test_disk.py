@@ -1,0 +1,65 @@
+"""A disk that is full: nothing is lost, reads go on, and it resumes by itself."""
+
+import os
+import shutil
+
+import pytest
+from botocore.exceptions import ClientError
+
+from harness.same import until_same
+from harness.until import until
+
+# Room that other processes may take or give back meanwhile without being noticed.
+MARGIN = 512 << 20
+
+
+@pytest.fixture
+def filler(tmp_path):
+    """A file whose removal makes room, and the reserve that is not met while it is there."""
+    path = tmp_path / "filler"
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 2 * MARGIN)
+    yield path, shutil.disk_usage(tmp_path).free + MARGIN
+    path.unlink(missing_ok=True)
+
+
+def test_a_primary_with_a_full_disk_refuses_writes_until_there_is_room(make_pair, filler):
+    path, reserve = filler
+    pair = make_pair().start()
+    pair.east.allow("a write was refused disk is full")
+    east = pair.east.client()
+    east.create_bucket(Bucket="full")
+    east.put_object(Bucket="full", Key="before", Body=b"here")
+    pair.east.stop()
+    pair.east.set("storage.reserve", f"{reserve}B")
+    pair.east.start()
+    for body in (b"small", os.urandom(3_000_000)):
+        with pytest.raises(ClientError) as refused:
+            east.put_object(Bucket="full", Key="no room", Body=body)
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 507
+        assert "disk is full" in refused.value.response["Error"]["Message"]
+    assert east.get_object(Bucket="full", Key="before")["Body"].read() == b"here"
+    path.unlink()
+    until(lambda: east.put_object(Bucket="full", Key="after", Body=b"x"), "writes resume")
+    assert sorted(until_same(east, pair.west.client(), "full")) == ["after", "before"]
+
+
+def test_a_secondary_with_a_full_disk_waits_in_order_and_resumes(make_pair, filler):
+    path, reserve = filler
+    pair = make_pair().start()
+    east, west = pair.east.client(), pair.west.client()
+    east.create_bucket(Bucket="full")
+    east.put_object(Bucket="full", Key="before", Body=b"here")
+    until_same(east, west, "full")
+    pair.west.stop()
+    pair.west.set("storage.reserve", f"{reserve}B")
+    pair.west.start()
+    for n in range(20):
+        east.put_object(Bucket="full", Key=f"{n}", Body=os.urandom(n * 20_000))
+    waits = lambda: pair.west.metric("link_connected") == 0 and pair.west.metric("lag_seconds") > 1
+    until(waits, "the applier has stopped")
+    assert west.get_object(Bucket="full", Key="before")["Body"].read() == b"here"
+    assert list(west.list_objects_v2(Bucket="full")["Contents"][0].values())[0] == "before"
+    path.unlink()
+    until_same(east, west, "full")
+    until(lambda: pair.west.metric("holes") == 0, "all blocks are there")
