@@ -1,0 +1,119 @@
+//! The smallest S3 client: one HTTP/1.1 connection, signature v4 without the payload's hash.
+
+use bytes::{Buf, Bytes, BytesMut};
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::Outcome;
+
+/// Whom to ask, and as whom.
+#[derive(Clone, clap::Args)]
+pub(crate) struct Target {
+    /// `host:port` of the S3 endpoint.
+    #[arg(long)]
+    pub(crate) endpoint: String,
+    #[arg(long, default_value = "root")]
+    pub(crate) access_key: String,
+    #[arg(long)]
+    pub(crate) secret_key: String,
+    #[arg(long, default_value = "bench")]
+    pub(crate) bucket: String,
+}
+
+/// One connection.
+pub(crate) struct Client {
+    target: Target,
+    stream: TcpStream,
+    buffer: BytesMut,
+    /// Key of the day, and the day.
+    signing: (String, [u8; 32]),
+}
+
+fn mac(key: &[u8], text: &str) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length of key will do");
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().into()
+}
+
+impl Client {
+    pub(crate) async fn connect(target: Target) -> Outcome<Self> {
+        let stream = TcpStream::connect(&target.endpoint).await?;
+        stream.set_nodelay(true)?;
+        let day = time::OffsetDateTime::now_utc().date().to_string().replace('-', "");
+        let key = mac(format!("AWS4{}", target.secret_key).as_bytes(), &day);
+        let key = mac(&mac(&mac(&key, "us-east-1"), "s3"), "aws4_request");
+        Ok(Self { target, stream, buffer: BytesMut::new(), signing: (day, key) })
+    }
+
+    fn head(&self, method: &str, path: &str, length: usize) -> String {
+        let now = time::OffsetDateTime::now_utc();
+        let (day, key) = &self.signing;
+        let (h, m, s) = (now.hour(), now.minute(), now.second());
+        let at = format!("{day}T{h:02}{m:02}{s:02}Z");
+        let host = &self.target.endpoint;
+        let canonical = format!(
+            "{method}\n{path}\n\nhost:{host}\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:{at}\n\n\
+             host;x-amz-content-sha256;x-amz-date\nUNSIGNED-PAYLOAD"
+        );
+        let scope = format!("{day}/us-east-1/s3/aws4_request");
+        let digest = hex::encode(Sha256::digest(canonical.as_bytes()));
+        let signature =
+            hex::encode(mac(key, &format!("AWS4-HMAC-SHA256\n{at}\n{scope}\n{digest}")));
+        let user = &self.target.access_key;
+        format!(
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nx-amz-date: {at}\r\n\
+             x-amz-content-sha256: UNSIGNED-PAYLOAD\r\ncontent-length: {length}\r\n\
+             authorization: AWS4-HMAC-SHA256 Credential={user}/{scope}, \
+             SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={signature}\r\n\r\n"
+        )
+    }
+
+    /// Sends a request and reads the whole answer. Returns the status.
+    pub(crate) async fn request(&mut self, method: &str, key: &str, body: &Bytes) -> Outcome<u16> {
+        let path = format!("/{}{}{key}", self.target.bucket, if key.is_empty() { "" } else { "/" });
+        let head = self.head(method, &path, body.len());
+        if body.len() < 16 << 10 {
+            let whole = [head.as_bytes(), body].concat();
+            self.stream.write_all(&whole).await?;
+        } else {
+            self.stream.write_all(head.as_bytes()).await?;
+            self.stream.write_all(body).await?;
+        }
+        self.answer(method == "HEAD").await
+    }
+
+    async fn answer(&mut self, head_only: bool) -> Outcome<u16> {
+        let end = loop {
+            if let Some(at) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at + 4;
+            }
+            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+                return Err("the connection was closed".into());
+            }
+        };
+        let head = String::from_utf8_lossy(&self.buffer[..end]).to_ascii_lowercase();
+        self.buffer.advance(end);
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+        let mut left: usize = length.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        if head.contains("transfer-encoding: chunked") {
+            return Err("an answer in chunks is not read here".into());
+        }
+        if head_only {
+            left = 0;
+        }
+        while left > 0 {
+            if self.buffer.is_empty() && self.stream.read_buf(&mut self.buffer).await? == 0 {
+                return Err("the connection was closed in a body".into());
+            }
+            let taken = left.min(self.buffer.len());
+            self.buffer.advance(taken);
+            left -= taken;
+        }
+        status.ok_or_else(|| "an answer without status".into())
+    }
+}
