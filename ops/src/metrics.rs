@@ -217,6 +217,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_metric_stands_in_the_document() {
+        let document = include_str!("../../docs/metrics.md");
+        let source = include_str!("metrics.rs");
+        let made = source.split(": make.").skip(1).filter_map(|call| call.split('"').nth(1));
+        let names: Vec<&str> = made.filter(|name| !name.contains(' ')).collect();
+        assert!(names.len() > 20, "{names:?}");
+        for name in names {
+            assert!(document.contains(&format!("`{name}`")), "`{name}` is not in docs/metrics.md");
+        }
+    }
+
+    #[test]
     fn every_metric_renders_under_its_name() {
         let metrics = Metrics::new();
         metrics.commit(3, Duration::from_millis(1));
