@@ -17,6 +17,7 @@ def linked(make_pair):
     pair.west.origin = (pair.east.name, proxy.port)
     pair.start()
     pair.east.client().create_bucket(Bucket="links")
+    until(lambda: pair.west.client().head_bucket(Bucket="links"), "the secondary follows")
     yield pair, proxy
     proxy.close()
 
