@@ -4,6 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures::FutureExt;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -16,6 +18,8 @@ use crate::{
 
 /// Heartbeats come every second: a feed that is silent for this long is dead.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// Most that one batch gathers: bounds the memory of a batch and the time of its commit.
+const BATCH_BYTES: usize = 1 << 20;
 
 /// The change feed of one origin.
 pub struct DirectLog {
@@ -49,17 +53,31 @@ impl Log for DirectLog {
             return Err(BusError::Rejected(format!("change feed answered `{text}`")));
         }
         let (body, heartbeats) = (response.into_body(), Arc::clone(&self.heartbeats));
-        Ok(Box::new(DirectSubscriber { body, frames: Frames::default(), heartbeats }))
+        Ok(Box::new(DirectSubscriber { body, frames: Frames::default(), taken: 0, heartbeats }))
     }
 }
 
 struct DirectSubscriber {
     body: Incoming,
     frames: Frames,
+    /// Bytes taken for the batch that is being gathered.
+    taken: usize,
     heartbeats: Arc<dyn HeartbeatCodec>,
 }
 
 impl DirectSubscriber {
+    fn take(
+        &mut self,
+        piece: Option<Result<http_body::Frame<Bytes>, hyper::Error>>,
+    ) -> Result<(), BusError> {
+        let ended = || BusError::Unavailable("the origin ended the change feed".to_owned());
+        if let Ok(piece) = piece.ok_or_else(ended)?.map_err(broken)?.into_data() {
+            self.taken += piece.len();
+            self.frames.push(&piece);
+        }
+        Ok(())
+    }
+
     /// Whole messages of what has arrived.
     fn ready(&mut self) -> Result<Vec<Message>, BusError> {
         let mut messages = Vec::new();
@@ -78,22 +96,24 @@ impl DirectSubscriber {
 #[async_trait]
 impl Subscriber for DirectSubscriber {
     async fn next(&mut self) -> Result<Vec<Message>, BusError> {
-        loop {
-            let messages = self.ready()?;
-            if !messages.is_empty() {
-                return Ok(messages);
-            }
+        let mut messages = self.ready()?;
+        while messages.is_empty() {
             let piece = tokio::time::timeout(SILENCE_MAX, self.body.frame()).await;
             let piece = piece.map_err(|_| {
                 BusError::Unavailable(format!("change feed was silent for {SILENCE_MAX:?}"))
             })?;
-            let piece = piece.ok_or_else(|| {
-                BusError::Unavailable("the origin ended the change feed".to_owned())
-            })?;
-            if let Ok(piece) = piece.map_err(broken)?.into_data() {
-                self.frames.push(&piece);
-            }
+            self.take(piece)?;
+            messages = self.ready()?;
         }
+        // What has come meanwhile goes along: one commit for all of it instead of one for each.
+        while self.taken < BATCH_BYTES
+            && let Some(piece) = self.body.frame().now_or_never()
+        {
+            self.take(piece)?;
+        }
+        self.taken = 0;
+        messages.extend(self.ready()?);
+        Ok(messages)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The change feed: history pushed to one peer as it is written, and heartbeats between.
 
 use bus::wire::{self, Run, event_frame, heartbeat_frame};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::{SinkExt, StreamExt, channel::mpsc};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
@@ -14,6 +14,8 @@ use crate::heartbeat;
 
 /// Events read from history at once.
 const READ_BYTES: usize = 1 << 20;
+/// Bytes of small events that go as one piece.
+const TOGETHER: usize = 64 << 10;
 /// Pieces that wait for a slow peer; then history waits on disk, where it is anyway.
 const PIECES: usize = 8;
 
@@ -152,11 +154,25 @@ async fn push_some(
     Ok(send(pieces, &events).await)
 }
 
+/// Small events go together, so that a thousand of them are a few frames of the link and not
+/// two thousand; that copies them once. A large one goes as it is.
 async fn send(pieces: &mut Pieces, events: &[SealedEvent]) -> Result<(), mpsc::SendError> {
+    let mut together = BytesMut::new();
     for event in events {
-        for piece in event_frame(event) {
-            pieces.feed(Ok(Frame::data(piece))).await?;
+        let [head, payload] = event_frame(event);
+        together.extend_from_slice(&head);
+        if payload.len() < TOGETHER {
+            together.extend_from_slice(&payload);
         }
+        if payload.len() >= TOGETHER || together.len() >= TOGETHER {
+            pieces.feed(Ok(Frame::data(together.split().freeze()))).await?;
+        }
+        if payload.len() >= TOGETHER {
+            pieces.feed(Ok(Frame::data(payload))).await?;
+        }
+    }
+    if !together.is_empty() {
+        pieces.feed(Ok(Frame::data(together.freeze()))).await?;
     }
     pieces.flush().await
 }
