@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use model::{Heartbeat, Line, Millis, Seq};
+use model::{Heartbeat, HoleReason, Line, Millis, Seq};
 use ops::Metrics;
 use store::{LineProgress, Store};
 
@@ -69,8 +69,12 @@ impl Lag {
 fn report_lines(metrics: &Metrics, name: &str, lines: &BTreeMap<Line, LineProgress>) {
     let mut holes: BTreeMap<&str, i64> =
         ["gap", "parked", "blocks_missing", "lost_at_origin"].map(|reason| (reason, 0)).into();
+    let mut wants = 0;
     for (line, progress) in lines {
         for hole in progress.holes.values() {
+            if let HoleReason::BlocksMissing { count } = hole.reason {
+                wants += i64::from(count);
+            }
             *holes.entry(hole.reason.label()).or_default() += 1;
         }
         let partition = line.partition.0.to_string();
@@ -79,6 +83,7 @@ fn report_lines(metrics: &Metrics, name: &str, lines: &BTreeMap<Line, LineProgre
             metrics.position.with_label_values(&labels).set(seq.0.cast_signed());
         }
     }
+    metrics.wants.set(wants);
     for (reason, count) in holes {
         metrics.holes.with_label_values(&[name, reason]).set(count);
     }

@@ -3,17 +3,20 @@
 //!
 //! The wants are in the store; what is kept here is only which are under way and which must wait.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use model::BlockHash;
 use ops::Metrics;
 use rand::Rng;
-use store::{BlockState, ReadError, Store, Wanted};
+use store::{BlockError, BlockState, KeepBlockError, ReadError, Store, Wanted};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::flights::Flights;
+use crate::flights::{FlightError, Flights};
 
 /// Wants looked at in one round, to take the smallest of them first.
 const ROUND: usize = 512;
@@ -42,6 +45,27 @@ fn backoff(tries: u32, jitter: f64) -> Duration {
     doubled.min(BACKOFF_MAX).mul_f64(0.5 + jitter / 2.0)
 }
 
+/// Wants that the store told of and that are not under way, smallest first.
+#[derive(Default)]
+struct Queue {
+    wants: BTreeMap<(u32, BlockHash), Wanted>,
+    /// The store had more than a round of them.
+    more: bool,
+}
+
+impl Queue {
+    /// Takes what the store wants now in place of what it wanted before.
+    fn fill(&mut self, wants: Vec<Wanted>) {
+        self.more = wants.len() == ROUND;
+        self.wants =
+            wants.into_iter().map(|want| ((want.block.length, want.block.hash), want)).collect();
+    }
+
+    fn pop(&mut self) -> Option<Wanted> {
+        self.wants.pop_first().map(|(_, want)| want)
+    }
+}
+
 /// Pulls until cancelled.
 pub(crate) async fn pull_forever(
     store: Store,
@@ -51,20 +75,28 @@ pub(crate) async fn pull_forever(
     cancelled: CancellationToken,
 ) -> Result<(), ReadError> {
     let mut changed = store.wants_changed();
+    changed.mark_changed();
     let mut waiting: HashMap<BlockHash, Waiting> = HashMap::new();
     let mut under_way = FuturesUnordered::new();
+    let mut queue = Queue::default();
     loop {
-        changed.mark_unchanged();
         let now = Instant::now();
-        let held = |hash| waiting.get(&hash).is_some_and(|waiting| waiting.until > now);
-        let mut wants = store.wants(None, ROUND, |hash| flights.contains(hash) || held(hash))?;
-        metrics.wants.set(i64::try_from(wants.len() + under_way.len()).unwrap_or(i64::MAX));
-        wants.sort_by_key(|want| want.block.length);
-        let free = options.parallel.saturating_sub(under_way.len());
-        let free = if options.paused { 0 } else { free };
-        for want in wants.into_iter().take(free) {
-            let flights = flights.clone();
-            under_way.push(async move { (want, flights.fetch(want.block, want.kind).await) });
+        // Asked only when there may be something new: finding the wants costs a scan.
+        if changed.has_changed().unwrap_or(false) || (queue.wants.is_empty() && queue.more) {
+            changed.mark_unchanged();
+            let held = |hash| waiting.get(&hash).is_some_and(|waiting| waiting.until > now);
+            queue.fill(store.wants(None, ROUND, |hash| flights.contains(hash) || held(hash))?);
+        }
+        while !options.paused
+            && under_way.len() < options.parallel
+            && let Some(want) = queue.pop()
+        {
+            // A read may have brought it, or bring it now; a newer version may have replaced it.
+            let hash = want.block.hash;
+            if !flights.contains(hash) && store.block_state(hash)? == BlockState::Wanted {
+                let flights = flights.clone();
+                under_way.push(async move { (want, flights.fetch(want.block, want.kind).await) });
+            }
         }
         let next_try = waiting.values().map(|waiting| waiting.until).filter(|t| *t > now).min();
         let idle = next_try.unwrap_or(now + IDLE).min(now + IDLE);
@@ -74,12 +106,13 @@ pub(crate) async fn pull_forever(
                 Ok(_) => { waiting.remove(&want.block.hash); }
                 Err(error) => note_failure(&mut waiting, &metrics, want, &error),
             },
-            _ = changed.changed(), if !options.paused => {}
+            _ = changed.changed(), if !options.paused => changed.mark_changed(),
             () = tokio::time::sleep_until(idle) => {
-                // What nobody wants any more is forgotten with its tries.
+                // What nobody wants any more is forgotten with its tries; what waited is due.
                 waiting.retain(|hash, _| {
                     store.block_state(*hash).is_ok_and(|state| state == BlockState::Wanted)
                 });
+                changed.mark_changed();
             }
         }
     }
@@ -89,19 +122,24 @@ fn note_failure(
     waiting: &mut HashMap<BlockHash, Waiting>,
     metrics: &Metrics,
     want: Wanted,
-    error: &crate::flights::FlightError,
+    error: &FlightError,
 ) {
+    let hash = want.block.hash;
+    let tries = waiting.get(&hash).map_or(0, |waiting| waiting.tries);
     let reason = match error {
-        crate::flights::FlightError::Origin(error) => error.reason(),
-        crate::flights::FlightError::Keep(_) => "not_kept",
-        crate::flights::FlightError::Abandoned => "abandoned",
+        FlightError::Origin(error) => error.reason(),
+        FlightError::Keep(KeepBlockError::Block(BlockError::Damaged(_))) => "damaged",
+        FlightError::Keep(_) => "not_kept",
+        FlightError::Abandoned => "abandoned",
     };
+    if reason == "damaged" && tries == 0 {
+        tracing::error!(%hash, "the origin sent other bytes than the name of the block says");
+    }
     metrics.block_pull_failures.with_label_values(&[reason]).inc();
-    let tries = waiting.get(&want.block.hash).map_or(0, |waiting| waiting.tries);
     let wait = backoff(tries, rand::rng().random());
     let waits = Waiting { until: Instant::now() + wait, tries: tries + 1 };
-    waiting.insert(want.block.hash, waits);
-    tracing::debug!(hash = %want.block.hash, %error, tries, ?wait, "a block did not come");
+    waiting.insert(hash, waits);
+    tracing::debug!(%hash, %error, tries, ?wait, "a block did not come");
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::{BlockHash, BlockKind, BlockRef, SiteName};
 use ops::Metrics;
+use store::{BlockError, KeepBlockError};
 
 use crate::{
     flights::{FlightError, Flights},
@@ -52,6 +53,10 @@ impl OriginReads {
                 ReadMissError::Gone(site, block)
             }
             FlightError::Origin(_) => ReadMissError::Away(site),
+            FlightError::Keep(KeepBlockError::Block(BlockError::Damaged(_))) => {
+                tracing::error!(%block, %site, "the origin sent other bytes than the block's name says");
+                ReadMissError::Gone(site, block)
+            }
             FlightError::Keep(error) => {
                 tracing::error!(%error, "a block that was read through cannot be kept");
                 ReadMissError::Busy

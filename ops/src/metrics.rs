@@ -150,7 +150,7 @@ impl Metrics {
             lag_events: make.gauges("lag_events", "Events not applied", &["origin"]),
             lag_bytes: make.gauges("lag_bytes", "Content not handled", &["origin"]),
             holes: make.gauges("holes", "Holes", &["origin", "reason"]),
-            wants: make.gauge("wants", "Blocks wanted"),
+            wants: make.gauge("wants", "Blocks and segments not complete here"),
             blocks_pulled: make.counter("blocks_pulled_total", "Blocks pulled"),
             blocks_pulled_bytes: make.counter("blocks_pulled_bytes_total", "Bytes of them"),
             block_pull_failures: make.counters(

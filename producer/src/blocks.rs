@@ -8,7 +8,7 @@ use futures::{SinkExt, StreamExt, channel::mpsc};
 use http::StatusCode;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use model::{BlockHash, BlockRef};
+use model::BlockHash;
 use ops::link::LinkBody;
 use store::{BlockState, Store};
 use tokio::sync::Semaphore;
@@ -43,7 +43,7 @@ impl Blocks {
             StatusCode::INTERNAL_SERVER_ERROR
         };
         // The file first: it may be on disk though nothing names it any more.
-        match self.store.block(BlockRef { hash, length: 0 }).await {
+        match self.store.block_for_peer(hash).await {
             Ok(Some(bytes)) => Ok(bytes),
             Ok(None) => match self.store.block_state(hash) {
                 Ok(BlockState::Freed) => Err(StatusCode::GONE),

@@ -1,7 +1,8 @@
 //! Block files: content-addressed, written once, synced before they count.
 //!
-//! A file is named by the SHA-256 of its bytes and verified on every read (law 5). Which files
-//! ought to be there is in the records; a file that no record names is swept at start.
+//! A file is named by the SHA-256 of its bytes and verified on every read (law 5), by whoever
+//! uses the bytes. Which files ought to be there is in the records; a file that no record names
+//! is swept at start.
 
 use std::{path::Path as FilePath, sync::Arc};
 
@@ -34,13 +35,24 @@ impl Blocks {
 
     /// The verified bytes; `None` if there is no such file.
     pub(crate) async fn get(&self, hash: BlockHash) -> Result<Option<Bytes>, BlockError> {
+        match self.get_unverified(hash).await? {
+            Some(bytes) if BlockHash::of(&bytes) != hash => Err(BlockError::Damaged(hash)),
+            found => Ok(found),
+        }
+    }
+
+    /// The bytes as they are on disk; `None` if there is no such file.
+    pub(crate) async fn get_unverified(
+        &self,
+        hash: BlockHash,
+    ) -> Result<Option<Bytes>, BlockError> {
         let found = match self.files.get(&path(hash)).await {
             Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(cause) => return Err(BlockError::Io(hash, Box::new(cause))),
         };
         let bytes = found.bytes().await.map_err(|cause| BlockError::Io(hash, Box::new(cause)))?;
-        if BlockHash::of(&bytes) == hash { Ok(Some(bytes)) } else { Err(BlockError::Damaged(hash)) }
+        Ok(Some(bytes))
     }
 
     /// Deletes a file; one that is not there is deleted already.

@@ -272,6 +272,15 @@ impl Store {
         Ok(())
     }
 
+    /// The bytes of a block as they are on disk, for a peer: it verifies them before it keeps or
+    /// serves them, and doing so here too would cost as much again. `None`: not at this site.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub async fn block_for_peer(&self, hash: BlockHash) -> Result<Option<Bytes>, BlockError> {
+        self.shared.blocks.get_unverified(hash).await
+    }
+
     /// Whether some manifest or segment at this site names a block, and whether it is here.
     ///
     /// # Errors

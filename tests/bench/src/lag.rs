@@ -14,6 +14,8 @@ use crate::{
 
 /// Between two reads while it is not there.
 const POLL: Duration = Duration::from_micros(500);
+/// As many as `bench kafka` leaves out.
+const WARM_UP: usize = 100;
 
 #[derive(clap::Args)]
 pub(crate) struct LagArgs {
@@ -36,18 +38,22 @@ pub(crate) async fn run(args: LagArgs) -> Outcome<Value> {
     let mut here = Client::connect(args.target).await?;
     let (mut lags, mut puts) = (Vec::new(), Vec::new());
     let (body, nothing) = (Bytes::from(vec![7; args.size]), Bytes::new());
-    for sample in 0..args.samples {
+    // The first ones open connections and warm the brokers of each partition; not counted.
+    for sample in 0..args.samples + WARM_UP {
         let key = format!("{}/{sample}", args.prefix);
         let started = Instant::now();
         if here.request("PUT", &key, &body).await? != 200 {
             return Err("PUT was refused".into());
         }
         let acknowledged = Instant::now();
-        puts.push(acknowledged - started);
         while there.request("GET", &key, &nothing).await? != 200 {
             tokio::time::sleep(POLL).await;
         }
-        lags.push(acknowledged.elapsed());
+        let lag = acknowledged.elapsed();
+        if sample >= WARM_UP {
+            puts.push(acknowledged - started);
+            lags.push(lag);
+        }
     }
     Ok(json!({ "lag_ms": quantiles(lags), "put_ms": quantiles(puts) }))
 }
