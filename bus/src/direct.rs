@@ -53,7 +53,13 @@ impl Log for DirectLog {
             return Err(BusError::Rejected(format!("change feed answered `{text}`")));
         }
         let (body, heartbeats) = (response.into_body(), Arc::clone(&self.heartbeats));
-        Ok(Box::new(DirectSubscriber { body, frames: Frames::default(), taken: 0, heartbeats }))
+        Ok(Box::new(DirectSubscriber {
+            body,
+            frames: Frames::default(),
+            taken: 0,
+            over: None,
+            heartbeats,
+        }))
     }
 }
 
@@ -62,6 +68,9 @@ struct DirectSubscriber {
     frames: Frames,
     /// Bytes taken for the batch that is being gathered.
     taken: usize,
+    /// Why the feed ended, told once everything before it was handed out: also over a link that
+    /// is cut again and again, each piece that came is progress.
+    over: Option<BusError>,
     heartbeats: Arc<dyn HeartbeatCodec>,
 }
 
@@ -96,6 +105,9 @@ impl DirectSubscriber {
 #[async_trait]
 impl Subscriber for DirectSubscriber {
     async fn next(&mut self) -> Result<Vec<Message>, BusError> {
+        if let Some(error) = self.over.clone() {
+            return Err(error);
+        }
         let mut messages = self.ready()?;
         while messages.is_empty() {
             let piece = tokio::time::timeout(SILENCE_MAX, self.body.frame()).await;
@@ -106,10 +118,11 @@ impl Subscriber for DirectSubscriber {
             messages = self.ready()?;
         }
         // What has come meanwhile goes along: one commit for all of it instead of one for each.
-        while self.taken < BATCH_BYTES
+        while self.over.is_none()
+            && self.taken < BATCH_BYTES
             && let Some(piece) = self.body.frame().now_or_never()
         {
-            self.take(piece)?;
+            self.over = self.take(piece).err();
         }
         self.taken = 0;
         messages.extend(self.ready()?);

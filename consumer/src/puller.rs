@@ -1,7 +1,8 @@
 //! Brings the blocks that applied manifests want: small first, many at once, each tried again
 //! until it is here or nobody wants it any more.
 //!
-//! The wants are in the store; what is kept here is only which are under way and which must wait.
+//! The wants are in the store; what is kept here is a round of them, which are under way and
+//! which must wait, and all of it is found again after a restart.
 
 use std::{
     collections::{BTreeMap, HashMap},
