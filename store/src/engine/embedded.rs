@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::Path};
 
 use bytes::Bytes;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
 
 use super::{Batch, Engine, EngineError, KeyRange, Table, Visit};
 
@@ -13,6 +13,12 @@ const CACHE_BYTES: u64 = 16 << 20;
 const MEMTABLE_BYTES: u64 = 8 << 20;
 /// Journals are rewritten into tables when they pass this.
 const JOURNAL_BYTES: u64 = 256 << 20;
+/// With two, one only flushes and spins on every compaction that it passes to the other; with
+/// large values apart, compactions are short enough for one to do both.
+const WORKERS: usize = 1;
+/// Values from here on go into files of their own, written once, and are not merged again with
+/// each compaction: bodies that are inline, in objects and in history.
+const APART_BYTES: u32 = 1 << 10;
 
 /// A directory with one fjall database. One process at a time.
 pub struct Embedded {
@@ -29,11 +35,10 @@ impl Embedded {
         let database = Database::builder(directory)
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
-            .worker_threads(2)
+            .worker_threads(WORKERS)
             .open()
             .map_err(engine_error)?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-        let open = |table: Table| Ok((table, database.keyspace(table.name(), options)?));
+        let open = |table: Table| Ok((table, database.keyspace(table.name(), || options(table))?));
         let tables = Table::ALL.into_iter().map(open);
         let tables = tables.collect::<Result<_, fjall::Error>>().map_err(engine_error)?;
         Ok(Self { database, tables })
@@ -41,6 +46,17 @@ impl Embedded {
 
     fn table(&self, table: Table) -> &Keyspace {
         self.tables.get(&table).expect("every table is opened at start")
+    }
+}
+
+fn options(table: Table) -> KeyspaceCreateOptions {
+    let options = KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+    match table {
+        Table::Objects | Table::Versions | Table::History => {
+            let apart = KvSeparationOptions::default().separation_threshold(APART_BYTES);
+            options.with_kv_separation(Some(apart))
+        }
+        _ => options,
     }
 }
 

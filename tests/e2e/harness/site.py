@@ -4,8 +4,8 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -17,21 +17,14 @@ from .process import start
 from .until import until
 
 ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "deploy" / "kafka"))
+
+from ports import free_ports  # noqa: E402
+
 BINARY = ROOT / "target" / "debug" / "towline"
 SECRET = "a-secret-key-for-tests"
 # Lines that a site may log at WARN in any test: none.
 _BAD = re.compile(r"\b(WARN|ERROR)\b|panicked")
-
-
-def free_ports(count):
-    """Ports that nobody listens on; all are held at once, so that they differ."""
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 class Site:
