@@ -10,7 +10,7 @@ use store::{LineProgress, Step};
 
 use crate::decoded::Decoded;
 
-/// How much may be in a hole before the applier waits.
+/// How much may be in holes of a line before the applier lets the line wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// Events of one line that cannot be read here.
@@ -30,7 +30,7 @@ pub enum Alarm {
     Parked,
     /// The origin has opened a new epoch.
     NewEpoch,
-    /// A line has too many holes; it waits.
+    /// A line has too many holes; it waits, the other lines go on.
     Stopped,
 }
 
@@ -53,8 +53,6 @@ impl Alarm {
 pub struct Decision {
     pub steps: Vec<Step>,
     pub alarms: Vec<(Line, Alarm)>,
-    /// The line must wait: nothing after this may be handled.
-    pub stop: bool,
 }
 
 /// State of every line of one origin, as it will be when the steps so far are taken.
@@ -68,6 +66,8 @@ struct Cursor {
     handled: Handled,
     parked: usize,
     holes: usize,
+    /// It had too many holes when an event came: nothing after that is handled.
+    stopped: bool,
     /// What an earlier heartbeat said was written, while nothing has come since.
     awaited: Option<(Seq, Millis)>,
 }
@@ -81,6 +81,18 @@ impl Applier {
     pub fn new(limits: Limits, lines: impl IntoIterator<Item = (Line, LineProgress)>) -> Self {
         let cursors = lines.into_iter().map(|(line, progress)| (line, Cursor::of(&progress)));
         Self { limits, cursors: cursors.collect() }
+    }
+
+    /// Whether some line waits for room for holes.
+    pub fn waits(&self) -> bool {
+        self.cursors.values().any(|cursor| cursor.stopped)
+    }
+
+    /// Whether a line that waits has room again, by what the store holds now: then the log must be
+    /// read again from there.
+    pub fn has_room_again(&self, progress: impl Fn(Line) -> LineProgress) -> bool {
+        let mut waiting = self.cursors.iter().filter(|(_, cursor)| cursor.stopped);
+        waiting.any(|(line, _)| Cursor::of(&progress(*line)).has_room(self.limits))
     }
 
     /// Decides about an event.
@@ -100,9 +112,10 @@ impl Applier {
             }
             return decision;
         }
-        if cursor.holes >= limits.holes_max || cursor.parked >= limits.parked_max {
-            decision.alarms.push((line, Alarm::Stopped));
-            decision.stop = true;
+        if !cursor.has_room(limits) {
+            if !std::mem::replace(&mut cursor.stopped, true) {
+                decision.alarms.push((line, Alarm::Stopped));
+            }
             return decision;
         }
         if seq > cursor.handled.seq.next() {
@@ -129,7 +142,7 @@ impl Applier {
         let line = Line { site: beat.site, epoch: beat.epoch, partition: beat.partition };
         let mut decision = Decision::default();
         let cursor = self.cursors.entry(line).or_insert(Cursor::START);
-        if beat.written <= cursor.handled.seq {
+        if cursor.stopped || beat.written <= cursor.handled.seq {
             cursor.awaited = None;
             return decision;
         }
@@ -157,7 +170,8 @@ impl Applier {
 }
 
 impl Cursor {
-    const START: Self = Self { handled: Handled::START, parked: 0, holes: 0, awaited: None };
+    const START: Self =
+        Self { handled: Handled::START, parked: 0, holes: 0, stopped: false, awaited: None };
 
     fn of(progress: &LineProgress) -> Self {
         let parked = |hole: &&Hole| matches!(hole.reason, HoleReason::Parked { .. });
@@ -165,8 +179,13 @@ impl Cursor {
             handled: progress.handled,
             parked: progress.holes.values().filter(parked).count(),
             holes: progress.holes.len(),
+            stopped: false,
             awaited: None,
         }
+    }
+
+    fn has_room(&self, limits: Limits) -> bool {
+        self.holes < limits.holes_max && self.parked < limits.parked_max
     }
 
     fn open(&mut self, line: Line, hole: Hole) -> Step {
@@ -188,7 +207,8 @@ impl Cursor {
             Err(why) => {
                 decision.alarms.push((line, Alarm::Parked));
                 self.parked += 1;
-                let hole = Hole { first: seq, last: seq, reason: HoleReason::Parked { why } };
+                let hole =
+                    Hole { first: seq, last: seq, reason: HoleReason::Parked { digest, why } };
                 decision.steps.push(self.open(line, hole));
             }
         }

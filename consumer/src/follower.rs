@@ -21,8 +21,8 @@ pub(crate) enum FollowError {
     Log(#[from] BusError),
     #[error("apply events")]
     Apply(#[from] ApplyError),
-    #[error("a partition has too many holes; see `towline_holes` for why")]
-    Stopped,
+    #[error("a line that waited has room for holes again")]
+    RoomAgain,
 }
 
 /// What following needs.
@@ -62,7 +62,12 @@ impl Follower {
         let mut applier = Applier::new(self.limits, lines);
         let mut subscriber = log.subscribe(starts(&self.store, site, partitions)).await?;
         loop {
-            let messages = subscriber.next().await?;
+            let messages = tokio::select! {
+                messages = subscriber.next() => messages?,
+                () = self.room_again(&applier), if applier.waits() => {
+                    return Err(FollowError::RoomAgain);
+                }
+            };
             let mut whole = Decision::default();
             let mut beats = Vec::new();
             for message in messages {
@@ -88,10 +93,6 @@ impl Follower {
                 };
                 whole.steps.extend(decision.steps);
                 whole.alarms.extend(decision.alarms);
-                whole.stop |= decision.stop;
-                if whole.stop {
-                    break;
-                }
             }
             self.alarm(&whole.alarms);
             if !whole.steps.is_empty() {
@@ -102,8 +103,15 @@ impl Follower {
             for beat in &beats {
                 self.lag.heartbeat(&self.store, beat);
             }
-            if whole.stop {
-                return Err(FollowError::Stopped);
+        }
+    }
+
+    /// Ends when a line that waits may go on.
+    async fn room_again(&self, applier: &Applier) {
+        let mut changed = self.store.lines_changed();
+        while !applier.has_room_again(|line| self.store.line(line)) {
+            if changed.changed().await.is_err() {
+                return std::future::pending().await;
             }
         }
     }

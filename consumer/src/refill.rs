@@ -1,4 +1,5 @@
-//! Holes that the origin's history can fill: gaps, and what could not be read when it came.
+//! Holes that the origin's history can fill: gaps, and what could not be read when it came and
+//! can be read now.
 
 use bus::wire::Run;
 use model::{Hole, HoleReason, Line, Seq};
@@ -22,11 +23,23 @@ pub(crate) enum RefillError {
     Apply(#[from] ApplyError),
 }
 
-/// A hole and the line it is in.
-pub(crate) fn fillable(store: &Store, site: model::SiteId) -> Vec<(Line, Hole)> {
-    let fillable = |hole: &&Hole| matches!(hole.reason, HoleReason::Gap { .. });
+/// The gaps of an origin's lines, each with its line.
+pub(crate) fn gaps(store: &Store, site: model::SiteId) -> Vec<(Line, Hole)> {
+    holes(store, site, |reason| matches!(reason, HoleReason::Gap { .. }))
+}
+
+/// What is parked of an origin's lines, each with its line.
+pub(crate) fn parked(store: &Store, site: model::SiteId) -> Vec<(Line, Hole)> {
+    holes(store, site, |reason| matches!(reason, HoleReason::Parked { .. }))
+}
+
+fn holes(
+    store: &Store,
+    site: model::SiteId,
+    of_kind: impl Fn(&HoleReason) -> bool,
+) -> Vec<(Line, Hole)> {
     let of_line = |line: Line, progress: &store::LineProgress| {
-        let holes = progress.holes.values().filter(fillable).cloned();
+        let holes = progress.holes.values().filter(|hole| of_kind(&hole.reason)).cloned();
         holes.map(|hole| (line, hole)).collect::<Vec<_>>()
     };
     store.lines(of_line).into_iter().flatten().filter(|(line, _)| line.site == site).collect()
@@ -51,7 +64,8 @@ pub(crate) fn plan(line: Line, hole: &Hole, came: Vec<Decoded>) -> Vec<Step> {
         match decoded.event {
             Ok(event) => steps.push(Step::Apply(Box::new(event))),
             Err(why) => {
-                let parked = Hole { first: next, last: next, reason: HoleReason::Parked { why } };
+                let reason = HoleReason::Parked { digest: decoded.digest, why };
+                let parked = Hole { first: next, last: next, reason };
                 steps.push(Step::Open(line, parked));
             }
         }
@@ -66,6 +80,19 @@ pub(crate) fn plan(line: Line, hole: &Hole, came: Vec<Decoded>) -> Vec<Step> {
     close(steps, line, hole.first, rest)
 }
 
+/// What to do with a parked event that came again: applied if it is the same and can be read now;
+/// otherwise it stays where it is. Pure.
+pub(crate) fn unpark(line: Line, hole: &Hole, came: Vec<Decoded>) -> Vec<Step> {
+    let same = |decoded: &Decoded| {
+        matches!(hole.reason, HoleReason::Parked { digest, .. } if digest == decoded.digest)
+            && decoded.sealed.position == line.at(hole.first)
+    };
+    let readable = came.into_iter().find(same).and_then(|decoded| decoded.event.ok());
+    readable.map_or_else(Vec::new, |event| {
+        close(vec![Step::Apply(Box::new(event))], line, hole.first, None)
+    })
+}
+
 fn close(mut steps: Vec<Step>, line: Line, first: Seq, rest: Option<Hole>) -> Vec<Step> {
     // First, so that holes which the events open in its place are not closed with it.
     steps.insert(0, Step::Close { line, first, rest });
@@ -76,7 +103,7 @@ fn lost(line: Line, hole: &Hole) -> Vec<Step> {
     vec![Step::Open(line, Hole { reason: HoleReason::LostAtOrigin, ..hole.clone() })]
 }
 
-/// Fills the beginning of one hole. `true`: the hole became smaller, or was given up.
+/// Fills the beginning of one gap, or tries one parked event again.
 pub(crate) async fn refill(
     store: &Store,
     origin: &Origin,
@@ -88,7 +115,10 @@ pub(crate) async fn refill(
     let steps = match origin.history(run).await {
         Ok(events) => {
             let came = events.into_iter().map(|sealed| Decoded::new(codec, sealed)).collect();
-            plan(line, &hole, came)
+            match hole.reason {
+                HoleReason::Parked { .. } => unpark(line, &hole, came),
+                _ => plan(line, &hole, came),
+            }
         }
         Err(OriginError::Freed { .. }) => lost(line, &hole),
         Err(error) => return Err(error.into()),
@@ -97,6 +127,11 @@ pub(crate) async fn refill(
     if given_up {
         tracing::error!(%line, first = hole.first.0, last = hole.last.0, "events are lost at the origin");
     }
-    store.apply(steps).await?;
+    if !steps.is_empty() {
+        store.apply(steps).await?;
+    }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use crate::{
     origin::Origin,
     puller::{self, PullerOptions},
     read_miss::OriginReads,
-    refill,
+    refill::{self, RefillError},
 };
 
 const RETRY_FIRST: Duration = Duration::from_millis(200);
@@ -126,6 +126,10 @@ impl Replication {
         }
         metrics.link_connected.with_label_values(&[name]).set(1);
         tracing::info!(origin = name, epoch = info.epoch.0, "following");
+        // Before following, which would stop again at once in a line that has too many of them.
+        if let Err(error) = self.retry_parked(info.site).await {
+            return chain(&error);
+        }
         let never = tokio_util::sync::CancellationToken::new();
         tokio::select! {
             ended = self.follower.follow(&self.log, info.site, info.partitions) => match ended {
@@ -140,12 +144,21 @@ impl Replication {
         }
     }
 
+    /// An upgrade, or a key that was not there, may have made readable what was parked.
+    async fn retry_parked(&self, site: model::SiteId) -> Result<(), RefillError> {
+        let Follower { store, codec, .. } = &self.follower;
+        for hole in refill::parked(store, site) {
+            refill::refill(store, &self.origin, codec, hole).await?;
+        }
+        Ok(())
+    }
+
     async fn refill_forever(&self, site: model::SiteId) -> String {
         let Follower { store, codec, .. } = &self.follower;
         let mut changed = store.lines_changed();
         loop {
             changed.mark_unchanged();
-            for hole in refill::fillable(store, site) {
+            for hole in refill::gaps(store, site) {
                 if let Err(error) = refill::refill(store, &self.origin, codec, hole).await {
                     return chain(&error);
                 }

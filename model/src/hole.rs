@@ -10,8 +10,9 @@ pub enum HoleReason {
     /// Events that never came. Refilled from the origin's history: the first of them must name
     /// `after` as its predecessor, and the last must have the digest `last`.
     Gap { after: Digest, last: Digest },
-    /// An event whose payload cannot be read here; refetched and tried again after an upgrade.
-    Parked { why: String },
+    /// An event whose payload cannot be read here. Asked for again at the beginning of each session
+    /// with the origin, and applied if it still has this digest and can be read by then.
+    Parked { digest: Digest, why: String },
     /// Applied, but this many of the blocks it names are not here yet.
     BlocksMissing { count: u32 },
     /// The origin no longer has it: only a full sync of the partition can tell what it was.

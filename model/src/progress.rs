@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn law_4_complete_never_passes_applied_and_applied_never_passes_handled() {
         let blocks = hole(5, HoleReason::BlocksMissing { count: 2 });
-        let parked = hole(7, HoleReason::Parked { why: String::new() });
+        let parked = hole(7, HoleReason::Parked { digest: Digest::ZERO, why: String::new() });
         let holes = [parked, blocks];
         assert_eq!(applied(Seq(9), &holes), Seq(6));
         assert_eq!(complete(Seq(9), &holes), Seq(4));

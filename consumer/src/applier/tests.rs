@@ -108,8 +108,20 @@ fn law_12_what_cannot_be_read_is_parked_until_there_is_too_much() {
         assert_eq!(handled(&decision), [seq]);
     }
     let decision = applier.event(event(1, 3));
-    assert!(decision.stop && decision.steps.is_empty());
+    assert!(decision.steps.is_empty() && applier.waits());
     assert_eq!(kinds(&decision), [Alarm::Stopped]);
+    // Said once; and the events that wait here are not taken for missing.
+    assert_eq!(applier.event(event(1, 4)), Decision::default());
+    let parked = |seq| {
+        let reason = HoleReason::Parked { digest: digest(seq), why: "no key".into() };
+        (Seq(seq), Hole { first: Seq(seq), last: Seq(seq), reason })
+    };
+    let held = |seqs: &[u64]| LineProgress {
+        holes: seqs.iter().map(|seq| parked(*seq)).collect(),
+        ..LineProgress::START
+    };
+    assert!(!applier.has_room_again(|_| held(&[1, 2])));
+    assert!(applier.has_room_again(|_| held(&[2])));
 }
 
 #[test]

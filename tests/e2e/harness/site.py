@@ -69,6 +69,10 @@ class Site:
         """Sets one key from the next start on."""
         self.settings[key] = value
 
+    def unset(self, key):
+        """Leaves one key as it is by itself, from the next start on."""
+        del self.settings[key]
+
     def allow(self, *patterns):
         """These log lines at WARN or ERROR are expected."""
         self.allowed += patterns
