@@ -17,6 +17,7 @@ pub const ACKS: &str = "/v1/acks";
 pub const CHANGES: &str = "/v1/changes";
 pub const HISTORY: &str = "/v1/history";
 pub const BLOCKS: &str = "/v1/blocks";
+pub const HEARTBEATS: &str = "/v1/heartbeats";
 
 /// Who a site is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -23,14 +23,19 @@ struct Seen {
 }
 
 impl Lag {
-    /// Takes note of a heartbeat, after everything that came before it.
+    /// Takes note of a heartbeat. They come over the log and over the link, in any order: of a line
+    /// the newest counts.
     pub(crate) fn heartbeat(&self, store: &Store, beat: &Heartbeat) {
         let line = Line { site: beat.site, epoch: beat.epoch, partition: beat.partition };
         let progress = store.line(line);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = seen.get(&line).map_or(progress.handled.time, |seen| seen.in_sync);
-        let in_sync = if progress.applied() >= beat.written { beat.time } else { held };
-        seen.insert(line, Seen { written: beat.written, volume: beat.volume, in_sync });
+        let fresh = Seen { written: Seq::NONE, volume: 0, in_sync: progress.handled.time };
+        let seen = seen.entry(line).or_insert(fresh);
+        if progress.applied() >= beat.written {
+            seen.in_sync = seen.in_sync.max(beat.time);
+        }
+        seen.written = seen.written.max(beat.written);
+        seen.volume = seen.volume.max(beat.volume);
     }
 
     /// Writes the lag of one origin into the metrics: the worst line's seconds, all lines' events

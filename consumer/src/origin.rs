@@ -7,8 +7,9 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use model::{BlockRef, SealedEvent, SiteName};
+use model::{BlockRef, Heartbeat, SealedEvent, SiteName};
 use ops::link::{LinkClient, LinkError, full};
+use schemas::Codec;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// For the head of an answer; the peer reads one block or one commit for it.
@@ -96,6 +97,24 @@ impl Origin {
         } else {
             Err(self.nonsense(&format!("{} bytes of {}", body.len(), block.length)))
         }
+    }
+
+    /// What the origin says of every partition now, beside whatever is still on its way.
+    pub(crate) async fn heartbeats(&self, codec: &Codec) -> Result<Vec<Heartbeat>, OriginError> {
+        let response = self.ask(Method::GET, wire::HEARTBEATS, &()).await?;
+        let body = Limited::new(response.into_body(), JSON_BYTES_MAX).collect();
+        let body = tokio::time::timeout(ANSWER_MAX, body).await.map_err(|_| self.timed_out())?;
+        let mut frames = Frames::default();
+        frames.push(&body.map_err(|error| self.nonsense(&error))?.to_bytes());
+        let mut beats = Vec::new();
+        while let Some(frame) = frames.next_frame().map_err(|error| self.nonsense(&error))? {
+            let Frame::Heartbeat(bytes) = frame else {
+                return Err(self.nonsense(&"an event among heartbeats"));
+            };
+            let beat = codec.decode_heartbeat(&bytes);
+            beats.push(beat.map_err(|error| self.nonsense(&error))?);
+        }
+        Ok(beats)
     }
 
     /// A run of events, whole and in order.

@@ -22,6 +22,8 @@ use crate::{
 
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Time between two questions to the origin how far it is.
+const LISTEN: Duration = Duration::from_secs(1);
 
 /// What replication is made of.
 pub struct ReplicationParts {
@@ -86,7 +88,7 @@ impl Replication {
         let mut failures = 0;
         loop {
             let began = tokio::time::Instant::now();
-            let why = self.session().await;
+            let why = Box::pin(self.session()).await;
             connected.set(0);
             if *store.failed().borrow() {
                 return Ok(());
@@ -141,6 +143,7 @@ impl Replication {
                 Err(error) => chain(&error),
             },
             why = self.refill_forever(info.site) => why,
+            why = self.listen_forever(info.site) => why,
         }
     }
 
@@ -151,6 +154,23 @@ impl Replication {
             refill::refill(store, &self.origin, codec, hole).await?;
         }
         Ok(())
+    }
+
+    /// Hears over the link how far the origin is, so that lag is known while the log is away or
+    /// full of what is older.
+    async fn listen_forever(&self, site: model::SiteId) -> String {
+        let Follower { store, codec, lag, .. } = &self.follower;
+        loop {
+            match self.origin.heartbeats(codec).await {
+                Ok(beats) => {
+                    for beat in beats.iter().filter(|beat| beat.site == site) {
+                        lag.heartbeat(store, beat);
+                    }
+                }
+                Err(error) => return chain(&error),
+            }
+            tokio::time::sleep(LISTEN).await;
+        }
     }
 
     async fn refill_forever(&self, site: model::SiteId) -> String {

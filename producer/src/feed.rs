@@ -1,6 +1,6 @@
 //! The change feed: history pushed to one peer as it is written, and heartbeats between.
 
-use bus::wire::{self, Run, event_frame, heartbeat_frame};
+use bus::wire::{self, Run, event_frame};
 use bytes::{Bytes, BytesMut};
 use futures::{SinkExt, StreamExt, channel::mpsc};
 use http_body::Frame;
@@ -99,10 +99,7 @@ async fn push(
         tokio::select! {
             changed = written.changed() => if changed.is_err() { return Ok(()) },
             _ = beats.tick() => {
-                let beats = heartbeat::heartbeats(&store);
-                let frames = beats.iter().map(|beat| codec.encode_heartbeat(beat));
-                let frames: Vec<Bytes> = frames.map(|beat| heartbeat_frame(&beat)).collect();
-                let piece = Frame::data(frames.concat().into());
+                let piece = Frame::data(heartbeat::frames(&store, &codec));
                 if pieces.send(Ok(piece)).await.is_err() {
                     return Ok(());
                 }

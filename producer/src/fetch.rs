@@ -13,7 +13,7 @@ use schemas::Codec;
 use serde::{Serialize, de::DeserializeOwned};
 use store::{Acknowledged, KeepError, ReadError, Store};
 
-use crate::{blocks::Blocks, feed, past};
+use crate::{blocks::Blocks, feed, heartbeat, past};
 
 /// A request's body: claims for 1,024 partitions are 150 KiB.
 const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -109,6 +109,9 @@ impl FetchService {
                     return Err(Refused::Request(what));
                 }
                 Ok(self.blocks.stream(hashes))
+            }
+            (Method::GET, wire::HEARTBEATS) => {
+                Ok(full(heartbeat::frames(&self.store, &self.codec)))
             }
             (Method::GET, path) => {
                 let hash = path.strip_prefix(wire::BLOCKS).and_then(|rest| rest.strip_prefix('/'));

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use bus::wire::heartbeat_frame;
+use bytes::Bytes;
 use model::Heartbeat;
+use schemas::Codec;
 use store::Store;
 
 /// Time between two heartbeats of a partition.
@@ -24,4 +27,11 @@ pub(crate) fn heartbeats(store: &Store) -> Vec<Heartbeat> {
         time,
     };
     identity.partitions.iter().zip(written.iter()).map(beat).collect()
+}
+
+/// The same as frames of a stream, for a peer.
+pub(crate) fn frames(store: &Store, codec: &Codec) -> Bytes {
+    let beats = heartbeats(store);
+    let frames = beats.iter().map(|beat| heartbeat_frame(&codec.encode_heartbeat(beat)));
+    frames.collect::<Vec<_>>().concat().into()
 }

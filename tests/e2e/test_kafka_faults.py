@@ -39,6 +39,9 @@ def test_all_brokers_away_for_a_while(make_pair, kafka):
     assert pair.east.metric("history_depth_events") >= 200
     until(lambda: pair.east.metric("history_age_seconds") > 3, "its age rises")
     until(lambda: pair.west.metric("lag_seconds") > 3, "lag rises while nothing comes")
+    # Over the link the secondary hears what it lacks, though the log is away.
+    until(lambda: pair.west.metric("lag_events") >= 200, "it knows how many events it lacks")
+    until(lambda: pair.west.metric("lag_bytes") >= 1_000_000, "and how many bytes")
     kafka.start_broker(1, 2, 3)
     until_same(east, pair.west.client(), "outage", 120)
     until(lambda: pair.east.metric("history_depth_events") == 0, "all is acknowledged", 60)
