@@ -75,3 +75,24 @@ def test_an_overwrite_whose_blocks_are_missing_loses_nothing_of_the_old(paused):
     with pytest.raises(ClientError):
         west.get_object(Bucket="reads", Key="one")
     assert before <= {path.name for path in blocks.rglob("*") if path.is_file()}
+
+
+def test_blocks_damaged_on_the_origin_s_disk_are_refused_and_alarm(paused):
+    paused.west.allow("the origin sent other bytes", "a read broke off")
+    for block in (paused.east.folder / "data" / "blocks").rglob("*"):
+        if block.is_file():
+            with block.open("r+b") as file:
+                first = file.read(1)
+                file.seek(0)
+                file.write(bytes([first[0] ^ 1]))
+    with pytest.raises(ClientError) as refused:
+        paused.west.client(read_timeout=30).get_object(Bucket="reads", Key="one")
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
+
+    # The puller does not take them either, tries again, and tells.
+    paused.west.stop()
+    paused.west.unset("puller.paused")
+    paused.west.start()
+    failed = lambda: paused.west.metric("block_pull_failures_total", reason="damaged")
+    until(lambda: failed() >= 6, "every damaged block is refused")
+    assert paused.west.metric("holes", reason="blocks_missing") == 1
