@@ -109,6 +109,39 @@ mod tests {
         assert!(again.get(Table::Meta, b"kept").unwrap().is_some());
     }
 
+    /// History as the site lives: always 16 MiB of it, trimmed at one end, written at the other.
+    #[test]
+    fn what_is_removed_gives_its_room_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Embedded::open(directory.path()).unwrap();
+        let row = |n: u64| (Table::History, Bytes::copy_from_slice(&n.to_be_bytes()));
+        let value = Bytes::from(vec![7; 4 << 10]);
+        let (live, written) = (4 << 10, 96 << 10);
+        for first in (0..written).step_by(512) {
+            let new = (first..first + 512).map(|n| (row(n), Some(value.clone())));
+            let old =
+                (first..first + 512).filter_map(|n| Some((row(u64::checked_sub(n, live)?), None)));
+            engine.commit(new.chain(old).collect()).unwrap();
+        }
+        // Compaction runs behind; without it all 384 MiB would stay.
+        let began = tokio::time::Instant::now();
+        while bytes(&directory.path().join("keyspaces")) > 192 << 20 {
+            assert!(began.elapsed().as_secs() < 60, "room is not given back");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Of all files below a folder. One that compaction has just removed has none.
+    fn bytes(folder: &Path) -> u64 {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let of = |entry: std::fs::DirEntry| match entry.metadata() {
+            Ok(found) if found.is_dir() => bytes(&entry.path()),
+            Ok(found) => found.len(),
+            Err(_) => 0,
+        };
+        entries.map(of).sum()
+    }
+
     #[test]
     fn a_second_opener_is_told_that_the_store_is_in_use() {
         let directory = tempfile::tempdir().unwrap();
