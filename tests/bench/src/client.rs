@@ -1,5 +1,7 @@
 //! The smallest S3 client: one HTTP/1.1 connection, signature v4 without the payload's hash.
 
+use std::time::Duration;
+
 use bytes::{Buf, Bytes, BytesMut};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
@@ -9,6 +11,11 @@ use tokio::{
 };
 
 use crate::Outcome;
+
+/// Between two reads of what is not there yet: the precision of a lag.
+const POLL: Duration = Duration::from_micros(500);
+/// What is not there by then will never be.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Whom to ask, and as whom.
 #[derive(Clone, clap::Args)]
@@ -70,6 +77,18 @@ impl Client {
              authorization: AWS4-HMAC-SHA256 Credential={user}/{scope}, \
              SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={signature}\r\n\r\n"
         )
+    }
+
+    /// Reads a key again and again until it is there, whole.
+    pub(crate) async fn until_readable(&mut self, key: &str) -> Outcome<()> {
+        let poll = async {
+            while self.request("GET", key, &Bytes::new()).await? != 200 {
+                tokio::time::sleep(POLL).await;
+            }
+            Ok(())
+        };
+        let found = tokio::time::timeout(PATIENCE, poll).await;
+        found.unwrap_or_else(|_| Err(format!("`{key}` did not arrive in {PATIENCE:?}").into()))
     }
 
     /// Sends a request and reads the whole answer. Returns the status.

@@ -1,7 +1,5 @@
 //! `bench lag`: from the acknowledgement of a put to the first read at the other site.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -12,8 +10,6 @@ use crate::{
     quantiles::quantiles,
 };
 
-/// Between two reads while it is not there.
-const POLL: Duration = Duration::from_micros(500);
 /// As many as `bench kafka` leaves out.
 const WARM_UP: usize = 100;
 
@@ -37,7 +33,7 @@ pub(crate) async fn run(args: LagArgs) -> Outcome<Value> {
     let mut there = Client::connect(second).await?;
     let mut here = Client::connect(args.target).await?;
     let (mut lags, mut puts) = (Vec::new(), Vec::new());
-    let (body, nothing) = (Bytes::from(vec![7; args.size]), Bytes::new());
+    let body = Bytes::from(vec![7; args.size]);
     // The first ones open connections and warm the brokers of each partition; not counted.
     for sample in 0..args.samples + WARM_UP {
         let key = format!("{}/{sample}", args.prefix);
@@ -46,9 +42,7 @@ pub(crate) async fn run(args: LagArgs) -> Outcome<Value> {
             return Err("PUT was refused".into());
         }
         let acknowledged = Instant::now();
-        while there.request("GET", &key, &nothing).await? != 200 {
-            tokio::time::sleep(POLL).await;
-        }
+        there.until_readable(&key).await?;
         let lag = acknowledged.elapsed();
         if sample >= WARM_UP {
             puts.push(acknowledged - started);

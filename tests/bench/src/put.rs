@@ -63,9 +63,7 @@ pub(crate) async fn run(args: PutArgs) -> Outcome<Value> {
         let mut client = Client::connect(target).await?;
         for key in &last {
             // Read whole: the blocks must be there, not only the manifest.
-            while client.request("GET", key, &Bytes::new()).await? != 200 {
-                tokio::time::sleep(Duration::from_micros(500)).await;
-            }
+            client.until_readable(key).await?;
         }
     }
     let everywhere = started.elapsed();
