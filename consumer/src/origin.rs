@@ -16,8 +16,8 @@ use serde::{Serialize, de::DeserializeOwned};
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 /// For one block after its head: 8 MiB at 300 KB/s.
 const BLOCK_MAX: Duration = Duration::from_secs(30);
-/// JSON answers are small.
-const JSON_BYTES_MAX: usize = 1 << 20;
+/// Answers that are neither blocks nor history: heartbeats of 1,024 partitions are 150 KiB.
+const SMALL_BYTES_MAX: usize = 1 << 20;
 
 /// Why the origin did not give what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -102,10 +102,8 @@ impl Origin {
     /// What the origin says of every partition now, beside whatever is still on its way.
     pub(crate) async fn heartbeats(&self, codec: &Codec) -> Result<Vec<Heartbeat>, OriginError> {
         let response = self.ask(Method::GET, wire::HEARTBEATS, &()).await?;
-        let body = Limited::new(response.into_body(), JSON_BYTES_MAX).collect();
-        let body = tokio::time::timeout(ANSWER_MAX, body).await.map_err(|_| self.timed_out())?;
         let mut frames = Frames::default();
-        frames.push(&body.map_err(|error| self.nonsense(&error))?.to_bytes());
+        frames.push(&self.small(response).await?);
         let mut beats = Vec::new();
         while let Some(frame) = frames.next_frame().map_err(|error| self.nonsense(&error))? {
             let Frame::Heartbeat(bytes) = frame else {
@@ -146,10 +144,14 @@ impl Origin {
         body: &impl Serialize,
     ) -> Result<T, OriginError> {
         let response = self.ask(method, path, body).await?;
-        let body = Limited::new(response.into_body(), JSON_BYTES_MAX).collect();
-        let body = tokio::time::timeout(ANSWER_MAX, body).await.map_err(|_| self.timed_out())?;
-        let body = body.map_err(|error| self.nonsense(&error))?.to_bytes();
+        let body = self.small(response).await?;
         serde_json::from_slice(&body).map_err(|error| self.nonsense(&error))
+    }
+
+    async fn small(&self, response: Response<Incoming>) -> Result<Bytes, OriginError> {
+        let body = Limited::new(response.into_body(), SMALL_BYTES_MAX).collect();
+        let body = tokio::time::timeout(ANSWER_MAX, body).await.map_err(|_| self.timed_out())?;
+        Ok(body.map_err(|error| self.nonsense(&error))?.to_bytes())
     }
 
     async fn ask(
@@ -170,7 +172,7 @@ impl Origin {
             StatusCode::NOT_FOUND => Err(OriginError::Unknown { peer }),
             StatusCode::SERVICE_UNAVAILABLE => Err(OriginError::Busy { peer }),
             status => {
-                let text = Limited::new(response.into_body(), JSON_BYTES_MAX).collect().await;
+                let text = Limited::new(response.into_body(), SMALL_BYTES_MAX).collect().await;
                 let text = text.map(|text| text.to_bytes()).unwrap_or_default();
                 let text = String::from_utf8_lossy(&text).into_owned();
                 Err(OriginError::Refused { peer, status, text })
