@@ -2,7 +2,8 @@
 //!
 //! `GET /v1/site`; `PUT /v1/peers` (registration); `POST /v1/acks`; `POST /v1/changes` (the change
 //! feed: frames, pushed until either end closes); `POST /v1/history` (frames of one run of
-//! events); `GET /v1/blocks/HASH`; `POST /v1/blocks` (a stream of many).
+//! events); `GET /v1/heartbeats` (frames, now); `GET /v1/blocks/HASH`; `POST /v1/blocks` (a stream
+//! of many: hashes in, block frames out in their order).
 
 mod frame;
 

@@ -1,11 +1,12 @@
 //! Blocks on their way: each crosses the link once, however many want it at the same time.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
+use futures::future::join_all;
 use model::{BlockHash, BlockKind, BlockRef};
 use ops::Metrics;
 use store::{KeepBlockError, Store};
@@ -24,7 +25,10 @@ pub(crate) enum FlightError {
     Abandoned,
 }
 
-type Landed = Option<Result<Bytes, Arc<FlightError>>>;
+/// The bytes of a block, verified and kept, or why they did not come.
+pub(crate) type Outcome = Result<Bytes, Arc<FlightError>>;
+
+type Landed = Option<Outcome>;
 
 /// Transfers under way. Clones are the same.
 #[derive(Clone)]
@@ -33,6 +37,15 @@ pub(crate) struct Flights {
     origin: Origin,
     metrics: Metrics,
     under_way: Arc<Mutex<HashMap<BlockHash, watch::Receiver<Landed>>>>,
+}
+
+/// One block on its way. Forgotten when dropped, also if its transfer panics, so that the block
+/// can be asked for again.
+struct Flight {
+    flights: Flights,
+    block: BlockRef,
+    kind: BlockKind,
+    land: watch::Sender<Landed>,
 }
 
 impl Flights {
@@ -53,53 +66,85 @@ impl Flights {
         self.under_way().contains_key(&hash)
     }
 
-    /// Brings a block: verified, kept, noted. A caller that goes away stops nobody else's.
-    pub(crate) async fn fetch(
-        &self,
-        block: BlockRef,
-        kind: BlockKind,
-    ) -> Result<Bytes, Arc<FlightError>> {
-        let mut landed = self.join(block, kind);
-        let outcome = landed.wait_for(Option::is_some).await;
-        match outcome {
-            Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(FlightError::Abandoned.into())),
-            Err(_) => Err(FlightError::Abandoned.into()),
-        }
+    /// Brings a block. A caller that goes away stops nobody else's.
+    pub(crate) async fn fetch(&self, block: BlockRef, kind: BlockKind) -> Outcome {
+        let outcome = self.fetch_together(vec![(block, kind)]).await.pop();
+        outcome.expect("one block has one outcome")
     }
 
-    fn join(&self, block: BlockRef, kind: BlockKind) -> watch::Receiver<Landed> {
+    /// Brings blocks in one request, in this order; one outcome for each. Those that are under
+    /// way already come as they do.
+    pub(crate) async fn fetch_together(&self, blocks: Vec<(BlockRef, BlockKind)>) -> Vec<Outcome> {
+        join_all(self.depart(blocks).into_iter().map(land)).await
+    }
+
+    fn depart(&self, blocks: Vec<(BlockRef, BlockKind)>) -> Vec<watch::Receiver<Landed>> {
+        let mut departed = VecDeque::new();
         let mut under_way = self.under_way();
-        if let Some(landed) = under_way.get(&block.hash) {
-            return landed.clone();
-        }
-        let (land, landed) = watch::channel(None);
-        under_way.insert(block.hash, landed.clone());
-        let flights = self.clone();
-        tokio::spawn(async move {
-            // Removed also if the transfer panics, so that the block can be asked for again.
-            let _removed = Removed { flights: &flights, hash: block.hash };
-            let outcome = flights.transfer(block, kind).await;
-            land.send_replace(Some(outcome.map_err(Arc::new)));
+        let landings = blocks.into_iter().map(|(block, kind)| {
+            let landing = under_way.entry(block.hash).or_insert_with(|| {
+                let (land, landing) = watch::channel(None);
+                departed.push_back(Flight { flights: self.clone(), block, kind, land });
+                landing
+            });
+            landing.clone()
         });
-        landed
+        let landings = landings.collect();
+        drop(under_way);
+        if !departed.is_empty() {
+            tokio::spawn(self.clone().transfer(departed));
+        }
+        landings
     }
 
-    async fn transfer(&self, block: BlockRef, kind: BlockKind) -> Result<Bytes, FlightError> {
-        let bytes = self.origin.block(block).await?;
-        self.store.keep_block(block.hash, kind, bytes.clone()).await?;
-        self.metrics.blocks_pulled.inc();
-        self.metrics.blocks_pulled_bytes.inc_by(bytes.len() as u64);
-        Ok(bytes)
+    async fn transfer(self, mut departed: VecDeque<Flight>) {
+        if let Err(error) = self.receive(&mut departed).await {
+            let error = Arc::new(FlightError::Origin(error));
+            for flight in departed {
+                flight.land(Err(Arc::clone(&error)));
+            }
+        }
+    }
+
+    /// Lands every flight that the origin answers for; the others remain.
+    async fn receive(&self, departed: &mut VecDeque<Flight>) -> Result<(), OriginError> {
+        let blocks = departed.iter().map(|flight| flight.block).collect();
+        let mut answers = self.origin.blocks(blocks).await?;
+        while let Some(answer) = answers.next().await? {
+            let Some(flight) = departed.pop_front() else { break };
+            match answer {
+                // Written while the next one arrives: what comes together shares a disk sync.
+                Ok(bytes) => drop(tokio::spawn(flight.keep(bytes))),
+                Err(error) => flight.land(Err(Arc::new(error.into()))),
+            }
+        }
+        Ok(())
     }
 }
 
-struct Removed<'a> {
-    flights: &'a Flights,
-    hash: BlockHash,
+impl Flight {
+    async fn keep(self, bytes: Bytes) {
+        let Self { flights: Flights { store, metrics, .. }, block, kind, .. } = &self;
+        let kept = store.keep_block(block.hash, *kind, bytes.clone()).await;
+        if kept.is_ok() {
+            metrics.blocks_pulled.inc();
+            metrics.blocks_pulled_bytes.inc_by(bytes.len() as u64);
+        }
+        self.land(kept.map(|()| bytes).map_err(|error| Arc::new(error.into())));
+    }
+
+    fn land(self, outcome: Outcome) {
+        self.land.send_replace(Some(outcome));
+    }
 }
 
-impl Drop for Removed<'_> {
+impl Drop for Flight {
     fn drop(&mut self) {
-        self.flights.under_way().remove(&self.hash);
+        self.flights.under_way().remove(&self.block.hash);
     }
+}
+
+async fn land(mut landing: watch::Receiver<Landed>) -> Outcome {
+    let landed = landing.wait_for(Option::is_some).await.ok().and_then(|landed| landed.clone());
+    landed.unwrap_or_else(|| Err(FlightError::Abandoned.into()))
 }

@@ -1,6 +1,6 @@
 //! The origin's fetch service, as this site asks it.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use bus::wire::{self, Acks, Frame, Frames, Registration, Run, SiteInfo};
 use bytes::Bytes;
@@ -14,8 +14,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 /// For the head of an answer; the peer reads one block or one commit for it.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
-/// For one block after its head: 8 MiB at 300 KB/s.
-const BLOCK_MAX: Duration = Duration::from_secs(30);
+/// For the next piece of an answer that streams: as long as pieces come, it may take its time.
+const PIECE_MAX: Duration = Duration::from_secs(20);
 /// Answers that are neither blocks nor history: heartbeats of 1,024 partitions are 150 KiB.
 const SMALL_BYTES_MAX: usize = 1 << 20;
 
@@ -85,18 +85,14 @@ impl Origin {
         self.json(Method::POST, wire::ACKS, acks).await
     }
 
-    /// The bytes of one block, unverified.
-    pub(crate) async fn block(&self, block: BlockRef) -> Result<Bytes, OriginError> {
-        let path = format!("{}/{}", wire::BLOCKS, block.hash);
-        let response = self.ask(Method::GET, &path, &()).await?;
-        let body = Limited::new(response.into_body(), block.length as usize).collect();
-        let body = tokio::time::timeout(BLOCK_MAX, body).await.map_err(|_| self.timed_out())?;
-        let body = body.map_err(|error| self.nonsense(&error))?.to_bytes();
-        if body.len() == block.length as usize {
-            Ok(body)
-        } else {
-            Err(self.nonsense(&format!("{} bytes of {}", body.len(), block.length)))
-        }
+    /// Asks for blocks, which come in this order.
+    pub(crate) async fn blocks(
+        &self,
+        asked: VecDeque<BlockRef>,
+    ) -> Result<BlockAnswers, OriginError> {
+        let hashes: Vec<_> = asked.iter().map(|block| block.hash).collect();
+        let body = self.ask(Method::POST, wire::BLOCKS, &hashes).await?.into_body();
+        Ok(BlockAnswers { origin: self.clone(), asked, body, frames: Frames::default() })
     }
 
     /// What the origin says of every partition now, beside whatever is still on its way.
@@ -120,14 +116,8 @@ impl Origin {
         let response = self.ask(Method::POST, wire::HISTORY, &run).await?;
         let (mut body, mut frames) = (response.into_body(), Frames::default());
         let mut events = Vec::new();
-        loop {
-            let piece = tokio::time::timeout(BLOCK_MAX, body.frame());
-            let piece = piece.await.map_err(|_| self.timed_out())?;
-            let Some(piece) = piece else {
-                return Ok(events);
-            };
-            let piece = piece.map_err(|error| self.nonsense(&error))?;
-            frames.push(piece.data_ref().map_or(&[], |data| &data[..]));
+        while let Some(piece) = self.piece(&mut body).await? {
+            frames.push(&piece);
             while let Some(frame) = frames.next_frame().map_err(|error| self.nonsense(&error))? {
                 match frame {
                     Frame::Event(event) => events.push(event),
@@ -135,6 +125,17 @@ impl Origin {
                 }
             }
         }
+        Ok(events)
+    }
+
+    /// The next piece of an answer that is read as it comes; `None` at its end.
+    async fn piece(&self, body: &mut Incoming) -> Result<Option<Bytes>, OriginError> {
+        let frame = tokio::time::timeout(PIECE_MAX, body.frame()).await;
+        let Some(frame) = frame.map_err(|_| self.timed_out())? else {
+            return Ok(None);
+        };
+        let broken = |cause| LinkError::Broken { peer: self.name().clone(), cause };
+        Ok(Some(frame.map_err(broken)?.into_data().unwrap_or_default()))
     }
 
     async fn json<T: DeserializeOwned>(
@@ -165,18 +166,22 @@ impl Origin {
         let request = request.map_err(|error| self.nonsense(&error))?;
         let response = tokio::time::timeout(ANSWER_MAX, self.link.request(request)).await;
         let response = response.map_err(|_| self.timed_out())??;
+        let status = response.status();
+        if status == StatusCode::OK {
+            return Ok(response);
+        }
+        let text = Limited::new(response.into_body(), SMALL_BYTES_MAX).collect().await;
+        let text = text.map(|text| text.to_bytes()).unwrap_or_default();
+        Err(self.refused(status, String::from_utf8_lossy(&text).into_owned()))
+    }
+
+    fn refused(&self, status: StatusCode, text: String) -> OriginError {
         let peer = self.name().clone();
-        match response.status() {
-            StatusCode::OK => Ok(response),
-            StatusCode::GONE => Err(OriginError::Freed { peer }),
-            StatusCode::NOT_FOUND => Err(OriginError::Unknown { peer }),
-            StatusCode::SERVICE_UNAVAILABLE => Err(OriginError::Busy { peer }),
-            status => {
-                let text = Limited::new(response.into_body(), SMALL_BYTES_MAX).collect().await;
-                let text = text.map(|text| text.to_bytes()).unwrap_or_default();
-                let text = String::from_utf8_lossy(&text).into_owned();
-                Err(OriginError::Refused { peer, status, text })
-            }
+        match status {
+            StatusCode::GONE => OriginError::Freed { peer },
+            StatusCode::NOT_FOUND => OriginError::Unknown { peer },
+            StatusCode::SERVICE_UNAVAILABLE => OriginError::Busy { peer },
+            status => OriginError::Refused { peer, status, text },
         }
     }
 
@@ -186,5 +191,47 @@ impl Origin {
 
     fn nonsense(&self, what: &dyn std::fmt::Display) -> OriginError {
         OriginError::Nonsense { peer: self.name().clone(), what: what.to_string() }
+    }
+}
+
+/// Answers to what was asked for in one request of many blocks.
+pub(crate) struct BlockAnswers {
+    origin: Origin,
+    /// What has not been answered yet.
+    asked: VecDeque<BlockRef>,
+    body: Incoming,
+    frames: Frames,
+}
+
+impl BlockAnswers {
+    /// The next block, unverified, or why the origin does not give that one; `None` after the
+    /// last.
+    ///
+    /// # Errors
+    /// If the stream broke: nothing more comes of it.
+    pub(crate) async fn next(&mut self) -> Result<Option<Result<Bytes, OriginError>>, OriginError> {
+        let origin = &self.origin;
+        let Some(block) = self.asked.pop_front() else {
+            return Ok(None);
+        };
+        let answer = loop {
+            if let Some(answer) =
+                self.frames.next_block().map_err(|error| origin.nonsense(&error))?
+            {
+                break answer;
+            }
+            let piece = origin.piece(&mut self.body).await?;
+            let ended = || origin.nonsense(&"a stream that ends before the last block");
+            self.frames.push(&piece.ok_or_else(ended)?);
+        };
+        let status = StatusCode::from_u16(answer.status).map_err(|e| origin.nonsense(&e))?;
+        if status != StatusCode::OK {
+            return Ok(Some(Err(origin.refused(status, String::new()))));
+        }
+        if answer.bytes.len() != block.length as usize {
+            let what = format!("{} bytes of {}", answer.bytes.len(), block.length);
+            return Err(origin.nonsense(&what));
+        }
+        Ok(Some(Ok(answer.bytes)))
     }
 }

@@ -4,10 +4,9 @@
 //! The wants are in the store; what is kept here is a round of them, which are under way and
 //! which must wait, and all of it is found again after a restart.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+mod queue;
+
+use std::{collections::HashMap, time::Duration};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use model::BlockHash;
@@ -17,10 +16,9 @@ use store::{BlockError, BlockState, KeepBlockError, ReadError, Store, Wanted};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::flights::{FlightError, Flights};
+use crate::flights::{FlightError, Flights, Outcome};
+use queue::{Queue, ROUND};
 
-/// Wants looked at in one round, to take the smallest of them first.
-const ROUND: usize = 512;
 const BACKOFF_FIRST: Duration = Duration::from_millis(200);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// How often the count of wants is looked at when nothing changes.
@@ -46,27 +44,6 @@ fn backoff(tries: u32, jitter: f64) -> Duration {
     doubled.min(BACKOFF_MAX).mul_f64(0.5 + jitter / 2.0)
 }
 
-/// Wants that the store told of and that are not under way, smallest first.
-#[derive(Default)]
-struct Queue {
-    wants: BTreeMap<(u32, BlockHash), Wanted>,
-    /// The store had more than a round of them.
-    more: bool,
-}
-
-impl Queue {
-    /// Takes what the store wants now in place of what it wanted before.
-    fn fill(&mut self, wants: Vec<Wanted>) {
-        self.more = wants.len() == ROUND;
-        self.wants =
-            wants.into_iter().map(|want| ((want.block.length, want.block.hash), want)).collect();
-    }
-
-    fn pop(&mut self) -> Option<Wanted> {
-        self.wants.pop_first().map(|(_, want)| want)
-    }
-}
-
 /// Pulls until cancelled.
 pub(crate) async fn pull_forever(
     store: Store,
@@ -83,29 +60,31 @@ pub(crate) async fn pull_forever(
     loop {
         let now = Instant::now();
         // Asked only when there may be something new: finding the wants costs a scan.
-        if changed.has_changed().unwrap_or(false) || (queue.wants.is_empty() && queue.more) {
+        if changed.has_changed().unwrap_or(false) || queue.is_due() {
             changed.mark_unchanged();
             let held = |hash| waiting.get(&hash).is_some_and(|waiting| waiting.until > now);
             queue.fill(store.wants(None, ROUND, |hash| flights.contains(hash) || held(hash))?);
         }
-        while !options.paused
-            && under_way.len() < options.parallel
-            && let Some(want) = queue.pop()
-        {
+        while !options.paused && under_way.len() < options.parallel && !queue.is_empty() {
             // A read may have brought it, or bring it now; a newer version may have replaced it.
-            let hash = want.block.hash;
-            if !flights.contains(hash) && store.block_state(hash)? == BlockState::Wanted {
-                let flights = flights.clone();
-                under_way.push(async move { (want, flights.fetch(want.block, want.kind).await) });
+            let still = |want: &Wanted| {
+                let hash = want.block.hash;
+                Ok(!flights.contains(hash) && store.block_state(hash)? == BlockState::Wanted)
+            };
+            let wants = queue.take(options.parallel - under_way.len(), still)?;
+            if !wants.is_empty() {
+                under_way.push(pull(&flights, wants));
             }
         }
         let next_try = waiting.values().map(|waiting| waiting.until).filter(|t| *t > now).min();
         let idle = next_try.unwrap_or(now + IDLE).min(now + IDLE);
         tokio::select! {
             () = cancelled.cancelled() => return Ok(()),
-            Some((want, outcome)) = under_way.next() => match outcome {
-                Ok(_) => { waiting.remove(&want.block.hash); }
-                Err(error) => note_failure(&mut waiting, &metrics, want, &error),
+            Some(pulled) = under_way.next() => for (want, outcome) in pulled {
+                match outcome {
+                    Ok(_) => { waiting.remove(&want.block.hash); }
+                    Err(error) => note_failure(&mut waiting, &metrics, want, &error),
+                }
             },
             _ = changed.changed(), if !options.paused => changed.mark_changed(),
             () = tokio::time::sleep_until(idle) => {
@@ -117,6 +96,11 @@ pub(crate) async fn pull_forever(
             }
         }
     }
+}
+
+async fn pull(flights: &Flights, wants: Vec<Wanted>) -> Vec<(Wanted, Outcome)> {
+    let blocks = wants.iter().map(|want| (want.block, want.kind)).collect();
+    wants.into_iter().zip(flights.fetch_together(blocks).await).collect()
 }
 
 fn note_failure(

@@ -7,12 +7,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use model::Partition;
 use schemas::Codec;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    engine::{Engine, EngineError},
+    engine::{Engine, EngineError, Table},
     gate::Gate,
     lines::Lines,
     records::{Identity, Written},
@@ -52,6 +53,7 @@ pub(crate) struct Parts {
 pub(crate) struct Committer {
     rules: Option<mpsc::Sender<Rule>>,
     written: watch::Receiver<WrittenAll>,
+    wanted: watch::Receiver<u64>,
     failed: watch::Receiver<bool>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
@@ -60,13 +62,15 @@ impl Committer {
     pub(crate) fn start(parts: Parts) -> std::io::Result<Self> {
         let (rules, queue) = mpsc::channel(QUEUE_RULES);
         let (written, written_seen) = watch::channel(parts.counters.written.clone().into());
+        let (wanted, wanted_seen) = watch::channel(0);
         let (failed, failed_seen) = watch::channel(false);
-        let worker = Worker { parts, written, failed };
+        let worker = Worker { parts, written, wanted, failed };
         let thread = std::thread::Builder::new().name("committer".to_owned());
         let thread = thread.spawn(move || worker.run(queue))?;
         Ok(Self {
             rules: Some(rules),
             written: written_seen,
+            wanted: wanted_seen,
             failed: failed_seen,
             thread: Mutex::new(Some(thread)),
         })
@@ -101,6 +105,11 @@ impl Committer {
         self.written.clone()
     }
 
+    /// Counts the durable commits that opened wants.
+    pub(crate) fn wanted(&self) -> watch::Receiver<u64> {
+        self.wanted.clone()
+    }
+
     pub(crate) fn failed(&self) -> watch::Receiver<bool> {
         self.failed.clone()
     }
@@ -120,6 +129,7 @@ impl Drop for Committer {
 struct Worker {
     parts: Parts,
     written: watch::Sender<WrittenAll>,
+    wanted: watch::Sender<u64>,
     failed: watch::Sender<bool>,
 }
 
@@ -150,6 +160,10 @@ impl Worker {
             Section::new(&parts.identity, &*engine, &parts.codec, limits, &mut parts.counters);
         let answers: Vec<Answer> = rules.into_iter().map(|rule| rule(&mut section)).collect();
         let (batch, line_changes) = section.finish();
+        let wants = batch
+            .range((Table::Wants, Bytes::new())..)
+            .take_while(|((table, _), _)| *table == Table::Wants)
+            .any(|(_, row)| row.is_some());
         ops::crash::point(ops::crash::COMMIT_BEFORE);
         let outcome = if batch.is_empty() { Ok(()) } else { engine.commit(batch) };
         ops::crash::point(ops::crash::COMMIT_AFTER);
@@ -166,6 +180,9 @@ impl Worker {
                 }
                 changed
             });
+            if wants {
+                self.wanted.send_modify(|count| *count += 1);
+            }
         }
         parts.metrics.commit(size, started.elapsed());
         for answer in answers {

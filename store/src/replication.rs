@@ -164,9 +164,7 @@ impl Store {
     /// # Errors
     /// `DiskFull`: nothing was taken, try again later. Others: stop and restart.
     pub async fn apply(&self, steps: Vec<Step>) -> Result<Outcomes, ApplyError> {
-        let outcomes = self.shared.committer.run(|section| apply::apply(section, steps)).await?;
-        self.shared.wanted.send_modify(|count| *count += 1);
-        Ok(outcomes)
+        self.shared.committer.run(|section| apply::apply(section, steps)).await
     }
 
     /// How far a line of another site has come here.
@@ -186,10 +184,10 @@ impl Store {
         self.shared.lines.changed()
     }
 
-    /// Changes whenever there may be new wants.
+    /// Changes whenever there are new wants.
     #[must_use]
     pub fn wants_changed(&self) -> watch::Receiver<u64> {
-        self.shared.wanted.subscribe()
+        self.shared.committer.wanted()
     }
 
     /// Up to `limit` blocks that are wanted, by hash, after one of them; those that `skip` names
@@ -259,16 +257,12 @@ impl Store {
         }
         self.shared.blocks.put(hash, PutPayload::from(bytes)).await?;
         ops::crash::point(ops::crash::BLOCK_KEPT);
-        let wanted = segment.is_some();
         // The rule owns the lease, so that the file is safe until the commit is durable.
         let rule = self.shared.committer.run(move |section| {
             let arrival = vec![Arrival { hash, segment }];
             blocks::arrivals(section, arrival).map(|()| lease).map_err(KeepError::from)
         });
         drop(rule.await?);
-        if wanted {
-            self.shared.wanted.send_modify(|count| *count += 1);
-        }
         Ok(())
     }
 

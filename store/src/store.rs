@@ -45,7 +45,6 @@ pub(crate) struct Shared {
     orphans: Mutex<Vec<BlockHash>>,
     /// What the log has, by partition; `None` while no log is in use or none has been asked.
     pub(crate) published: Mutex<Option<Vec<Seq>>>,
-    pub(crate) wanted: watch::Sender<u64>,
 }
 
 /// A put of an object.
@@ -83,7 +82,6 @@ impl Shared {
             inline_max: sizes.inline_max,
             orphans: Mutex::default(),
             published: Mutex::default(),
-            wanted: watch::channel(0).0,
         }
     }
 

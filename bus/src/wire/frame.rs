@@ -138,6 +138,8 @@ impl Frames {
             return Err(FrameError::Length(length));
         }
         if self.buffer.len() < BLOCK_HEAD + length {
+            // At once, and not by doubling while the pieces come.
+            self.buffer.reserve(BLOCK_HEAD + length - self.buffer.len());
             return Ok(None);
         }
         self.buffer.advance(BLOCK_HEAD);
