@@ -4,48 +4,70 @@
 //! uses the bytes. Which files ought to be there is in the records; a file that no record names
 //! is swept at start.
 
-use std::{path::Path as FilePath, sync::Arc};
+mod direct;
+
+use std::{
+    io,
+    path::{Path as FilePath, PathBuf},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use model::{BlockHash, Digest, Hasher};
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path};
 
+use self::direct::DirectFiles;
 use crate::errors::BlockError;
 
 /// The files of one store.
 #[derive(Clone)]
 pub(crate) struct Blocks {
     files: Arc<dyn ObjectStore>,
+    /// Where the file system can; writes, and reads for peers, go this way.
+    direct: Option<DirectFiles>,
 }
 
 impl Blocks {
     /// Files below a directory that exists, each synced with its directory when written.
-    pub(crate) fn local(directory: &FilePath) -> Result<Self, object_store::Error> {
-        let files = LocalFileSystem::new_with_prefix(directory)?.with_fsync(true);
-        Ok(Self { files: Arc::new(files) })
+    pub(crate) fn local(directory: &FilePath) -> io::Result<Self> {
+        let files = LocalFileSystem::new_with_prefix(directory).map_err(io::Error::other)?;
+        let direct = DirectFiles::open(directory)?;
+        Ok(Self { files: Arc::new(files.with_fsync(true)), direct })
     }
 
     /// Writes a block whose name the caller has computed; durable when this returns. Again is
     /// the same.
     pub(crate) async fn put(&self, hash: BlockHash, payload: PutPayload) -> Result<(), BlockError> {
+        if let Some(direct) = &self.direct {
+            let written = direct.write(file(hash), payload.into_iter().collect()).await;
+            return written.map_err(|cause| BlockError::Io(hash, cause.into()));
+        }
         let put = self.files.put(&path(hash), payload).await;
         put.map(|_| ()).map_err(|cause| BlockError::Io(hash, Box::new(cause)))
     }
 
     /// The verified bytes; `None` if there is no such file.
     pub(crate) async fn get(&self, hash: BlockHash) -> Result<Option<Bytes>, BlockError> {
-        match self.get_unverified(hash).await? {
+        match self.get_cached(hash).await? {
             Some(bytes) if BlockHash::of(&bytes) != hash => Err(BlockError::Damaged(hash)),
             found => Ok(found),
         }
     }
 
-    /// The bytes as they are on disk; `None` if there is no such file.
-    pub(crate) async fn get_unverified(
-        &self,
-        hash: BlockHash,
-    ) -> Result<Option<Bytes>, BlockError> {
+    /// The bytes as they are on disk; `None` if there is no such file. Meant for one reader: what
+    /// it reads does not push what clients read again and again out of the page cache.
+    pub(crate) async fn get_once(&self, hash: BlockHash) -> Result<Option<Bytes>, BlockError> {
+        match &self.direct {
+            Some(direct) => {
+                let read = direct.read(file(hash)).await;
+                read.map_err(|cause| BlockError::Io(hash, cause.into()))
+            }
+            None => self.get_cached(hash).await,
+        }
+    }
+
+    async fn get_cached(&self, hash: BlockHash) -> Result<Option<Bytes>, BlockError> {
         let found = match self.files.get(&path(hash)).await {
             Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
@@ -78,6 +100,10 @@ fn path(hash: BlockHash) -> Path {
     Path::from_iter([&name[..2], &name])
 }
 
+fn file(hash: BlockHash) -> PathBuf {
+    PathBuf::from(path(hash).as_ref())
+}
+
 /// Name of a block that lies in pieces.
 pub(crate) fn hash_pieces(pieces: &[Bytes]) -> BlockHash {
     let mut hasher = Hasher::new();
@@ -86,3 +112,6 @@ pub(crate) fn hash_pieces(pieces: &[Bytes]) -> BlockHash {
     }
     BlockHash(hasher.finish())
 }
+
+#[cfg(test)]
+mod tests;

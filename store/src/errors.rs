@@ -107,7 +107,7 @@ pub enum BlockError {
     #[error("block `{0}` is damaged on disk")]
     Damaged(BlockHash),
     #[error("block `{0}`: storage failed")]
-    Io(BlockHash, #[source] Box<object_store::Error>),
+    Io(BlockHash, #[source] Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
     Read(#[from] ReadError),
 }

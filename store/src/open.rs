@@ -157,10 +157,7 @@ fn open_blocks(directory: &Path) -> Result<Blocks, OpenError> {
     let path = directory.join("blocks");
     let text = || path.display().to_string();
     fs::create_dir_all(&path).map_err(|cause| OpenError::Directory { directory: text(), cause })?;
-    Blocks::local(&path).map_err(|cause| OpenError::Directory {
-        directory: text(),
-        cause: std::io::Error::other(cause),
-    })
+    Blocks::local(&path).map_err(|cause| OpenError::Directory { directory: text(), cause })
 }
 
 fn identity(engine: &dyn Engine, options: &Options) -> Result<Identity, OpenError> {

@@ -272,7 +272,7 @@ impl Store {
     /// # Errors
     /// If the disk fails.
     pub async fn block_for_peer(&self, hash: BlockHash) -> Result<Option<Bytes>, BlockError> {
-        self.shared.blocks.get_unverified(hash).await
+        self.shared.blocks.get_once(hash).await
     }
 
     /// Whether some manifest or segment at this site names a block, and whether it is here.

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from botocore.exceptions import ClientError
 
+from harness.site import Site
 from harness.same import until_same
 from harness.until import until
 
@@ -63,3 +64,22 @@ def test_a_secondary_with_a_full_disk_waits_in_order_and_resumes(make_pair, fill
     path.unlink()
     until_same(east, west, "full")
     until(lambda: pair.west.metric("holes") == 0, "all blocks are there")
+
+
+def test_a_read_only_disk_is_named_and_what_is_on_it_stays(make_pair):
+    east = make_pair().east.start()
+    client = east.client()
+    client.create_bucket(Bucket="kept")
+    body = os.urandom(3_000_000)
+    client.put_object(Bucket="kept", Key="before", Body=body)
+    east.stop()
+    data = east.folder / "data"
+    read_only = f"mount --bind {data} {data} && mount -o remount,ro,bind {data} && exec \"$@\""
+    command = [Site.binary(), "site", "--config", east.config]
+    # In a mount namespace of its own, which ends with it.
+    outcome = Site.run("unshare", "--map-root-user", "--mount", "sh", "-c", read_only, "sh", *command, code=1)
+    errors = [line for line in outcome.stderr.splitlines() if " INFO " not in line]
+    assert len(errors) == 1 and f"data directory `{data}" in errors[0], outcome.stderr
+    assert "Read-only file system" in errors[0], errors
+    east.start()
+    assert client.get_object(Bucket="kept", Key="before")["Body"].read() == body

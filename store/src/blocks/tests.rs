@@ -1,0 +1,83 @@
+use bytes::Bytes;
+
+use super::*;
+
+/// Blocks in a directory, as the file system allows and as where it has no direct writes.
+fn both_ways() -> [(tempfile::TempDir, Blocks); 2] {
+    [true, false].map(|may| {
+        let directory = tempfile::tempdir().unwrap();
+        let mut blocks = Blocks::local(directory.path()).unwrap();
+        blocks.direct = blocks.direct.filter(|_| may);
+        (directory, blocks)
+    })
+}
+
+fn block(length: usize) -> (BlockHash, Bytes) {
+    let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+    (BlockHash::of(&bytes), bytes.into())
+}
+
+#[tokio::test]
+async fn blocks_of_any_length_come_back_as_they_were_written() {
+    for (_directory, blocks) in both_ways() {
+        for length in [0, 1, 4095, 4096, 4097, (1 << 20) - 1, 1 << 20, 12_288] {
+            let (hash, bytes) = block(length);
+            let pieces = bytes.chunks(1000).map(Bytes::copy_from_slice);
+            // Again is the same.
+            blocks.put(hash, pieces.clone().collect()).await.unwrap();
+            blocks.put(hash, pieces.collect()).await.unwrap();
+            assert_eq!(blocks.get(hash).await.unwrap().unwrap(), bytes);
+            assert_eq!(blocks.get_once(hash).await.unwrap().unwrap(), bytes);
+        }
+        let names: Vec<_> = blocks.list().try_collect().await.unwrap();
+        assert_eq!(names.len(), 8);
+    }
+}
+
+#[tokio::test]
+async fn a_block_that_is_not_there_is_none_and_may_be_deleted() {
+    for (_directory, blocks) in both_ways() {
+        let (hash, bytes) = block(10);
+        assert!(blocks.get(hash).await.unwrap().is_none());
+        assert!(blocks.get_once(hash).await.unwrap().is_none());
+        blocks.put(hash, bytes.into()).await.unwrap();
+        blocks.delete(hash).await.unwrap();
+        blocks.delete(hash).await.unwrap();
+        assert!(blocks.get_once(hash).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn other_bytes_than_the_name_says_are_damage_for_whoever_verifies() {
+    for (directory, blocks) in both_ways() {
+        let (hash, bytes) = block(5000);
+        blocks.put(hash, bytes.into()).await.unwrap();
+        std::fs::write(directory.path().join(file(hash)), b"other").unwrap();
+        assert!(matches!(blocks.get(hash).await, Err(BlockError::Damaged(found)) if found == hash));
+        assert_eq!(blocks.get_once(hash).await.unwrap().unwrap(), "other");
+    }
+}
+
+#[tokio::test]
+async fn what_a_crash_left_half_written_is_gone_after_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(Blocks::local(directory.path()).unwrap());
+    let left = directory.path().join("staging/7");
+    std::fs::write(&left, b"half").unwrap();
+    let blocks = Blocks::local(directory.path()).unwrap();
+    assert!(!left.exists());
+    assert!(blocks.list().next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_disk_that_refuses_is_an_error_that_names_the_block() {
+    for (directory, blocks) in both_ways() {
+        let (hash, bytes) = block(5000);
+        // A file where a directory must be: refused to root too.
+        std::fs::write(directory.path().join(&hash.to_string()[..2]), b"").unwrap();
+        let refused = blocks.put(hash, bytes.into()).await.unwrap_err();
+        assert!(matches!(refused, BlockError::Io(found, _) if found == hash));
+        let (other, bytes) = block(6000);
+        blocks.put(other, bytes.into()).await.unwrap();
+    }
+}
