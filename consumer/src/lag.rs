@@ -3,11 +3,15 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use model::{Heartbeat, HoleReason, Line, Millis, Seq};
 use ops::Metrics;
 use store::{LineProgress, Store};
+
+/// One comes each second: later than this, it is missed, and what it would say is not known.
+const HEARTBEAT_LATE: Duration = Duration::from_millis(2_500);
 
 /// What the origin last said of each line, and when this site last held all of it.
 #[derive(Clone, Default)]
@@ -63,12 +67,18 @@ impl Lag {
             oldest = Some(oldest.map_or(in_sync, |oldest| oldest.min(in_sync)));
         }
         let since = oldest.or_else(|| lines.values().map(|l| l.handled.time).max());
-        let seconds = since.map_or(0.0, |since| now.since(since).as_secs_f64());
+        let seconds = since.map_or(0.0, |since| seconds(since, now, events));
         metrics.lag_seconds.with_label_values(&[name]).set(seconds);
         metrics.lag_events.with_label_values(&[name]).set(events.cast_signed());
         metrics.lag_bytes.with_label_values(&[name]).set(bytes.cast_signed());
         report_lines(metrics, name, &lines);
     }
+}
+
+/// Lag of a site that held everything at `in_sync` and now misses so many events that it knows of.
+fn seconds(in_sync: Millis, now: Millis, events: u64) -> f64 {
+    let since = now.since(in_sync);
+    if events == 0 && since < HEARTBEAT_LATE { 0.0 } else { since.as_secs_f64() }
 }
 
 fn report_lines(metrics: &Metrics, name: &str, lines: &BTreeMap<Line, LineProgress>) {
@@ -91,5 +101,17 @@ fn report_lines(metrics: &Metrics, name: &str, lines: &BTreeMap<Line, LineProgre
     metrics.wants.set(wants);
     for (reason, count) in holes {
         metrics.holes.with_label_values(&[name, reason]).set(count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn law_10_lag_is_zero_in_sync_and_rises_by_the_clock_when_nothing_is_heard() {
+        assert_eq!(seconds(Millis(10_000), Millis(11_200), 0), 0.0);
+        assert_eq!(seconds(Millis(10_000), Millis(13_000), 0), 3.0);
+        assert_eq!(seconds(Millis(10_000), Millis(10_400), 1), 0.4);
     }
 }

@@ -145,6 +145,9 @@ pub struct History {
 pub struct Fence {
     #[serde(deserialize_with = "value::duration")]
     pub max_age: Duration,
+    /// `None`: no limit.
+    #[serde(deserialize_with = "value::some_bytes")]
+    pub max_bytes: Option<u64>,
 }
 
 /// `[puller]`
@@ -205,7 +208,7 @@ impl Default for History {
 
 impl Default for Fence {
     fn default() -> Self {
-        Self { max_age: Duration::from_hours(7 * 24) }
+        Self { max_age: Duration::from_hours(7 * 24), max_bytes: None }
     }
 }
 

@@ -1,16 +1,18 @@
-//! Law 7: a site that holds the fence for too long is evicted with an alarm, so that one that is
+//! Law 7: a site that holds the fence for too long, or holds up too much, is evicted with an alarm, so that one that is
 //! gone cannot fill the disks of those that are not.
 
 use std::time::Duration;
 
-use model::{Millis, Seq};
+use model::Millis;
 use ops::Metrics;
+use schemas::Codec;
 use store::{KeepError, Peer, ReadError, Store};
 use tokio_util::sync::CancellationToken;
 
-/// Between two looks: a tenth of the age is exact enough, within these.
+/// Between two looks: a tenth of the age is exact enough, within these. By bytes a site may be late
+/// by what is written between two.
 const LOOK_MIN: Duration = Duration::from_millis(500);
-const LOOK_MAX: Duration = Duration::from_secs(60);
+const LOOK_MAX: Duration = Duration::from_secs(10);
 
 /// Why looking ended for good.
 #[derive(Debug, thiserror::Error)]
@@ -21,23 +23,46 @@ pub enum EvictError {
     Remove(#[from] KeepError),
 }
 
-/// The rule: an event has waited for the site longer than `max_age`. A site that is away while
-/// nothing is written holds nothing up.
-fn overdue(oldest: Option<Millis>, now: Millis, max_age: Duration) -> bool {
-    oldest.is_some_and(|oldest| now.since(oldest) > max_age)
+/// How much a site may hold up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FenceLimits {
+    pub max_age: Duration,
+    /// Bytes of bodies, as clients wrote them; `None`: no limit.
+    pub max_bytes: Option<u64>,
 }
 
-/// When the oldest event was written that a site has not acknowledged as complete.
-fn oldest_waiting(store: &Store, peer: &Peer) -> Result<Option<Millis>, ReadError> {
+/// What waits for a site.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Waiting {
+    /// When the oldest event was written that it has not acknowledged as complete.
+    since: Millis,
+    bytes: u64,
+}
+
+/// The rule: the setting that a site passes, if any. One that is away while nothing is written
+/// holds nothing up.
+fn overdue(waiting: Option<Waiting>, now: Millis, limits: FenceLimits) -> Option<&'static str> {
+    let waiting = waiting?;
+    let too_much = limits.max_bytes.is_some_and(|max| waiting.bytes > max);
+    let too_old = now.since(waiting.since) > limits.max_age;
+    too_old.then_some("fence.max_age").or(too_much.then_some("fence.max_bytes"))
+}
+
+fn waiting(store: &Store, codec: &Codec, peer: &Peer) -> Result<Option<Waiting>, ReadError> {
     let epoch = store.identity().epoch;
-    let mut oldest = None::<Millis>;
-    for partition in store.identity().partitions.iter() {
-        let complete: Seq = peer.complete(epoch, partition);
-        let next = store.history(epoch, partition, complete, 1)?;
-        let time = next.first().map(|event| event.version.hlc.millis());
-        oldest = oldest.into_iter().chain(time).min();
+    let written = store.written().borrow().clone();
+    let mut all = None::<Waiting>;
+    for (partition, written) in store.identity().partitions.iter().zip(written.iter()) {
+        let next = store.history(epoch, partition, peer.complete(epoch, partition), 1)?;
+        let Some(next) = next.first() else { continue };
+        // An event that cannot be read, after its key was destroyed, still has its age.
+        let before = codec.open(&next.payload).map(|event| event.volume - event.change.volume());
+        let bytes = before.map_or(0, |before| written.volume.saturating_sub(before));
+        let since = next.version.hlc.millis();
+        let held = all.unwrap_or(Waiting { since, bytes: 0 });
+        all = Some(Waiting { since: held.since.min(since), bytes: held.bytes + bytes });
     }
-    Ok(oldest)
+    Ok(all)
 }
 
 /// Evicts sites that are overdue, until cancelled.
@@ -47,24 +72,22 @@ fn oldest_waiting(store: &Store, peer: &Peer) -> Result<Option<Millis>, ReadErro
 pub async fn evict_forever(
     store: Store,
     metrics: Metrics,
-    max_age: Duration,
+    codec: Codec,
+    limits: FenceLimits,
     cancelled: CancellationToken,
 ) -> Result<(), EvictError> {
-    let mut looks = tokio::time::interval((max_age / 10).clamp(LOOK_MIN, LOOK_MAX));
+    let mut looks = tokio::time::interval((limits.max_age / 10).clamp(LOOK_MIN, LOOK_MAX));
     loop {
         tokio::select! {
             () = cancelled.cancelled() => return Ok(()),
             _ = looks.tick() => {}
         }
         for peer in store.peers()? {
-            if overdue(oldest_waiting(&store, &peer)?, store.now(), max_age) {
+            let waiting = waiting(&store, &codec, &peer)?;
+            if let Some(passed) = overdue(waiting, store.now(), limits) {
                 store.remove_peer(peer.site).await?;
                 metrics.alarm("evicted");
-                tracing::error!(
-                    peer = %peer.name,
-                    ?max_age,
-                    "site evicted: it took no event for longer than `fence.max_age`"
-                );
+                tracing::error!(peer = %peer.name, ?waiting, "site evicted: it passed `{passed}`");
             }
         }
     }
@@ -76,9 +99,14 @@ mod tests {
 
     #[test]
     fn law_7_only_a_site_that_holds_something_up_is_evicted() {
-        let (now, age) = (Millis(10_000), Duration::from_secs(5));
-        assert!(!overdue(None, now, age), "nothing waits for it");
-        assert!(!overdue(Some(Millis(5_000)), now, age));
-        assert!(overdue(Some(Millis(4_999)), now, age));
+        let (now, max_age) = (Millis(10_000), Duration::from_secs(5));
+        let limits = FenceLimits { max_age, max_bytes: Some(100) };
+        let waits = |since, bytes| Some(Waiting { since: Millis(since), bytes });
+        assert_eq!(overdue(None, now, limits), None, "nothing waits for it");
+        assert_eq!(overdue(waits(5_000, 100), now, limits), None);
+        assert_eq!(overdue(waits(4_999, 100), now, limits), Some("fence.max_age"));
+        assert_eq!(overdue(waits(5_000, 101), now, limits), Some("fence.max_bytes"));
+        let no_limit = FenceLimits { max_bytes: None, ..limits };
+        assert_eq!(overdue(waits(5_000, u64::MAX), now, no_limit), None);
     }
 }

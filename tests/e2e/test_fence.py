@@ -1,23 +1,27 @@
 """Who holds the fence, and what becomes of one that holds it too long (law 7)."""
 
+import pytest
+
 from harness.same import until_same
 from harness.until import until
 
 
-def test_a_site_that_is_gone_for_too_long_is_evicted_with_an_alarm(make_pair):
+@pytest.mark.parametrize("limit, value", [("max_age", "2s"), ("max_bytes", "30KiB")])
+def test_a_site_that_holds_up_too_much_is_evicted_with_an_alarm(make_pair, limit, value):
     pair = make_pair()
-    pair.east.set("fence.max_age", "2s")
+    pair.east.set(f"fence.{limit}", value)
     pair.east.set("history.window", "1s")
     pair.start()
-    pair.east.allow("site evicted")
+    pair.east.allow(f"site evicted: it passed `fence.{limit}`")
     pair.west.allow("alarm while applying .*kind=\"gap\"", "events are lost at the origin")
     east = pair.east.client()
     east.create_bucket(Bucket="fence")
     east.put_object(Bucket="fence", Key="before", Body=b"1")
     until_same(east, pair.west.client(), "fence")
     pair.west.stop()
+    assert pair.east.metric("alarms_total", kind="evicted") == 0
     for n in range(40):
-        east.put_object(Bucket="fence", Key=f"{n}", Body=b"2")
+        east.put_object(Bucket="fence", Key=f"{n}", Body=bytes(1000))
     until(lambda: pair.east.metric("alarms_total", kind="evicted") == 1, "the site is evicted")
     trimmed = lambda: pair.east.metric("position", point="trimmed")
     written = pair.east.metric("position", point="written")

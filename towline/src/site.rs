@@ -14,7 +14,7 @@ use ops::{
     link::{LinkClient, LinkServer},
     tls::LinkTls,
 };
-use producer::FetchService;
+use producer::{FenceLimits, FetchService};
 use schemas::{Codec, Keys};
 use store::{CollectorOptions, Options, Refusal, Sizes, Store};
 use tokio::net::TcpListener;
@@ -61,12 +61,10 @@ impl Site {
             CollectorOptions { history_window: config.history.window, interval: COLLECT };
         let collect = store::collect_forever(store.clone(), collector, shutdown.token());
         shutdown.spawn("collector", collect);
-        let evict = producer::evict_forever(
-            store.clone(),
-            metrics.clone(),
-            config.fence.max_age,
-            shutdown.token(),
-        );
+        let fence = &config.fence;
+        let fence = FenceLimits { max_age: fence.max_age, max_bytes: fence.max_bytes };
+        let (of, told) = (store.clone(), metrics.clone());
+        let evict = producer::evict_forever(of, told, codec.clone(), fence, shutdown.token());
         shutdown.spawn("eviction", evict);
         publish(&config, &site, &codec, shutdown);
         let replication = link(&config, &site, &codec, shutdown).await?;

@@ -35,6 +35,13 @@ pub(super) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
         .ok_or_else(|| D::Error::custom(format!("`{text}` is no size; write it like \"64KiB\"")))
 }
 
+/// As [`bytes`], for a key that may be left out.
+pub(super) fn some_bytes<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<u64>, D::Error> {
+    bytes(deserializer).map(Some)
+}
+
 /// `"6h"`, `"15m"`, `"30s"` or `"500ms"`.
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
