@@ -16,8 +16,9 @@ use crate::{
     engine::{Engine, EngineError, Table},
     gate::Gate,
     lines::Lines,
+    recent::Recent,
     records::{Identity, Written},
-    section::{Counters, Limits, Section},
+    section::{Counters, Finished, Limits, Section},
 };
 
 /// Rules that wait while a batch syncs. More callers than this wait for a place.
@@ -44,6 +45,7 @@ pub(crate) struct Parts {
     pub(crate) codec: Codec,
     pub(crate) clock: Arc<dyn ops::Clock>,
     pub(crate) lines: Arc<Lines>,
+    pub(crate) recent: Arc<Recent>,
     pub(crate) counters: Counters,
     pub(crate) metrics: ops::Metrics,
     pub(crate) gate: Arc<Gate>,
@@ -159,13 +161,13 @@ impl Worker {
         let mut section =
             Section::new(&parts.identity, &*engine, &parts.codec, limits, &mut parts.counters);
         let answers: Vec<Answer> = rules.into_iter().map(|rule| rule(&mut section)).collect();
-        let (batch, line_changes) = section.finish();
-        let wants = batch
+        let Finished { rows, line_changes, events } = section.finish();
+        let wants = rows
             .range((Table::Wants, Bytes::new())..)
             .take_while(|((table, _), _)| *table == Table::Wants)
             .any(|(_, row)| row.is_some());
         ops::crash::point(ops::crash::COMMIT_BEFORE);
-        let outcome = if batch.is_empty() { Ok(()) } else { engine.commit(batch) };
+        let outcome = if rows.is_empty() { Ok(()) } else { engine.commit(rows) };
         ops::crash::point(ops::crash::COMMIT_AFTER);
         let outcome = outcome.map_err(|error| CommitError(Some(Arc::new(error))));
         if let Err(error) = &outcome {
@@ -173,6 +175,8 @@ impl Worker {
             self.failed.send_replace(true);
         } else {
             parts.lines.change(line_changes);
+            // Before anybody is told that they are written.
+            parts.recent.push(events);
             self.written.send_if_modified(|seen| {
                 let changed = **seen != *parts.counters.written;
                 if changed {

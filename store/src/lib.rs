@@ -13,6 +13,7 @@ mod lines;
 mod list;
 mod open;
 mod pins;
+mod recent;
 mod records;
 mod replication;
 mod rules;

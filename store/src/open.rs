@@ -22,6 +22,7 @@ use crate::{
     errors::{BlockError, KeepError, OpenError, ReadError},
     gate::Gate,
     lines::{LineProgress, Lines},
+    recent::Recent,
     records::{BlockRecord, HandledRecord, HoleRecord, Identity, Record, RecordError, Written},
     section::Counters,
     store::{Shared, SharedParts, Sizes, Store},
@@ -67,6 +68,7 @@ impl Store {
         let identity = Arc::new(identity(&*engine, &options)?);
         let counters = counters(&*engine, &identity).map_err(read)?;
         let lines = Arc::new(Lines::new(lines(&*engine).map_err(read)?));
+        let recent = Arc::<Recent>::default();
         let gate = Arc::new(Gate::new(options.directory.clone(), options.reserve));
         let committer = Committer::start(Parts {
             identity: Arc::clone(&identity),
@@ -74,13 +76,15 @@ impl Store {
             codec: options.codec,
             clock: Arc::clone(&options.clock),
             lines: Arc::clone(&lines),
+            recent: Arc::clone(&recent),
             counters,
             metrics: options.metrics,
             gate: Arc::clone(&gate),
         })?;
         let blocks = open_blocks(&options.directory)?;
         let (sizes, clock) = (options.sizes, options.clock);
-        let parts = SharedParts { identity, engine, committer, blocks, gate, lines, clock, sizes };
+        let parts =
+            SharedParts { identity, engine, committer, blocks, gate, lines, recent, clock, sizes };
         let store = Self { shared: Arc::new(Shared::new(parts)) };
         store.sweep().await.map_err(|error| OpenError::Sweep(Box::new(error)))?;
         Ok(store)

@@ -38,6 +38,12 @@ impl Store {
         after: Seq,
         bytes_max: usize,
     ) -> Result<Vec<SealedEvent>, ReadError> {
+        let trimmed = self.written().borrow().get(usize::from(partition.0)).map(|w| w.trimmed);
+        if trimmed.is_some_and(|trimmed| trimmed <= after)
+            && let Some(events) = self.shared.recent.after((epoch, partition), after, bytes_max)
+        {
+            return Ok(events);
+        }
         let line = Line { site: self.identity().site, epoch, partition };
         let start = HistoryRecord::key(epoch, partition, after);
         let end = HistoryRecord::key(epoch, partition, Seq(u64::MAX));

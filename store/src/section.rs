@@ -10,7 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use model::{
-    Change, Event, Hlc, Hole, Line, Millis, Partition, Position, Seq, Version, progress::Handled,
+    Change, Event, Hlc, Hole, Line, Millis, Partition, Position, SealedEvent, Seq, Version,
+    progress::Handled,
 };
 use schemas::{Codec, CodecError};
 
@@ -62,8 +63,17 @@ pub(crate) struct Section<'a> {
     limits: Limits,
     accepted: Batch,
     counters: &'a mut Counters,
-    pub(crate) line_changes: Vec<LineChange>,
+    line_changes: Vec<LineChange>,
+    events: Vec<SealedEvent>,
     staged: Staged,
+}
+
+/// What a batch comes to.
+pub(crate) struct Finished {
+    pub(crate) rows: Batch,
+    /// What watchers are told once the rows are durable.
+    pub(crate) line_changes: Vec<LineChange>,
+    pub(crate) events: Vec<SealedEvent>,
 }
 
 /// What the rule that runs now has done.
@@ -73,6 +83,7 @@ struct Staged {
     hlc: Option<Hlc>,
     written: BTreeMap<Partition, Written>,
     line_changes: Vec<LineChange>,
+    events: Vec<SealedEvent>,
 }
 
 impl<'a> Section<'a> {
@@ -83,8 +94,18 @@ impl<'a> Section<'a> {
         (now, limits): (Millis, Limits),
         counters: &'a mut Counters,
     ) -> Self {
-        let (accepted, line_changes, staged) = <(Batch, Vec<LineChange>, Staged)>::default();
-        Self { identity, engine, codec, now, limits, accepted, counters, line_changes, staged }
+        Self {
+            identity,
+            engine,
+            codec,
+            now,
+            limits,
+            accepted: Batch::default(),
+            counters,
+            line_changes: Vec::new(),
+            events: Vec::new(),
+            staged: Staged::default(),
+        }
     }
 
     /// Whether there is room to add anything.
@@ -110,6 +131,7 @@ impl<'a> Section<'a> {
         if outcome.is_ok() {
             self.accepted.extend(staged.rows);
             self.line_changes.extend(staged.line_changes);
+            self.events.extend(staged.events);
             self.counters.hlc = staged.hlc.unwrap_or(self.counters.hlc);
             for (partition, written) in staged.written {
                 self.counters.written[usize::from(partition.0)] = written;
@@ -118,9 +140,10 @@ impl<'a> Section<'a> {
         outcome
     }
 
-    /// The rows of every rule that ended well, and what they changed of lines.
-    pub(crate) fn finish(self) -> (Batch, Vec<LineChange>) {
-        (self.accepted, self.line_changes)
+    /// What every rule that ended well did.
+    pub(crate) fn finish(self) -> Finished {
+        let Self { accepted: rows, line_changes, events, .. } = self;
+        Finished { rows, line_changes, events }
     }
 
     pub(crate) fn get<R: Record>(&self, key: &Bytes) -> Result<Option<R>, SectionError> {
@@ -242,9 +265,10 @@ impl<'a> Section<'a> {
         let digest = sealed.digest();
         let written = Written { seq: position.seq, digest, volume, hlc, trimmed: before.trimmed };
         self.set_written(partition, written);
-        let history = HistoryRecord { version, entity, payload: sealed.payload };
+        let history = HistoryRecord { version, entity, payload: sealed.payload.clone() };
         let key = HistoryRecord::key(self.identity.epoch, partition, position.seq);
         self.put(key, &history);
+        self.staged.events.push(sealed);
         self.staged.hlc = Some(hlc);
         Ok(event)
     }

@@ -19,6 +19,7 @@ use crate::{
     lines::Lines,
     list::{self, ListQuery, Listing},
     pins::{Lease, Pins},
+    recent::Recent,
     records::{BlockRecord, BucketRecord, Identity, ObjectRecord, Record},
     rules::client::{self, Condition, Put},
     upload::{Upload, Uploaded},
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) pins: Arc<Pins>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) lines: Arc<Lines>,
+    pub(crate) recent: Arc<Recent>,
     pub(crate) clock: Arc<dyn ops::Clock>,
     pub(crate) block_size: usize,
     pub(crate) inline_max: usize,
@@ -68,7 +70,8 @@ pub struct Object {
 
 impl Shared {
     pub(crate) fn new(parts: SharedParts) -> Self {
-        let SharedParts { identity, engine, committer, blocks, gate, lines, clock, sizes } = parts;
+        let SharedParts { identity, engine, committer, blocks, gate, lines, recent, clock, sizes } =
+            parts;
         Self {
             identity,
             engine,
@@ -77,6 +80,7 @@ impl Shared {
             pins: Arc::default(),
             gate,
             lines,
+            recent,
             clock,
             block_size: sizes.block,
             inline_max: sizes.inline_max,
@@ -111,6 +115,7 @@ pub(crate) struct SharedParts {
     pub(crate) blocks: Blocks,
     pub(crate) gate: Arc<Gate>,
     pub(crate) lines: Arc<Lines>,
+    pub(crate) recent: Arc<Recent>,
     pub(crate) clock: Arc<dyn ops::Clock>,
     pub(crate) sizes: Sizes,
 }

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import time
 
 from harness.same import until_same
 from harness.until import until
@@ -64,19 +63,3 @@ if ALL:
             )
             print(f"{site.name}: peak {peak >> 20} MiB")
             assert peak < 150 << 20
-
-    def test_six_minutes_without_any_broker(make_pair, kafka):
-        pair = make_pair("kafka").start()
-        for site in pair.sites:
-            site.allow("publishing waits for the log", "no broker of the log can be reached")
-        east = pair.east.client()
-        east.create_bucket(Bucket="outage")
-        until_same(east, pair.west.client(), "outage")
-        kafka.stop_broker(1, 2, 3)
-        end, count = time.monotonic() + 360, 0
-        while time.monotonic() < end:
-            east.put_object(Bucket="outage", Key=f"{count}", Body=os.urandom(3_000))
-            count += 1
-        kafka.start_broker(1, 2, 3)
-        until_same(east, pair.west.client(), "outage", 300)
-        until(lambda: pair.east.metric("history_depth_events") == 0, "all is there", 60)
