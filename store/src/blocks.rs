@@ -32,7 +32,8 @@ impl Blocks {
     /// Files below a directory that exists, each synced with its directory when written.
     pub(crate) fn local(directory: &FilePath) -> io::Result<Self> {
         let files = LocalFileSystem::new_with_prefix(directory).map_err(io::Error::other)?;
-        let direct = DirectFiles::open(directory)?;
+        let folders = (0..=u8::MAX).map(|first| hex::encode([first]));
+        let direct = DirectFiles::open(directory, folders)?;
         Ok(Self { files: Arc::new(files.with_fsync(true)), direct })
     }
 

@@ -41,8 +41,16 @@ struct Shared {
 }
 
 impl DirectFiles {
-    /// `None` where the file system has no direct reads and writes.
-    pub(super) fn open(root: &Path) -> io::Result<Option<Self>> {
+    /// Makes the folders that files will lie in. `None` where the file system has no direct reads
+    /// and writes.
+    pub(super) fn open(
+        root: &Path,
+        folders: impl Iterator<Item = String>,
+    ) -> io::Result<Option<Self>> {
+        for folder in folders {
+            fs::create_dir_all(root.join(folder))?;
+        }
+        File::open(root)?.sync_all()?;
         let staging = root.join("staging");
         match fs::remove_dir_all(&staging) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -121,16 +129,8 @@ impl Shared {
 
     /// Gives a staged file its name, durably.
     fn place(&self, staged: &Path, path: &Path) -> io::Result<()> {
-        let folder = path.parent().unwrap_or(&self.root);
-        if let Err(error) = fs::rename(staged, path) {
-            if error.kind() != io::ErrorKind::NotFound {
-                return Err(error);
-            }
-            fs::create_dir_all(folder)?;
-            File::open(&self.root)?.sync_all()?;
-            fs::rename(staged, path)?;
-        }
-        File::open(folder)?.sync_all()
+        fs::rename(staged, path)?;
+        File::open(path.parent().unwrap_or(&self.root))?.sync_all()
     }
 
     fn read(&self, name: &Path) -> io::Result<Bytes> {

@@ -73,8 +73,8 @@ async fn what_a_crash_left_half_written_is_gone_after_the_next_start() {
 async fn a_disk_that_refuses_is_an_error_that_names_the_block() {
     for (directory, blocks) in both_ways() {
         let (hash, bytes) = block(5000);
-        // A file where a directory must be: refused to root too.
-        std::fs::write(directory.path().join(&hash.to_string()[..2]), b"").unwrap();
+        // A folder where the file must be: refused to root too.
+        std::fs::create_dir_all(directory.path().join(file(hash)).join("x")).unwrap();
         let refused = blocks.put(hash, bytes.into()).await.unwrap_err();
         assert!(matches!(refused, BlockError::Io(found, _) if found == hash));
         let (other, bytes) = block(6000);

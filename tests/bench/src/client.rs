@@ -83,7 +83,8 @@ impl Client {
     pub(crate) async fn until_readable(&mut self, key: &str) -> Outcome<()> {
         let poll = async {
             while self.request("GET", key, &Bytes::new()).await? != 200 {
-                tokio::time::sleep(POLL).await;
+                // The runtime's timers count whole milliseconds; a thread sleeps as long as it is told.
+                tokio::task::spawn_blocking(|| std::thread::sleep(POLL)).await?;
             }
             Ok(())
         };
