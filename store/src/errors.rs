@@ -148,6 +148,10 @@ pub enum OpenError {
          the number is fixed for an epoch"
     )]
     OtherPartitions { directory: String, found: u16, wanted: u16 },
+    #[error(
+        "data directory `{directory}`: no site `{name}` is registered; these are: `{registered}`"
+    )]
+    NotRegistered { directory: String, name: String, registered: String },
     #[error("data directory `{directory}`")]
     Engine {
         directory: String,

@@ -11,6 +11,7 @@ mod errors;
 mod gate;
 mod lines;
 mod list;
+mod offline;
 mod open;
 mod pins;
 mod recent;
@@ -30,7 +31,8 @@ pub use errors::{
 };
 pub use lines::LineProgress;
 pub use list::{ListCursor, ListEntry, ListQuery, Listing};
-pub use open::{Options, open_epoch};
+pub use offline::{open_epoch, remove_site};
+pub use open::Options;
 pub use records::{Acknowledged, Identity, Peer, RecordError, Written};
 pub use replication::{BlockState, KeepBlockError};
 pub use rules::{

@@ -108,33 +108,7 @@ impl Store {
     }
 }
 
-/// Opens a new epoch of a store that nobody has open: its numbering starts again at 1, under a
-/// number that no other incarnation of the site has used. Returns the epoch before and the new.
-///
-/// # Errors
-/// As [`Store::open`].
-pub fn open_epoch(directory: &Path, now: model::Millis) -> Result<(Epoch, Epoch), OpenError> {
-    let engine = open_engine(directory)?;
-    let error = |cause| OpenError::Engine { directory: directory.display().to_string(), cause };
-    let value = engine.get(Table::Meta, &Identity::key()).map_err(error)?;
-    let mut identity = match value.as_ref().map(Identity::decode) {
-        Some(Ok(identity)) => identity,
-        Some(Err(cause)) => return Err(newer_or_damaged(directory, cause)),
-        None => {
-            let directory = directory.display().to_string();
-            let cause = std::io::Error::new(std::io::ErrorKind::NotFound, "holds no store");
-            return Err(OpenError::Directory { directory, cause });
-        }
-    };
-    let before = identity.epoch;
-    identity.past_epochs.push(before);
-    identity.epoch = Epoch(now.0.max(before.0 + 1));
-    let row = ((Table::Meta, Identity::key()), Some(identity.encode()));
-    engine.commit(Batch::from([row])).map_err(error)?;
-    Ok((before, identity.epoch))
-}
-
-fn open_engine(directory: &Path) -> Result<Embedded, OpenError> {
+pub(crate) fn open_engine(directory: &Path) -> Result<Embedded, OpenError> {
     let text = directory.display().to_string();
     let unusable = |cause| OpenError::Directory { directory: text.clone(), cause };
     fs::create_dir_all(directory).map_err(unusable)?;
@@ -194,7 +168,7 @@ fn identity(engine: &dyn Engine, options: &Options) -> Result<Identity, OpenErro
     Ok(identity)
 }
 
-fn newer_or_damaged(directory: &Path, cause: RecordError) -> OpenError {
+pub(crate) fn newer_or_damaged(directory: &Path, cause: RecordError) -> OpenError {
     let directory = directory.display().to_string();
     match cause {
         RecordError::Newer { record, found, .. } => {
@@ -242,9 +216,13 @@ fn lines(engine: &dyn Engine) -> Result<BTreeMap<Line, LineProgress>, ReadError>
     Ok(lines)
 }
 
-type Row = (bytes::Bytes, bytes::Bytes);
+pub(crate) type Row = (bytes::Bytes, bytes::Bytes);
 
-fn rows(engine: &dyn Engine, table: Table, prefix: &[u8]) -> Result<Vec<Row>, EngineError> {
+pub(crate) fn rows(
+    engine: &dyn Engine,
+    table: Table,
+    prefix: &[u8],
+) -> Result<Vec<Row>, EngineError> {
     let mut rows = Vec::new();
     let mut end = Vec::new();
     engine.scan(table, prefix_range(prefix, &mut end), &mut |key, value| {

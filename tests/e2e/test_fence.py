@@ -3,6 +3,7 @@
 import pytest
 
 from harness.same import until_same
+from harness.site import Site
 from harness.until import until
 
 
@@ -34,3 +35,24 @@ def test_a_site_that_holds_up_too_much_is_evicted_with_an_alarm(make_pair, limit
     until(lost, "what was missed is known to be lost")
     west = pair.west.client()
     until(lambda: west.head_object(Bucket="fence", Key="later/39"), "what came after is there")
+
+
+def test_a_site_that_is_gone_for_good_is_removed_by_command(make_pair):
+    pair = make_pair()
+    pair.east.set("history.window", "1s")
+    pair.start()
+    east = pair.east.client()
+    east.create_bucket(Bucket="gone")
+    until_same(east, pair.west.client(), "gone")
+    pair.west.stop()
+    for n in range(10):
+        east.put_object(Bucket="gone", Key=f"{n}", Body=b"nobody else takes it")
+    pair.east.stop()
+    remove = [Site.binary(), "store", "remove-site", "--config", pair.east.config]
+    unknown = Site.run(*remove, "nobody", code=1)
+    assert f"no site `nobody` is registered; these are: `{pair.west.name}`" in unknown.stderr
+    assert pair.west.name in Site.run(*remove, pair.west.name).stdout
+    pair.east.start()
+    written = pair.east.metric("position", point="written")
+    trimmed = lambda: pair.east.metric("position", point="trimmed") == written
+    until(trimmed, "history waits for nobody")

@@ -1,5 +1,6 @@
-//! `towline store new-epoch`.
+//! `towline store new-epoch|remove-site`.
 
+use model::SiteName;
 use ops::Clock;
 
 use super::{ConfigArgs, Failure};
@@ -11,14 +12,37 @@ pub(crate) enum StoreCommand {
     /// The site numbers its events from 1 again, under a number that was never used, so that
     /// other sites can tell them from those that the lost disk held.
     NewEpoch(ConfigArgs),
+    /// Forget a site that is gone for good: nothing waits for it any more.
+    ///
+    /// Take it out of `link.allow` too. One that comes back all the same registers again, and may
+    /// have missed events by then.
+    RemoveSite {
+        /// Name of the site, as its certificate says.
+        #[arg(value_parser = |name: &str| SiteName::try_from(name.to_owned()))]
+        name: SiteName,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
 }
 
 pub(super) fn run(command: &StoreCommand) -> Result<(), Failure> {
-    let StoreCommand::NewEpoch(args) = command;
-    let config = args.load()?;
-    let now = ops::SystemClock.now();
-    let (before, after) =
-        store::open_epoch(&config.site.data, now).map_err(|error| Failure::of(&error))?;
-    println!("site `{}`: epoch {} is open, {} is past", config.site.name, after.0, before.0);
+    match command {
+        StoreCommand::NewEpoch(args) => {
+            let config = args.load()?;
+            let now = ops::SystemClock.now();
+            let opened = store::open_epoch(&config.site.data, now);
+            let (before, after) = opened.map_err(|error| Failure::of(&error))?;
+            println!(
+                "site `{}`: epoch {} is open, {} is past",
+                config.site.name, after.0, before.0
+            );
+        }
+        StoreCommand::RemoveSite { name, config } => {
+            let config = config.load()?;
+            let removed = store::remove_site(&config.site.data, name);
+            removed.map_err(|error| Failure::of(&error))?;
+            println!("site `{}`: nothing waits for `{name}` any more", config.site.name);
+        }
+    }
     Ok(())
 }

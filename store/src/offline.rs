@@ -1,0 +1,74 @@
+//! Work on the store of a site that is stopped.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use model::{Epoch, SiteName};
+
+use crate::{
+    engine::{Batch, Embedded, Engine, Table},
+    errors::OpenError,
+    open::{newer_or_damaged, open_engine, rows},
+    records::{Identity, Peer, Record},
+};
+
+/// Opens a new epoch of a store that nobody has open: its numbering starts again at 1, under a
+/// number that no other incarnation of the site has used. Returns the epoch before and the new.
+///
+/// # Errors
+/// As [`Store::open`].
+pub fn open_epoch(directory: &Path, now: model::Millis) -> Result<(Epoch, Epoch), OpenError> {
+    let (engine, mut identity) = open_stopped(directory)?;
+    let before = identity.epoch;
+    identity.past_epochs.push(before);
+    identity.epoch = Epoch(now.0.max(before.0 + 1));
+    let row = ((Table::Meta, Identity::key()), Some(identity.encode()));
+    commit(&engine, directory, row)?;
+    Ok((before, identity.epoch))
+}
+
+/// Forgets a registered site that is gone for good, so that nothing waits for it any more
+/// (law 7). One that comes back all the same registers again, and may have missed events.
+///
+/// # Errors
+/// `NotRegistered`, or as [`crate::Store::open`].
+pub fn remove_site(directory: &Path, name: &SiteName) -> Result<(), OpenError> {
+    let (engine, _) = open_stopped(directory)?;
+    let text = || directory.display().to_string();
+    let peers = rows(&engine, Table::Meta, Peer::PREFIX)
+        .map_err(|cause| OpenError::Engine { directory: text(), cause })?;
+    let mut registered = Vec::new();
+    for (key, value) in peers {
+        let peer = Peer::decode(&value).map_err(|cause| newer_or_damaged(directory, cause))?;
+        if peer.name == *name {
+            return commit(&engine, directory, ((Table::Meta, key), None));
+        }
+        registered.push(peer.name.to_string());
+    }
+    let registered = registered.join("`, `");
+    Err(OpenError::NotRegistered { directory: text(), name: name.to_string(), registered })
+}
+
+fn open_stopped(directory: &Path) -> Result<(Embedded, Identity), OpenError> {
+    let engine = open_engine(directory)?;
+    let text = || directory.display().to_string();
+    let value = engine.get(Table::Meta, &Identity::key());
+    let value = value.map_err(|cause| OpenError::Engine { directory: text(), cause })?;
+    match value.as_ref().map(Identity::decode) {
+        Some(Ok(identity)) => Ok((engine, identity)),
+        Some(Err(cause)) => Err(newer_or_damaged(directory, cause)),
+        None => {
+            let cause = std::io::Error::new(std::io::ErrorKind::NotFound, "holds no store");
+            Err(OpenError::Directory { directory: text(), cause })
+        }
+    }
+}
+
+fn commit(
+    engine: &Embedded,
+    directory: &Path,
+    row: ((Table, Bytes), Option<Bytes>),
+) -> Result<(), OpenError> {
+    let directory = directory.display().to_string();
+    engine.commit(Batch::from([row])).map_err(|cause| OpenError::Engine { directory, cause })
+}
