@@ -16,7 +16,7 @@ use crate::{
 /// number that no other incarnation of the site has used. Returns the epoch before and the new.
 ///
 /// # Errors
-/// As [`Store::open`].
+/// As [`crate::Store::open`].
 pub fn open_epoch(directory: &Path, now: model::Millis) -> Result<(Epoch, Epoch), OpenError> {
     let (engine, mut identity) = open_stopped(directory)?;
     let before = identity.epoch;
