@@ -1,5 +1,7 @@
 //! The origin's fetch service, as this site asks it.
 
+mod blocks;
+
 use std::{collections::VecDeque, time::Duration};
 
 use bus::wire::{self, Acks, Frame, Frames, Registration, Run, SiteInfo};
@@ -11,6 +13,8 @@ use model::{BlockRef, Heartbeat, SealedEvent, SiteName};
 use ops::link::{LinkClient, LinkError, full};
 use schemas::Codec;
 use serde::{Serialize, de::DeserializeOwned};
+
+pub(crate) use self::blocks::BlockAnswers;
 
 /// For the head of an answer; the peer reads one block or one commit for it.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
@@ -52,6 +56,20 @@ impl OriginError {
             Self::Refused { .. } | Self::Nonsense { .. } => "refused",
         }
     }
+
+    fn refused(peer: &SiteName, status: StatusCode, text: String) -> Self {
+        let peer = peer.clone();
+        match status {
+            StatusCode::GONE => Self::Freed { peer },
+            StatusCode::NOT_FOUND => Self::Unknown { peer },
+            StatusCode::SERVICE_UNAVAILABLE => Self::Busy { peer },
+            status => Self::Refused { peer, status, text },
+        }
+    }
+
+    fn nonsense(peer: &SiteName, what: &dyn std::fmt::Display) -> Self {
+        Self::Nonsense { peer: peer.clone(), what: what.to_string() }
+    }
 }
 
 /// The site that this one replicates from.
@@ -92,7 +110,7 @@ impl Origin {
     ) -> Result<BlockAnswers, OriginError> {
         let hashes: Vec<_> = asked.iter().map(|block| block.hash).collect();
         let body = self.ask(Method::POST, wire::BLOCKS, &hashes).await?.into_body();
-        Ok(BlockAnswers { origin: self.clone(), asked, body, frames: Frames::default() })
+        Ok(BlockAnswers::new(self.clone(), asked, body))
     }
 
     /// What the origin says of every partition now, beside whatever is still on its way.
@@ -172,17 +190,8 @@ impl Origin {
         }
         let text = Limited::new(response.into_body(), SMALL_BYTES_MAX).collect().await;
         let text = text.map(|text| text.to_bytes()).unwrap_or_default();
-        Err(self.refused(status, String::from_utf8_lossy(&text).into_owned()))
-    }
-
-    fn refused(&self, status: StatusCode, text: String) -> OriginError {
-        let peer = self.name().clone();
-        match status {
-            StatusCode::GONE => OriginError::Freed { peer },
-            StatusCode::NOT_FOUND => OriginError::Unknown { peer },
-            StatusCode::SERVICE_UNAVAILABLE => OriginError::Busy { peer },
-            status => OriginError::Refused { peer, status, text },
-        }
+        let text = String::from_utf8_lossy(&text).into_owned();
+        Err(OriginError::refused(self.name(), status, text))
     }
 
     fn timed_out(&self) -> OriginError {
@@ -190,48 +199,6 @@ impl Origin {
     }
 
     fn nonsense(&self, what: &dyn std::fmt::Display) -> OriginError {
-        OriginError::Nonsense { peer: self.name().clone(), what: what.to_string() }
-    }
-}
-
-/// Answers to what was asked for in one request of many blocks.
-pub(crate) struct BlockAnswers {
-    origin: Origin,
-    /// What has not been answered yet.
-    asked: VecDeque<BlockRef>,
-    body: Incoming,
-    frames: Frames,
-}
-
-impl BlockAnswers {
-    /// The next block, unverified, or why the origin does not give that one; `None` after the
-    /// last.
-    ///
-    /// # Errors
-    /// If the stream broke: nothing more comes of it.
-    pub(crate) async fn next(&mut self) -> Result<Option<Result<Bytes, OriginError>>, OriginError> {
-        let origin = &self.origin;
-        let Some(block) = self.asked.pop_front() else {
-            return Ok(None);
-        };
-        let answer = loop {
-            if let Some(answer) =
-                self.frames.next_block().map_err(|error| origin.nonsense(&error))?
-            {
-                break answer;
-            }
-            let piece = origin.piece(&mut self.body).await?;
-            let ended = || origin.nonsense(&"a stream that ends before the last block");
-            self.frames.push(&piece.ok_or_else(ended)?);
-        };
-        let status = StatusCode::from_u16(answer.status).map_err(|e| origin.nonsense(&e))?;
-        if status != StatusCode::OK {
-            return Ok(Some(Err(origin.refused(status, String::new()))));
-        }
-        if answer.bytes.len() != block.length as usize {
-            let what = format!("{} bytes of {}", answer.bytes.len(), block.length);
-            return Err(origin.nonsense(&what));
-        }
-        Ok(Some(Ok(answer.bytes)))
+        OriginError::nonsense(self.name(), what)
     }
 }

@@ -5,11 +5,11 @@
 //! which must wait, and all of it is found again after a restart.
 
 mod queue;
+mod tries;
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use model::BlockHash;
 use ops::Metrics;
 use rand::Rng;
 use store::{BlockError, BlockState, KeepBlockError, ReadError, Store, Wanted};
@@ -18,9 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::flights::{FlightError, Flights, Outcome};
 use queue::{Queue, ROUND};
+use tries::Tries;
 
-const BACKOFF_FIRST: Duration = Duration::from_millis(200);
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// How often the count of wants is looked at when nothing changes.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -29,19 +28,6 @@ const IDLE: Duration = Duration::from_secs(1);
 pub(crate) struct PullerOptions {
     pub(crate) paused: bool,
     pub(crate) parallel: usize,
-}
-
-/// When a block that did not come is tried again.
-struct Waiting {
-    until: Instant,
-    tries: u32,
-}
-
-/// How long to wait before try number `tries + 1`: doubling, with jitter of up to a half, so that
-/// blocks that failed together do not come back together.
-fn backoff(tries: u32, jitter: f64) -> Duration {
-    let doubled = BACKOFF_FIRST.saturating_mul(1 << tries.min(10));
-    doubled.min(BACKOFF_MAX).mul_f64(0.5 + jitter / 2.0)
 }
 
 /// Pulls until cancelled.
@@ -54,7 +40,7 @@ pub(crate) async fn pull_forever(
 ) -> Result<(), ReadError> {
     let mut changed = store.wants_changed();
     changed.mark_changed();
-    let mut waiting: HashMap<BlockHash, Waiting> = HashMap::new();
+    let mut tries = Tries::default();
     let mut under_way = FuturesUnordered::new();
     let mut queue = Queue::default();
     loop {
@@ -62,35 +48,40 @@ pub(crate) async fn pull_forever(
         // Asked only when there may be something new: finding the wants costs a scan.
         if changed.has_changed().unwrap_or(false) || queue.is_due() {
             changed.mark_unchanged();
-            let held = |hash| waiting.get(&hash).is_some_and(|waiting| waiting.until > now);
-            queue.fill(store.wants(None, ROUND, |hash| flights.contains(hash) || held(hash))?);
+            let held = |hash| flights.contains(hash) || tries.hold(hash, now);
+            queue.fill(store.wants(None, ROUND, held)?);
         }
         while !options.paused && under_way.len() < options.parallel && !queue.is_empty() {
             // A read may have brought it, or bring it now; a newer version may have replaced it.
             let still = |want: &Wanted| {
                 let hash = want.block.hash;
-                Ok(!flights.contains(hash) && store.block_state(hash)? == BlockState::Wanted)
+                let on_its_way = flights.contains(hash) || tries.is_asked(hash);
+                Ok(!on_its_way && store.block_state(hash)? == BlockState::Wanted)
             };
             let wants = queue.take(options.parallel - under_way.len(), still)?;
             if !wants.is_empty() {
+                wants.iter().for_each(|want| tries.ask(want.block.hash));
                 under_way.push(pull(&flights, wants));
             }
         }
-        let next_try = waiting.values().map(|waiting| waiting.until).filter(|t| *t > now).min();
-        let idle = next_try.unwrap_or(now + IDLE).min(now + IDLE);
+        let idle = tries.next_due(now).unwrap_or(now + IDLE).min(now + IDLE);
         tokio::select! {
             () = cancelled.cancelled() => return Ok(()),
             Some(pulled) = under_way.next() => for (want, outcome) in pulled {
                 match outcome {
-                    Ok(_) => { waiting.remove(&want.block.hash); }
-                    Err(error) => note_failure(&mut waiting, &metrics, want, &error),
+                    Ok(_) => tries.came(want.block.hash),
+                    Err(error) => note_failure(&mut tries, &metrics, want, &error),
                 }
             },
-            _ = changed.changed(), if !options.paused => changed.mark_changed(),
+            opened = changed.changed(), if !options.paused => match opened {
+                Ok(()) => changed.mark_changed(),
+                // The store has no writer any more, and the site stops because of it.
+                Err(_) => return Ok(()),
+            },
             () = tokio::time::sleep_until(idle) => {
                 // What nobody wants any more is forgotten with its tries; what waited is due.
-                waiting.retain(|hash, _| {
-                    store.block_state(*hash).is_ok_and(|state| state == BlockState::Wanted)
+                tries.retain(|hash| {
+                    store.block_state(hash).is_ok_and(|state| state == BlockState::Wanted)
                 });
                 changed.mark_changed();
             }
@@ -103,39 +94,18 @@ async fn pull(flights: &Flights, wants: Vec<Wanted>) -> Vec<(Wanted, Outcome)> {
     wants.into_iter().zip(flights.fetch_together(blocks).await).collect()
 }
 
-fn note_failure(
-    waiting: &mut HashMap<BlockHash, Waiting>,
-    metrics: &Metrics,
-    want: Wanted,
-    error: &FlightError,
-) {
+fn note_failure(tries: &mut Tries, metrics: &Metrics, want: Wanted, error: &FlightError) {
     let hash = want.block.hash;
-    let tries = waiting.get(&hash).map_or(0, |waiting| waiting.tries);
+    let before = tries.failed(hash, Instant::now(), rand::rng().random());
     let reason = match error {
         FlightError::Origin(error) => error.reason(),
         FlightError::Keep(KeepBlockError::Block(BlockError::Damaged(_))) => "damaged",
         FlightError::Keep(_) => "not_kept",
         FlightError::Abandoned => "abandoned",
     };
-    if reason == "damaged" && tries == 0 {
+    if reason == "damaged" && before == 0 {
         tracing::error!(%hash, "the origin sent other bytes than the name of the block says");
     }
     metrics.block_pull_failures.with_label_values(&[reason]).inc();
-    let wait = backoff(tries, rand::rng().random());
-    let waits = Waiting { until: Instant::now() + wait, tries: tries + 1 };
-    waiting.insert(hash, waits);
-    tracing::debug!(%hash, %error, tries, ?wait, "a block did not come");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tries_come_further_and_further_apart_up_to_a_bound() {
-        assert_eq!(backoff(0, 1.0), BACKOFF_FIRST);
-        assert_eq!(backoff(0, 0.0), BACKOFF_FIRST / 2);
-        assert_eq!(backoff(3, 1.0), BACKOFF_FIRST * 8);
-        assert_eq!(backoff(99, 1.0), BACKOFF_MAX);
-    }
+    tracing::debug!(%hash, %error, before, "a block did not come");
 }
