@@ -72,10 +72,10 @@ impl Seq {
     /// Before the first event.
     pub const NONE: Self = Self(0);
 
-    /// The one after this.
+    /// The one after this. The largest, which only bad input can hold, has none and stays.
     #[must_use]
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 
     /// The one before this; [`Seq::NONE`] has none before it and stays.

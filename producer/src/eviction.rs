@@ -34,9 +34,18 @@ pub struct FenceLimits {
 /// What waits for a site.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Waiting {
-    /// When the oldest event was written that it has not acknowledged as complete.
+    /// When the oldest event was written that it has not acknowledged as complete; not before it
+    /// registered.
     since: Millis,
+    /// Written since it registered and not acknowledged as complete.
     bytes: u64,
+}
+
+/// A place in what was written: when, and how many bytes before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Mark {
+    time: Millis,
+    volume: u64,
 }
 
 /// The rule: the setting that a site passes, if any. One that is away while nothing is written
@@ -48,6 +57,14 @@ fn overdue(waiting: Option<Waiting>, now: Millis, limits: FenceLimits) -> Option
     too_old.then_some("fence.max_age").or(too_much.then_some("fence.max_bytes"))
 }
 
+/// What a partition that is written up to volume `written` adds, from `next` on, the first event
+/// that is not complete there. What was there when the site registered is kept without it:
+/// bringing that over may take as long as it takes.
+fn held_up(next: Mark, registered: Mark, written: u64) -> Waiting {
+    let since = next.time.max(registered.time);
+    Waiting { since, bytes: written.saturating_sub(next.volume.max(registered.volume)) }
+}
+
 fn waiting(store: &Store, codec: &Codec, peer: &Peer) -> Result<Option<Waiting>, ReadError> {
     let epoch = store.identity().epoch;
     let written = store.written().borrow().clone();
@@ -56,11 +73,14 @@ fn waiting(store: &Store, codec: &Codec, peer: &Peer) -> Result<Option<Waiting>,
         let next = store.history(epoch, partition, peer.complete(epoch, partition), 1)?;
         let Some(next) = next.first() else { continue };
         // An event that cannot be read, after its key was destroyed, still has its age.
-        let before = codec.open(&next.payload).map(|event| event.volume - event.change.volume());
-        let bytes = before.map_or(0, |before| written.volume.saturating_sub(before));
-        let since = next.version.hlc.millis();
-        let held = all.unwrap_or(Waiting { since, bytes: 0 });
-        all = Some(Waiting { since: held.since.min(since), bytes: held.bytes + bytes });
+        let event = codec.open(&next.payload);
+        let volume = event.map_or(written.volume, |event| event.volume - event.change.volume());
+        let next = Mark { time: next.version.hlc.millis(), volume };
+        let volume = peer.volume_before(epoch, partition);
+        let one = held_up(next, Mark { time: peer.registered.at, volume }, written.volume);
+        let held = all.unwrap_or(Waiting { bytes: 0, ..one });
+        let (since, bytes) = (held.since.min(one.since), held.bytes + one.bytes);
+        all = Some(Waiting { since, bytes });
     }
     Ok(all)
 }
@@ -108,5 +128,14 @@ mod tests {
         assert_eq!(overdue(waits(5_000, 101), now, limits), Some("fence.max_bytes"));
         let no_limit = FenceLimits { max_bytes: None, ..limits };
         assert_eq!(overdue(waits(5_000, u64::MAX), now, no_limit), None);
+    }
+    #[test]
+    fn law_7_what_was_there_when_a_site_registered_is_not_held_up_by_it() {
+        let mark = |time, volume| Mark { time: Millis(time), volume };
+        let registered = mark(100, 1_000);
+        let waits = |since, bytes| Waiting { since: Millis(since), bytes };
+        assert_eq!(held_up(mark(1, 0), registered, 1_000), waits(100, 0), "it catches up");
+        assert_eq!(held_up(mark(1, 10), registered, 1_300), waits(100, 300));
+        assert_eq!(held_up(mark(200, 1_200), registered, 1_300), waits(200, 100));
     }
 }

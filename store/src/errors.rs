@@ -149,9 +149,14 @@ pub enum OpenError {
     )]
     OtherPartitions { directory: String, found: u16, wanted: u16 },
     #[error(
-        "data directory `{directory}`: no site `{name}` is registered; these are: `{registered}`"
+        "data directory `{directory}`: no such site `{name}` is registered; these are: {registered}"
     )]
     NotRegistered { directory: String, name: String, registered: String },
+    #[error(
+        "data directory `{directory}`: site `{name}` is registered more than once, say which with \
+         `--id`: {registered}"
+    )]
+    RegisteredAgain { directory: String, name: String, registered: String },
     #[error("data directory `{directory}`")]
     Engine {
         directory: String,

@@ -33,7 +33,7 @@ pub use lines::LineProgress;
 pub use list::{ListCursor, ListEntry, ListQuery, Listing};
 pub use offline::{open_epoch, remove_site};
 pub use open::Options;
-pub use records::{Acknowledged, Identity, Peer, RecordError, Written};
+pub use records::{Acknowledged, Identity, Peer, RecordError, Registered, Written};
 pub use replication::{BlockState, KeepBlockError};
 pub use rules::{
     apply::{Outcomes, Step},

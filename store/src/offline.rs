@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use model::{Epoch, SiteName};
+use model::{Epoch, SiteId, SiteName};
 
 use crate::{
     engine::{Batch, Embedded, Engine, Table},
@@ -30,23 +30,42 @@ pub fn open_epoch(directory: &Path, now: model::Millis) -> Result<(Epoch, Epoch)
 /// Forgets a registered site that is gone for good, so that nothing waits for it any more
 /// (law 7). One that comes back all the same registers again, and may have missed events.
 ///
+/// `id` tells apart what registered under one name: a site that was rebuilt on an empty disk has
+/// another identity than before.
+///
 /// # Errors
-/// `NotRegistered`, or as [`crate::Store::open`].
-pub fn remove_site(directory: &Path, name: &SiteName) -> Result<(), OpenError> {
+/// `NotRegistered`, `RegisteredAgain`, or as [`crate::Store::open`].
+pub fn remove_site(directory: &Path, name: &SiteName, id: Option<SiteId>) -> Result<(), OpenError> {
     let (engine, _) = open_stopped(directory)?;
     let text = || directory.display().to_string();
-    let peers = rows(&engine, Table::Meta, Peer::PREFIX)
-        .map_err(|cause| OpenError::Engine { directory: text(), cause })?;
-    let mut registered = Vec::new();
-    for (key, value) in peers {
-        let peer = Peer::decode(&value).map_err(|cause| newer_or_damaged(directory, cause))?;
-        if peer.name == *name {
-            return commit(&engine, directory, ((Table::Meta, key), None));
-        }
-        registered.push(peer.name.to_string());
+    let mut peers = Vec::new();
+    for (_, value) in rows(&engine, Table::Meta, Peer::PREFIX)
+        .map_err(|cause| OpenError::Engine { directory: text(), cause })?
+    {
+        peers.push(Peer::decode(&value).map_err(|cause| newer_or_damaged(directory, cause))?);
     }
-    let registered = registered.join("`, `");
-    Err(OpenError::NotRegistered { directory: text(), name: name.to_string(), registered })
+    let wanted = |peer: &&Peer| peer.name == *name && id.is_none_or(|id| peer.site == id);
+    let found: Vec<&Peer> = peers.iter().filter(wanted).collect();
+    let list = |peers: &[&Peer]| peers.iter().map(|peer| told(peer)).collect::<Vec<_>>().join("; ");
+    let name = name.to_string();
+    match found[..] {
+        [peer] => commit(&engine, directory, ((Table::Meta, Peer::key(peer.site)), None)),
+        [] => {
+            let registered = list(&peers.iter().collect::<Vec<_>>());
+            Err(OpenError::NotRegistered { directory: text(), name, registered })
+        }
+        _ => {
+            let registered = list(&found);
+            Err(OpenError::RegisteredAgain { directory: text(), name, registered })
+        }
+    }
+}
+
+/// What tells a registration from others.
+fn told(peer: &Peer) -> String {
+    let Peer { site, name, registered, acknowledged } = peer;
+    let events: u64 = acknowledged.iter().map(|ack| ack.handled.0).sum();
+    format!("`{name}` {site}, registered {}, handled {events} events", registered.at)
 }
 
 fn open_stopped(directory: &Path) -> Result<(Embedded, Identity), OpenError> {

@@ -29,7 +29,7 @@ pub(crate) use history::HistoryRecord;
 pub(crate) use hole::HoleRecord;
 pub use identity::Identity;
 pub(crate) use object::{ObjectRecord, split_object_key};
-pub use peer::{Acknowledged, Peer};
+pub use peer::{Acknowledged, Peer, Registered};
 pub(crate) use queue::{GarbageRecord, SupersededRecord};
 pub(crate) use want::{Waiter, WantRecord};
 pub use written::Written;

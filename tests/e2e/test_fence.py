@@ -50,7 +50,7 @@ def test_a_site_that_is_gone_for_good_is_removed_by_command(make_pair):
     pair.east.stop()
     remove = [Site.binary(), "store", "remove-site", "--config", pair.east.config]
     unknown = Site.run(*remove, "nobody", code=1)
-    assert f"no site `nobody` is registered; these are: `{pair.west.name}`" in unknown.stderr
+    assert f"no such site `nobody` is registered; these are: `{pair.west.name}` " in unknown.stderr
     assert pair.west.name in Site.run(*remove, pair.west.name).stdout
     pair.east.start()
     written = pair.east.metric("position", point="written")

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use model::{BlockHash, BlockRef, Millis, PartitionCount, Seq};
+use model::{BlockHash, BlockRef, Millis, PartitionCount, Seq, SiteId, SiteName};
 
 use crate::{
     OpenError, Options, Store,
@@ -56,4 +56,23 @@ async fn a_new_epoch_numbers_from_one_and_never_reuses_a_version() {
     assert!(events(&store).iter().all(|event| event.position.seq == Seq(1)));
     let empty = tempfile::tempdir().unwrap();
     assert!(crate::open_epoch(empty.path(), Millis(0)).is_err());
+}
+
+#[tokio::test]
+async fn of_two_registrations_under_one_name_only_the_one_that_is_named_is_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(options(home.path(), 1)).await.unwrap();
+    let name = SiteName::try_from("west".to_owned()).unwrap();
+    let [gone, rebuilt] = [SiteId([2; 16]), SiteId([3; 16])];
+    store.register_peer(gone, name.clone()).await.unwrap();
+    store.register_peer(rebuilt, name.clone()).await.unwrap();
+    drop(store);
+    let again = crate::remove_site(home.path(), &name, None).unwrap_err().to_string();
+    assert!(again.contains(&gone.to_string()) && again.contains(&rebuilt.to_string()), "{again}");
+    crate::remove_site(home.path(), &name, Some(gone)).unwrap();
+    let unknown = crate::remove_site(home.path(), &name, Some(gone)).unwrap_err().to_string();
+    assert!(unknown.contains("`west` 0303"), "{unknown}");
+    let store = Store::open(options(home.path(), 1)).await.unwrap();
+    let left: Vec<_> = store.peers().unwrap().into_iter().map(|peer| peer.site).collect();
+    assert_eq!(left, [rebuilt]);
 }

@@ -3,7 +3,7 @@
 use model::{Millis, SiteId, SiteName};
 
 use crate::{
-    records::{Acknowledged, Peer},
+    records::{Acknowledged, Peer, Registered, Written},
     section::{Section, SectionError},
 };
 
@@ -19,7 +19,12 @@ pub(crate) fn register(
     let peer = match held {
         Some(held) if held.name == name => return Ok(held),
         Some(held) => Peer { name, ..held },
-        None => Peer { site, name, registered: now, acknowledged: Vec::new() },
+        None => {
+            let partitions = section.identity.partitions.iter();
+            let volumes = partitions.map(|partition| section.written(partition).volume).collect();
+            let registered = Registered { at: now, epoch: section.identity.epoch, volumes };
+            Peer { site, name, registered, acknowledged: Vec::new() }
+        }
     };
     section.put(key, &peer);
     Ok(peer)
@@ -36,15 +41,31 @@ pub(crate) fn acknowledge(
         return Ok(false);
     };
     for ack in acknowledged {
+        let Some(ack) = bounded(section, *ack)? else { continue };
         let held = peer.acknowledged.iter_mut().find(|held| held.partition == ack.partition);
         match held {
-            Some(held) if held.epoch <= ack.epoch => *held = *ack,
+            Some(held) if held.epoch <= ack.epoch => *held = ack,
             Some(_) => {}
-            None => peer.acknowledged.push(*ack),
+            None => peer.acknowledged.push(ack),
         }
     }
     section.put(key, &peer);
     Ok(true)
+}
+
+/// An acknowledgement of what this site has written and no more: the fence must not pass what is
+/// yet to come. `None`: of an epoch or a partition that this site never had.
+fn bounded(section: &Section<'_>, ack: Acknowledged) -> Result<Option<Acknowledged>, SectionError> {
+    let identity = section.identity;
+    let epoch_known = ack.epoch == identity.epoch || identity.past_epochs.contains(&ack.epoch);
+    if !epoch_known || ack.partition.0 >= identity.partitions.get() {
+        return Ok(None);
+    }
+    let written = section.get::<Written>(&Written::key(ack.epoch, ack.partition))?;
+    let end = written.unwrap_or(Written::START).seq;
+    let Acknowledged { epoch, partition, handled, applied, complete } = ack;
+    let (handled, applied, complete) = (handled.min(end), applied.min(end), complete.min(end));
+    Ok(Some(Acknowledged { epoch, partition, handled, applied, complete }))
 }
 
 /// Forgets a site: the fence no longer waits for it. Returns whether it was registered.
@@ -54,3 +75,6 @@ pub(crate) fn remove(section: &mut Section<'_>, site: SiteId) -> Result<bool, Se
     section.remove::<Peer>(key);
     Ok(held)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,9 +8,7 @@ use model::{
 use schemas::{Codec, Keys};
 
 use super::*;
-use crate::{
-    Acknowledged, BlockState, KeepBlockError, Memory, Options, Sizes, Step, engine::Engine,
-};
+use crate::{BlockState, KeepBlockError, Memory, Options, Sizes, Step, engine::Engine};
 
 pub(crate) fn codec() -> Codec {
     Codec::new(Keys::parse(&format!("main:{}", "11".repeat(32)), "test").unwrap())
@@ -104,7 +102,7 @@ pub(crate) fn events(store: &Store) -> Vec<Event> {
     sealed.map(|event| codec().open(&event.payload).unwrap()).collect()
 }
 
-async fn pair() -> (Store, Store, [tempfile::TempDir; 2]) {
+pub(crate) async fn pair() -> (Store, Store, [tempfile::TempDir; 2]) {
     let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let east = Store::open(options(homes[0].path(), 1)).await.unwrap();
     let west = Store::open(options(homes[1].path(), 2)).await.unwrap();
@@ -271,38 +269,6 @@ async fn law_5_a_superseded_version_stays_until_its_successor_is_complete() {
 }
 
 #[tokio::test]
-async fn law_7_nothing_is_freed_ahead_of_a_registered_site() {
-    let (east, west, _homes) = pair().await;
-    let peer = west.identity().clone();
-    east.register_peer(peer.site, peer.name).await.unwrap();
-    put(&east, "k", b"the first version").await.unwrap();
-    let first = east.object(&bucket(), &key("k")).await.unwrap().unwrap().manifest;
-    put(&east, "k", b"another version").await.unwrap();
-    let count = events(&east).len();
-    east.collect(Duration::ZERO).await.unwrap();
-    assert_eq!(events(&east).len(), count, "history waits for the site");
-    for (_, block) in first.content.named() {
-        assert_eq!(east.block_state(block.hash).unwrap(), BlockState::Here);
-    }
-    let written = east.written().borrow().clone();
-    let acknowledged =
-        east.identity().partitions.iter().zip(written.iter()).map(|(partition, w)| {
-            let epoch = east.identity().epoch;
-            Acknowledged { epoch, partition, handled: w.seq, applied: w.seq, complete: w.seq }
-        });
-    assert!(east.acknowledge(peer.site, acknowledged.collect()).await.unwrap());
-    east.collect(Duration::ZERO).await.unwrap();
-    east.collect(Duration::ZERO).await.unwrap();
-    // The clock stands still, so that no event is older than even an empty window.
-    assert_eq!(events(&east).len(), count);
-    for (_, block) in first.content.named() {
-        assert_eq!(east.block_state(block.hash).unwrap(), BlockState::Unknown);
-    }
-    assert!(east.remove_peer(peer.site).await.unwrap());
-    assert!(!east.acknowledge(peer.site, Vec::new()).await.unwrap());
-}
-
-#[tokio::test]
 async fn an_upload_that_is_dropped_leaves_nothing() {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(options(home.path(), 1)).await.unwrap();
@@ -350,6 +316,16 @@ async fn a_failed_commit_stops_the_store() {
     assert!(matches!(put(&store, "k", b"abc").await, Err(WriteError::Failed(_))));
     assert!(*store.failed().borrow());
     assert_eq!(read(&store, "k").await, None);
+}
+
+#[tokio::test]
+async fn a_panic_of_the_writer_stops_the_store() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(options(home.path(), 1)).await.unwrap();
+    let mut failed = store.failed();
+    let rule = |_: &mut crate::section::Section<'_>| -> Result<(), WriteError> { panic!("a bug") };
+    assert!(matches!(store.shared.committer.run(rule).await, Err(WriteError::Failed(_))));
+    assert!(*failed.wait_for(|failed| *failed).await.unwrap());
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! `towline store new-epoch|remove-site`.
 
-use model::SiteName;
+use model::{SiteId, SiteName};
 use ops::Clock;
 
 use super::{ConfigArgs, Failure};
@@ -20,6 +20,10 @@ pub(crate) enum StoreCommand {
         /// Name of the site, as its certificate says.
         #[arg(value_parser = |name: &str| SiteName::try_from(name.to_owned()))]
         name: SiteName,
+        /// Which, if several registered under the name: one that was rebuilt on an empty disk is
+        /// another than before.
+        #[arg(long, value_parser = |id: &str| SiteId::parse(id).ok_or("32 hexadecimal digits"))]
+        id: Option<SiteId>,
         #[command(flatten)]
         config: ConfigArgs,
     },
@@ -37,9 +41,9 @@ pub(super) fn run(command: &StoreCommand) -> Result<(), Failure> {
                 config.site.name, after.0, before.0
             );
         }
-        StoreCommand::RemoveSite { name, config } => {
+        StoreCommand::RemoveSite { name, id, config } => {
             let config = config.load()?;
-            let removed = store::remove_site(&config.site.data, name);
+            let removed = store::remove_site(&config.site.data, name, *id);
             removed.map_err(|error| Failure::of(&error))?;
             println!("site `{}`: nothing waits for `{name}` any more", config.site.name);
         }
