@@ -206,6 +206,15 @@ impl Worker {
     }
 }
 
+impl Drop for Worker {
+    /// A panic leaves the store without a writer, which is a failed commit to everybody else.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.failed.send_replace(true);
+        }
+    }
+}
+
 impl Identity {
     /// The line of one partition of the current epoch.
     #[must_use]

@@ -113,10 +113,12 @@ fn stop_when_failed(store: &Store, shutdown: &Shutdown) {
     let (mut failed, token) = (store.failed(), shutdown.token());
     shutdown.spawn("store", async move {
         tokio::select! {
+            // First: a site that stops gives up its store too.
+            biased;
             () = token.cancelled() => Ok(()),
             failed = failed.wait_for(|failed| *failed) => match failed {
                 Ok(_) => Err("a commit failed; start the site again to recover"),
-                Err(_) => Ok(()),
+                Err(_) => Err("the store has no writer; start the site again to recover"),
             },
         }
     });

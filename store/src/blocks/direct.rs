@@ -66,7 +66,7 @@ impl DirectFiles {
         let files = Self { shared: Arc::new(shared) };
         match files.shared.stage(&mut Aligned::new(ALIGN), ALIGN) {
             Ok(probe) => fs::remove_file(probe).map(|()| Some(files)),
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),
+            Err(error) if refuses_direct(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -129,7 +129,11 @@ impl Shared {
 
     /// Gives a staged file its name, durably.
     fn place(&self, staged: &Path, path: &Path) -> io::Result<()> {
-        fs::rename(staged, path)?;
+        if let Err(error) = fs::rename(staged, path) {
+            // Nothing comes of it. What cannot be deleted now is at the next start.
+            let _ = fs::remove_file(staged);
+            return Err(error);
+        }
         File::open(path.parent().unwrap_or(&self.root))?.sync_all()
     }
 
@@ -147,6 +151,11 @@ impl Shared {
         }
         Ok(buffer.into_bytes(length))
     }
+}
+
+/// File systems without direct writes say so in one of these ways (`EINVAL`, `EOPNOTSUPP`).
+fn refuses_direct(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }
 
 fn direct(options: &mut OpenOptions, path: &Path) -> io::Result<File> {

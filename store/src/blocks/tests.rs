@@ -79,5 +79,7 @@ async fn a_disk_that_refuses_is_an_error_that_names_the_block() {
         assert!(matches!(refused, BlockError::Io(found, _) if found == hash));
         let (other, bytes) = block(6000);
         blocks.put(other, bytes.into()).await.unwrap();
+        let staging = std::fs::read_dir(directory.path().join("staging")).unwrap();
+        assert_eq!(staging.count(), 0, "what could not be placed is deleted");
     }
 }
