@@ -1,12 +1,15 @@
 //! Who may come in: for now the root user alone, and nobody without a signature.
 
 use async_trait::async_trait;
+use model::{RequestId, UserId};
 use s3s::{
     S3Result,
     access::{S3Access, S3AccessContext},
     auth::{S3Auth, SecretKey},
     s3_error,
 };
+
+use store::Caller;
 
 use crate::operation::{Operation, OperationSlot};
 
@@ -40,7 +43,7 @@ impl S3Auth for Auth {
     }
 }
 
-/// Lets in whoever has signed, and takes note of the operation.
+/// Lets in whoever has signed; takes note of the operation, and of who asks for it.
 pub(crate) struct Access;
 
 #[async_trait]
@@ -53,6 +56,9 @@ impl S3Access for Access {
         if context.credentials().is_none() {
             return Err(s3_error!(AccessDenied, "Requests must be signed"));
         }
+        let request = context.extensions_mut().get().copied().unwrap_or(RequestId::NONE);
+        let caller = Caller { user: UserId::root(), request };
+        context.extensions_mut().insert(caller);
         Ok(())
     }
 }

@@ -20,9 +20,13 @@ use crate::{
 pub(crate) fn write(error: WriteError) -> S3Error {
     match error {
         WriteError::NoSuchBucket => no_such_bucket(),
-        WriteError::BucketExists => {
+        WriteError::BucketExists { owned: true } => {
             s3_error!(BucketAlreadyOwnedByYou, "The bucket exists, and you own it")
         }
+        WriteError::BucketExists { owned: false } => {
+            s3_error!(BucketAlreadyExists, "The bucket exists, and somebody else owns it")
+        }
+        WriteError::Denied => denied(),
         WriteError::BucketNotEmpty => s3_error!(BucketNotEmpty, "The bucket is not empty"),
         WriteError::NoSuchKey => no_such_key(),
         WriteError::PreconditionFailed => precondition_failed(),
@@ -93,6 +97,10 @@ fn client(cause: &dyn Error) -> S3Error {
         return s3_error!(InvalidRequest, "A chunk {CHUNK_TOO_LARGE} {CHUNK_BYTES_MAX} bytes");
     }
     s3_error!(IncompleteBody, "The body broke off, or is not encoded as its headers say")
+}
+
+pub(crate) fn denied() -> S3Error {
+    s3_error!(AccessDenied, "You may not do this")
 }
 
 pub(crate) fn no_such_bucket() -> S3Error {

@@ -10,7 +10,6 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::graceful::{GracefulConnection, GracefulShutdown, Watcher},
 };
-use model::UserId;
 use ops::Metrics;
 use store::Store;
 use tokio::{
@@ -80,9 +79,8 @@ impl Gateway {
     ) -> Self {
         let meter = Meter::new(metrics);
         let blocks = Arc::new(Blocks::new(store.clone(), miss, meter.clone()));
-        let root = UserId::try_from("root".to_owned()).expect("`root` keeps the rules");
         let uploads = Semaphore::new(UPLOADS_MAX);
-        let handler = Handler { store, blocks, meter, region: options.region, root, uploads };
+        let handler = Handler { store, blocks, meter, region: options.region, uploads };
         let service = Service::new(handler, options.root);
         Self { service, tls: options.tls.map(TlsAcceptor::from) }
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::{Bucket, BucketName, UserId};
+use model::{Bucket, BucketName};
 use s3s::{S3, S3Request, S3Response, S3Result, dto};
-use store::Store;
+use store::{Caller, Store};
 use tokio::sync::Semaphore;
 
 use crate::{blocks::Blocks, errors, meter::Meter};
@@ -22,21 +22,27 @@ pub(crate) struct Handler {
     pub(crate) blocks: Arc<Blocks>,
     pub(crate) meter: Meter,
     pub(crate) region: String,
-    pub(crate) root: UserId,
     /// Places for bodies that are too large to be kept in memory whole.
     pub(crate) uploads: Semaphore,
 }
 
 impl Handler {
-    fn bucket(&self, name: &BucketName) -> S3Result<Bucket> {
+    /// A bucket that exists, and that the caller may use.
+    fn bucket(&self, name: &BucketName, caller: &Caller) -> S3Result<Bucket> {
         let state = self.store.bucket(name).map_err(|error| errors::read(&error))?;
-        state.live.ok_or_else(errors::no_such_bucket)
+        let bucket = state.live.ok_or_else(errors::no_such_bucket)?;
+        if caller.user.may_use(&bucket) { Ok(bucket) } else { Err(errors::denied()) }
     }
 
     /// Refuses early what the commit would refuse too, before a body is taken in for nothing.
     fn writable(&self) -> S3Result<()> {
         self.store.refusal().map_or(Ok(()), |refusal| Err(errors::refused(&refusal)))
     }
+}
+
+/// Who sent a request: [`crate::auth::Access`] has left it there, or nobody has signed.
+fn caller<I>(request: &S3Request<I>) -> S3Result<Caller> {
+    request.extensions.get::<Caller>().cloned().ok_or_else(errors::denied)
 }
 
 macro_rules! operations {

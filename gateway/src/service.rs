@@ -4,6 +4,7 @@ use std::{pin::Pin, sync::Arc};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
+use model::RequestId;
 use s3s::{
     Body, HttpError, HttpResponse,
     config::{S3Config, StaticConfigProvider},
@@ -23,6 +24,9 @@ use crate::{
 
 /// Bytes of a request's XML: 1,000 keys of 1 KiB in `DeleteObjects`, each byte of them escaped.
 const XML_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Names a request in its answer, and in every log line about it.
+const REQUEST_ID: &str = "x-amz-request-id";
 
 /// Answers requests; clones are handles to the same service.
 #[derive(Clone)]
@@ -50,18 +54,25 @@ impl Service {
         let head_only = request.method() == Method::HEAD;
         let close = expects_of_nothing(&request);
         let slot = OperationSlot::default();
+        let id = new_id();
         let answer = if is_form(&request) {
             let error = s3_error!(NotImplemented, "Uploads by HTML form are not available");
             error.to_http_response().map_err(|error| HttpError::new(error.into()))
         } else {
             let (mut parts, body) = request.into_parts();
             parts.extensions.insert(slot.clone());
+            parts.extensions.insert(id);
             let body = chunk_limit::limit(&parts.headers, body);
             self.s3.call(Request::from_parts(parts, body)).await
         };
         let mut answer = answer.map(|answer| adjust(answer, head_only));
         if let (true, Ok(answer)) = (close, &mut answer) {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Ok(answer) = &mut answer
+            && let Ok(shown) = HeaderValue::try_from(id.to_string())
+        {
+            answer.headers_mut().insert(REQUEST_ID, shown);
         }
         let status = answer.as_ref().map_or(StatusCode::INTERNAL_SERVER_ERROR, Response::status);
         self.meter.answered(slot.get(), status, started.elapsed());
@@ -77,6 +88,11 @@ impl hyper::service::Service<Request<Incoming>> for Service {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         Box::pin(self.clone().answer(request.map(Body::from)))
     }
+}
+
+/// Never [`RequestId::NONE`].
+fn new_id() -> RequestId {
+    RequestId(rand::Rng::random_range(&mut rand::rng(), 1..=u64::MAX))
 }
 
 /// A form holds a whole object, which s3s takes into memory before it looks at the signature.

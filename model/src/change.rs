@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Attributes, BucketName, Entity, Manifest, ObjectKey, UserId, Version};
+use crate::{Attributes, BucketName, Entity, Manifest, ObjectKey, User, UserId, Version};
 
 /// A bucket as it stands.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -10,15 +10,6 @@ pub struct Bucket {
     /// Version of the event that created this incarnation (law 14).
     pub birth: Version,
     pub owner: UserId,
-}
-
-/// A user as it stands. The secret is inside the encrypted change part of the event.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct User {
-    pub name: String,
-    pub access_key: String,
-    pub secret_key: String,
-    pub enabled: bool,
 }
 
 /// One change of one entity, whole: applying it needs nothing but what the store holds.

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::{Change, Digest, EntityHash, Epoch, Millis, Partition, Position, Seq, SiteId, Version};
+use crate::{
+    Change, Digest, EntityHash, Epoch, Millis, Partition, Position, RequestId, Seq, SiteId, Version,
+};
 
 /// No encoded event is larger, whatever the size of its object: half of what the topic takes.
 pub const EVENT_BYTES_MAX: usize = 512 * 1024;
@@ -16,6 +18,8 @@ pub struct Event {
     pub prev: Digest,
     /// Sum of [`Change::volume`] over the partition in this epoch, this event's included.
     pub volume: u64,
+    /// Of the client that asked for the change, for log lines.
+    pub request: RequestId,
     pub change: Change,
 }
 

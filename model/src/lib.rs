@@ -15,7 +15,9 @@ mod manifest;
 pub mod merge;
 mod position;
 pub mod progress;
+mod request;
 mod site;
+mod user;
 mod version;
 pub mod visibility;
 
@@ -23,12 +25,14 @@ pub use attributes::{Attributes, Register};
 pub use block::{
     BLOCKS_PER_SEGMENT, BlockHash, BlockKind, BlockRef, Segment, SegmentError, SegmentRef,
 };
-pub use change::{Bucket, Change, User};
+pub use change::{Bucket, Change};
 pub use digest::{Digest, Hasher};
 pub use entity::{BucketName, Entity, EntityHash, NameError, ObjectKey, UserId};
 pub use event::{EVENT_BYTES_MAX, Event, Heartbeat, SealedEvent};
 pub use hole::{Hole, HoleReason};
 pub use manifest::{Content, ETag, Manifest, Part, Parts};
 pub use position::{Epoch, Line, Partition, PartitionCount, Position, Seq};
+pub use request::RequestId;
 pub use site::{SiteId, SiteName};
+pub use user::{AccessKey, SealedSecret, User};
 pub use version::{Hlc, Millis, Version};

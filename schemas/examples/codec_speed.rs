@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, error::Error, hint::black_box};
 use bytes::Bytes;
 use model::{
     BLOCKS_PER_SEGMENT, BlockHash, BlockRef, BucketName, Change, Content, Digest, ETag, Epoch,
-    Event, Hlc, Manifest, ObjectKey, Part, Partition, Parts, Position, SegmentRef, Seq, SiteId,
-    Version,
+    Event, Hlc, Manifest, ObjectKey, Part, Partition, Parts, Position, RequestId, SegmentRef, Seq,
+    SiteId, Version,
 };
 use schemas::{Codec, Keys};
 use tokio::time::Instant;
@@ -74,7 +74,14 @@ fn event((size, parts, content): (u64, Parts, Content)) -> Result<Event, Box<dyn
         partition: Partition(9),
         seq: Seq(1_000_000),
     };
-    Ok(Event { position, version, prev: Digest::of(b"before"), volume: 1 << 40, change })
+    Ok(Event {
+        position,
+        version,
+        prev: Digest::of(b"before"),
+        volume: 1 << 40,
+        request: RequestId(1),
+        change,
+    })
 }
 
 fn inline(bytes: usize) -> (u64, Parts, Content) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::{EVENT_BYTES_MAX, Event, Heartbeat, SealedEvent};
+use model::{EVENT_BYTES_MAX, Event, Heartbeat, SealedEvent, SealedSecret};
 
 use crate::{
     change,
@@ -63,6 +63,7 @@ impl Codec {
             entity: event.change.entity().hash(),
             prev: event.prev,
             volume: event.volume,
+            request: event.request,
             key_id: self.keys.active().to_owned(),
         };
         let kind = change::kind(&event.change).name();
@@ -123,8 +124,23 @@ impl Codec {
             version: envelope.version,
             prev: envelope.prev,
             volume: envelope.volume,
+            request: envelope.request,
             change,
         })
+    }
+
+    /// Seals the secret half of the key pair `id`, as a user's state keeps it.
+    #[must_use]
+    pub fn seal_secret(&self, id: &str, secret: &str) -> SealedSecret {
+        self.keys.seal_secret(id, secret)
+    }
+
+    /// Opens the secret half of the key pair `id`.
+    ///
+    /// # Errors
+    /// If this site does not hold the class key, or the secret is of another pair.
+    pub fn open_secret(&self, id: &str, secret: &SealedSecret) -> Result<String, CodecError> {
+        self.keys.open_secret(id, secret)
     }
 
     /// Encodes a heartbeat, which carries nothing secret.

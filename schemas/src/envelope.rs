@@ -5,7 +5,9 @@ use std::borrow::Cow;
 
 use apache_avro::serde_avro_fixed;
 use bytes::Bytes;
-use model::{Digest, EntityHash, Epoch, Partition, Position, SealedEvent, Seq, SiteId, Version};
+use model::{
+    Digest, EntityHash, Epoch, Partition, Position, RequestId, SealedEvent, Seq, SiteId, Version,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -28,6 +30,8 @@ pub struct Envelope {
     pub prev: Digest,
     /// [`model::Event::volume`].
     pub volume: u64,
+    /// [`model::Event::request`].
+    pub request: RequestId,
     /// The class key that the change is sealed under.
     pub key_id: String,
 }
@@ -42,8 +46,8 @@ impl Envelope {
     /// Associated data of the cipher: a change of any clear field makes the event unreadable.
     ///
     /// Layout, for ever, numbers big-endian: site 16, epoch 8, partition 2, seq 8, version 24,
-    /// entity 32, prev 32, volume 8, then kind and key id, each behind its length in 8 bytes. A
-    /// field that a later schema adds to the clear part is not in it.
+    /// entity 32, prev 32, volume 8, request 8, then kind and key id, each behind its length in 8
+    /// bytes. A field that a later schema adds to the clear part is not in it.
     pub(crate) fn associated(&self, kind: &str) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(192);
         bytes.extend_from_slice(&self.position.site.0);
@@ -54,6 +58,7 @@ impl Envelope {
         bytes.extend_from_slice(&self.entity.0.0);
         bytes.extend_from_slice(&self.prev.0);
         bytes.extend_from_slice(&self.volume.to_be_bytes());
+        bytes.extend_from_slice(&self.request.0.to_be_bytes());
         for text in [kind, &self.key_id] {
             bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
             bytes.extend_from_slice(text.as_bytes());
@@ -76,6 +81,8 @@ pub(crate) struct EnvelopeRecord<'a> {
     #[serde(with = "serde_avro_fixed")]
     prev: [u8; 32],
     volume: i64,
+    #[serde(with = "serde_avro_fixed")]
+    request: [u8; 8],
     pub(crate) kind: Cow<'a, str>,
     key_id: Cow<'a, str>,
     #[serde(with = "serde_avro_fixed")]
@@ -105,6 +112,7 @@ impl<'a> EnvelopeRecord<'a> {
             entity: envelope.entity.0.0,
             prev: envelope.prev.0,
             volume: envelope.volume.cast_signed(),
+            request: envelope.request.0.to_be_bytes(),
             kind: Cow::Borrowed(kind),
             key_id: Cow::Borrowed(&envelope.key_id),
             nonce,
@@ -130,6 +138,7 @@ impl<'a> EnvelopeRecord<'a> {
             entity: EntityHash(Digest(self.entity)),
             prev: Digest(self.prev),
             volume: self.volume.cast_unsigned(),
+            request: RequestId(u64::from_be_bytes(self.request)),
             key_id: self.key_id.clone().into_owned(),
         })
     }

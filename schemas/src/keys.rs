@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, fmt, path::Path};
 
 use chacha20poly1305::{AeadInPlace, KeyInit, XChaCha20Poly1305, XNonce};
+use model::SealedSecret;
 
 use crate::error::CodecError;
 
@@ -79,6 +80,27 @@ impl Keys {
         }
         let active = active.ok_or_else(|| KeysError::Empty { path: path() })?;
         Ok(Self { active, ciphers })
+    }
+
+    /// Seals the secret half of a key pair under the active key. `id` names the pair: under
+    /// another name the secret does not open.
+    pub(crate) fn seal_secret(&self, id: &str, secret: &str) -> SealedSecret {
+        let nonce = rand::Rng::random(&mut rand::rng());
+        let mut sealed = secret.as_bytes().to_vec();
+        self.seal(&nonce, id.as_bytes(), &mut sealed);
+        SealedSecret { key_id: self.active.clone(), nonce, sealed: sealed.into() }
+    }
+
+    /// Opens the secret half of the key pair `id`.
+    pub(crate) fn open_secret(
+        &self,
+        id: &str,
+        secret: &SealedSecret,
+    ) -> Result<String, CodecError> {
+        let SealedSecret { key_id, nonce, sealed } = secret;
+        let mut text = sealed.to_vec();
+        self.open(key_id, nonce, id.as_bytes(), &mut text)?;
+        String::from_utf8(text).map_err(|_| CodecError::Sealed { key_id: key_id.clone() })
     }
 
     /// Id of the key that seals.

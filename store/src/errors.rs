@@ -32,8 +32,12 @@ pub struct DiskFull {
 pub enum WriteError {
     #[error("no such bucket")]
     NoSuchBucket,
+    /// `owned`: it is the caller's already.
     #[error("bucket exists")]
-    BucketExists,
+    BucketExists { owned: bool },
+    /// The caller may not, or not any more.
+    #[error("access denied")]
+    Denied,
     #[error("bucket is not empty")]
     BucketNotEmpty,
     #[error("no such key")]

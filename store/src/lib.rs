@@ -4,6 +4,7 @@
 //! here knows Kafka, Avro or S3. A row is durable before anyone can read it.
 
 mod blocks;
+mod caller;
 mod collector;
 mod committer;
 mod engine;
@@ -22,6 +23,7 @@ mod section;
 mod store;
 mod upload;
 
+pub use caller::Caller;
 pub use collector::{CollectorOptions, collect_forever};
 pub use committer::{CommitError, WrittenAll};
 pub use engine::{Batch, Embedded, Engine, EngineError, KeyRange, Memory, Table, Visit};

@@ -10,8 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use model::{
-    Change, Event, Hlc, Hole, Line, Millis, Partition, Position, SealedEvent, Seq, Version,
-    progress::Handled,
+    Change, Event, Hlc, Hole, Line, Millis, Partition, Position, RequestId, SealedEvent, Seq,
+    Version, progress::Handled,
 };
 use schemas::{Codec, CodecError};
 
@@ -79,6 +79,7 @@ pub(crate) struct Finished {
 /// What the rule that runs now has done.
 #[derive(Default)]
 struct Staged {
+    request: RequestId,
     rows: Batch,
     hlc: Option<Hlc>,
     written: BTreeMap<Partition, Written>,
@@ -247,6 +248,11 @@ impl<'a> Section<'a> {
         self.staged.hlc = Some(hlc.max(version.hlc));
     }
 
+    /// What the rule logs from here on was caused by this request.
+    pub(crate) fn caused_by(&mut self, request: RequestId) {
+        self.staged.request = request;
+    }
+
     /// Assigns version and seq to a change and writes its event into history.
     pub(crate) fn log(
         &mut self,
@@ -260,7 +266,8 @@ impl<'a> Section<'a> {
         let change = change(version);
         let position = self.identity.line(partition).at(before.seq.next());
         let volume = before.volume + change.volume();
-        let event = Event { position, version, prev: before.digest, volume, change };
+        let (prev, request) = (before.digest, self.staged.request);
+        let event = Event { position, version, prev, volume, request, change };
         let sealed = self.codec.seal(&event)?;
         let digest = sealed.digest();
         let written = Written { seq: position.seq, digest, volume, hlc, trimmed: before.trimmed };

@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use model::{
-    BlockHash, BlockRef, Bucket, BucketName, Manifest, Millis, ObjectKey, Seq, SiteId, UserId,
-    Version,
+    BlockHash, BlockRef, Bucket, BucketName, Manifest, Millis, ObjectKey, Seq, SiteId, Version,
     visibility::{self, BucketState},
 };
 use tokio::sync::watch;
 
 use crate::{
     blocks::Blocks,
+    caller::Caller,
     committer::{Committer, WrittenAll},
     engine::{Engine, Table, prefix_range},
     errors::{BlockError, ReadError, Refusal, WriteError},
@@ -51,6 +51,7 @@ pub(crate) struct Shared {
 
 /// A put of an object.
 pub struct PutObject {
+    pub caller: Caller,
     pub bucket: BucketName,
     pub key: ObjectKey,
     /// Its content is the upload's.
@@ -195,26 +196,26 @@ impl Store {
         Ok(buckets)
     }
 
-    /// Creates a bucket. Durable when this returns.
+    /// Creates a bucket, which is the caller's. Durable when this returns.
     ///
     /// # Errors
     /// `BucketExists`, or that writes are refused or failed.
     pub async fn create_bucket(
         &self,
         name: BucketName,
-        owner: UserId,
+        caller: Caller,
     ) -> Result<Bucket, WriteError> {
-        let rule =
-            self.shared.committer.run(move |section| client::create_bucket(section, &name, &owner));
-        rule.await
+        let committer = &self.shared.committer;
+        committer.run(move |section| client::create_bucket(section, &name, &caller)).await
     }
 
     /// Deletes a bucket that is empty. Durable when this returns.
     ///
     /// # Errors
-    /// `NoSuchBucket`, `BucketNotEmpty`, or that writes are refused or failed.
-    pub async fn delete_bucket(&self, name: BucketName) -> Result<(), WriteError> {
-        self.shared.committer.run(move |section| client::delete_bucket(section, &name)).await
+    /// `NoSuchBucket`, `BucketNotEmpty`, `Denied`, or that writes are refused or failed.
+    pub async fn delete_bucket(&self, name: BucketName, caller: Caller) -> Result<(), WriteError> {
+        let committer = &self.shared.committer;
+        committer.run(move |section| client::delete_bucket(section, &name, &caller)).await
     }
 
     /// Begins to take in a body.
@@ -226,11 +227,12 @@ impl Store {
     /// Puts an object. Blocks, manifest and event are durable when this returns (law 1).
     ///
     /// # Errors
-    /// `NoSuchBucket`, a condition that does not hold, or that writes are refused or failed.
+    /// `NoSuchBucket`, `Denied`, a condition that does not hold, or that writes are refused or
+    /// failed.
     pub async fn put_object(&self, put: PutObject) -> Result<Version, WriteError> {
-        let PutObject { bucket, key, manifest, uploaded, condition } = put;
+        let PutObject { caller, bucket, key, manifest, uploaded, condition } = put;
         let segments = uploaded.segments();
-        let put = Put { bucket, key, manifest, segments, condition };
+        let put = Put { caller, bucket, key, manifest, segments, condition };
         // The rule owns the upload: its blocks are safe until the commit is durable, even if
         // the caller has gone by then.
         let rule = self.shared.committer.run(move |section| {
@@ -244,16 +246,19 @@ impl Store {
     /// Deletes a key; of one that has no object nothing is logged. Durable when this returns.
     ///
     /// # Errors
-    /// `NoSuchBucket`, or that writes are refused or failed.
+    /// `NoSuchBucket`, `Denied`, or that writes are refused or failed.
     pub async fn delete_object(
         &self,
         bucket: BucketName,
         key: ObjectKey,
+        caller: Caller,
     ) -> Result<Option<Version>, WriteError> {
         if let Some(refusal) = self.refusal() {
             return Err(WriteError::Refused(refusal));
         }
-        self.shared.committer.run(|section| client::delete_object(section, bucket, key)).await
+        let object = (bucket, key);
+        let committer = &self.shared.committer;
+        committer.run(move |section| client::delete_object(section, object, &caller)).await
     }
 
     /// The object that shows under a key.

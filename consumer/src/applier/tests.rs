@@ -1,5 +1,6 @@
 use model::{
-    BucketName, Change, Digest, Entity, Epoch, Event, Hlc, Partition, SealedEvent, SiteId, Version,
+    BucketName, Change, Digest, Entity, Epoch, Event, Hlc, Partition, RequestId, SealedEvent,
+    SiteId, Version,
 };
 
 use super::*;
@@ -21,7 +22,14 @@ fn event(epoch: u64, seq: u64) -> Decoded {
     let version = Version { hlc: Hlc::at(Millis(seq)), site: SITE };
     let change = Change::BucketDeleted { bucket: bucket.clone() };
     let position = line(epoch).at(Seq(seq));
-    let event = Event { position, version, prev: digest(seq - 1), volume: seq, change };
+    let event = Event {
+        position,
+        version,
+        prev: digest(seq - 1),
+        volume: seq,
+        request: RequestId::NONE,
+        change,
+    };
     let entity = Entity::Bucket(bucket).hash();
     let sealed = SealedEvent { position, version, entity, payload: bytes::Bytes::new() };
     Decoded { sealed, digest: digest(seq), prev: Some(event.prev), event: Ok(event) }

@@ -1,5 +1,6 @@
 use model::{
-    Change, Digest, Entity, Epoch, Event, Hlc, Millis, Partition, SealedEvent, SiteId, Version,
+    Change, Digest, Entity, Epoch, Event, Hlc, Millis, Partition, RequestId, SealedEvent, SiteId,
+    Version,
 };
 
 use super::*;
@@ -11,7 +12,14 @@ fn came(seq: u64, readable: bool) -> Decoded {
     let version = Version { hlc: Hlc::at(Millis(seq)), site: LINE.site };
     let position = LINE.at(Seq(seq));
     let change = Change::BucketDeleted { bucket: bucket.clone() };
-    let event = Event { position, version, prev: digest(seq - 1), volume: 0, change };
+    let event = Event {
+        position,
+        version,
+        prev: digest(seq - 1),
+        volume: 0,
+        request: RequestId::NONE,
+        change,
+    };
     let entity = Entity::Bucket(bucket).hash();
     let sealed = SealedEvent { position, version, entity, payload: bytes::Bytes::new() };
     let prev = Some(event.prev);

@@ -20,7 +20,9 @@ fn every_refusal_of_a_write_has_its_code() {
     let disputed = Refusal::Disputed { why: "the log is ahead".to_owned() };
     let cases = [
         (WriteError::NoSuchBucket, 404, "NoSuchBucket"),
-        (WriteError::BucketExists, 409, "BucketAlreadyOwnedByYou"),
+        (WriteError::BucketExists { owned: true }, 409, "BucketAlreadyOwnedByYou"),
+        (WriteError::BucketExists { owned: false }, 409, "BucketAlreadyExists"),
+        (WriteError::Denied, 403, "AccessDenied"),
         (WriteError::BucketNotEmpty, 409, "BucketNotEmpty"),
         (WriteError::NoSuchKey, 404, "NoSuchKey"),
         (WriteError::PreconditionFailed, 412, "PreconditionFailed"),

@@ -1,6 +1,6 @@
 //! Operations on buckets.
 
-use model::{BucketName, Millis};
+use model::{BucketName, Millis, UserId};
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
@@ -11,7 +11,7 @@ use s3s::{
     s3_error,
 };
 
-use super::Handler;
+use super::{Handler, caller};
 use crate::{errors, names, unsupported};
 
 /// The region that S3 shows as none.
@@ -24,6 +24,7 @@ pub(super) async fn create_bucket(
     handler: &Handler,
     request: S3Request<CreateBucketInput>,
 ) -> S3Result<S3Response<CreateBucketOutput>> {
+    let caller = caller(&request)?;
     let input = request.input;
     unsupported::create_bucket(&input)?;
     let constraint = input.create_bucket_configuration.and_then(|c| c.location_constraint);
@@ -36,7 +37,7 @@ pub(super) async fn create_bucket(
     }
     let location = Some(format!("/{}", input.bucket));
     let name = names::bucket(input.bucket)?;
-    let created = handler.store.create_bucket(name, handler.root.clone()).await;
+    let created = handler.store.create_bucket(name, caller).await;
     created.map_err(errors::write)?;
     Ok(S3Response::new(CreateBucketOutput { location }))
 }
@@ -45,8 +46,9 @@ pub(super) async fn delete_bucket(
     handler: &Handler,
     request: S3Request<DeleteBucketInput>,
 ) -> S3Result<S3Response<DeleteBucketOutput>> {
+    let caller = caller(&request)?;
     let name = names::bucket(request.input.bucket)?;
-    handler.store.delete_bucket(name).await.map_err(errors::write)?;
+    handler.store.delete_bucket(name, caller).await.map_err(errors::write)?;
     let status = http::StatusCode::NO_CONTENT;
     Ok(S3Response::with_status(DeleteBucketOutput::default(), status))
 }
@@ -55,7 +57,8 @@ pub(super) async fn head_bucket(
     handler: &Handler,
     request: S3Request<HeadBucketInput>,
 ) -> S3Result<S3Response<HeadBucketOutput>> {
-    handler.bucket(&names::bucket(request.input.bucket)?)?;
+    let caller = caller(&request)?;
+    handler.bucket(&names::bucket(request.input.bucket)?, &caller)?;
     let bucket_region = Some(handler.region.clone());
     Ok(S3Response::new(HeadBucketOutput { bucket_region, ..HeadBucketOutput::default() }))
 }
@@ -64,7 +67,8 @@ pub(super) async fn get_bucket_location(
     handler: &Handler,
     request: S3Request<GetBucketLocationInput>,
 ) -> S3Result<S3Response<GetBucketLocationOutput>> {
-    handler.bucket(&names::bucket(request.input.bucket)?)?;
+    let caller = caller(&request)?;
+    handler.bucket(&names::bucket(request.input.bucket)?, &caller)?;
     let named = Some(&handler.region).filter(|region| *region != REGION_WITHOUT_NAME);
     let location_constraint = named.cloned().map(BucketLocationConstraint::from);
     Ok(S3Response::new(GetBucketLocationOutput { location_constraint }))
@@ -74,6 +78,7 @@ pub(super) async fn list_buckets(
     handler: &Handler,
     request: S3Request<ListBucketsInput>,
 ) -> S3Result<S3Response<ListBucketsOutput>> {
+    let caller = caller(&request)?;
     let input = request.input;
     let limit = match input.max_buckets.map(usize::try_from) {
         None => BUCKETS_MAX,
@@ -84,7 +89,10 @@ pub(super) async fn list_buckets(
     let prefix = input.prefix.as_deref().unwrap_or_default();
     let after = input.continuation_token.as_deref().unwrap_or_default();
     let wanted = |name: &BucketName| name.as_str().starts_with(prefix) && name.as_str() > after;
-    let mut wanted = held.into_iter().filter(|(name, _)| wanted(name)).peekable();
+    let mut wanted = held
+        .into_iter()
+        .filter(|(name, bucket)| wanted(name) && caller.user.may_use(bucket))
+        .peekable();
     let mut buckets = Vec::new();
     while let Some((name, bucket)) = wanted.next_if(|_| buckets.len() < limit) {
         buckets.push(Bucket {
@@ -97,14 +105,14 @@ pub(super) async fn list_buckets(
     Ok(S3Response::new(ListBucketsOutput {
         buckets: Some(buckets),
         continuation_token,
-        owner: Some(owner(handler)),
+        owner: Some(owner(&caller.user)),
         prefix: input.prefix,
     }))
 }
 
-/// Who owns everything: the root user.
-pub(super) fn owner(handler: &Handler) -> Owner {
-    let id = Some(handler.root.as_str().to_owned());
+/// A user as S3 shows one.
+pub(super) fn owner(user: &UserId) -> Owner {
+    let id = Some(user.as_str().to_owned());
     Owner { display_name: id.clone(), id }
 }
 

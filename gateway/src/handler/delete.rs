@@ -10,8 +10,9 @@ use s3s::{
     },
     s3_error,
 };
+use store::Caller;
 
-use super::Handler;
+use super::{Handler, caller};
 use crate::{errors, names, unsupported};
 
 /// Keys of one request; the limit of S3.
@@ -24,11 +25,12 @@ pub(super) async fn delete_object(
     handler: &Handler,
     request: S3Request<DeleteObjectInput>,
 ) -> S3Result<S3Response<DeleteObjectOutput>> {
+    let caller = caller(&request)?;
     let input = request.input;
     unsupported::delete_object(&input)?;
     names::only_version(input.version_id.as_deref())?;
     let (bucket, key) = (names::bucket(input.bucket)?, names::key(input.key)?);
-    handler.store.delete_object(bucket, key).await.map_err(errors::write)?;
+    handler.store.delete_object(bucket, key, caller).await.map_err(errors::write)?;
     Ok(S3Response::new(DeleteObjectOutput::default()))
 }
 
@@ -36,16 +38,17 @@ pub(super) async fn delete_objects(
     handler: &Handler,
     request: S3Request<DeleteObjectsInput>,
 ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+    let caller = &caller(&request)?;
     let DeleteObjectsInput { bucket, delete, .. } = request.input;
     if !(1..=KEYS_MAX).contains(&delete.objects.len()) {
         return Err(s3_error!(MalformedXML, "A request may delete 1 to {KEYS_MAX} keys"));
     }
     let bucket = &names::bucket(bucket)?;
     handler.writable()?;
-    handler.bucket(bucket)?;
+    handler.bucket(bucket, caller)?;
     let deletes = delete.objects.into_iter().map(|object| async move {
         let key = object.key.clone();
-        (key, delete_one(handler, bucket, object).await)
+        (key, delete_one(handler, (bucket, caller), object).await)
     });
     let outcomes: Vec<_> = futures::stream::iter(deletes).buffered(DELETES_AT_ONCE).collect().await;
     let (mut deleted, mut errors) = (Vec::new(), Vec::new());
@@ -67,13 +70,13 @@ pub(super) async fn delete_objects(
 
 async fn delete_one(
     handler: &Handler,
-    bucket: &BucketName,
+    (bucket, caller): (&BucketName, &Caller),
     object: ObjectIdentifier,
 ) -> S3Result<()> {
     unsupported::delete_of_many(&object)?;
     names::only_version(object.version_id.as_deref())?;
     let key = names::key(object.key)?;
-    let deleted = handler.store.delete_object(bucket.clone(), key).await;
+    let deleted = handler.store.delete_object(bucket.clone(), key, caller.clone()).await;
     deleted.map(|_| ()).map_err(errors::write)
 }
 

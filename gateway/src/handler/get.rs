@@ -13,9 +13,9 @@ use s3s::{
     },
     s3_error,
 };
-use store::Object;
+use store::{Caller, Object};
 
-use super::{Handler, buckets::timestamp};
+use super::{Handler, buckets::timestamp, caller};
 use crate::{
     attributes,
     checksum::Algorithm,
@@ -103,7 +103,8 @@ pub(super) async fn get_object(
     request: S3Request<GetObjectInput>,
 ) -> S3Result<S3Response<GetObjectOutput>> {
     let checksums = wants_checksums(request.input.checksum_mode.as_ref());
-    let found = find(handler, ask!(request)).await?;
+    let caller = caller(&request)?;
+    let found = find(handler, &caller, ask!(request)).await?;
     let mut output = shown!(GetObjectOutput, found, checksums);
     let Found { object, range, .. } = found;
     let body = ObjectBody::open(&handler.blocks, object, range, handler.meter.clone()).await;
@@ -115,6 +116,7 @@ pub(super) async fn head_object(
     handler: &Handler,
     request: S3Request<HeadObjectInput>,
 ) -> S3Result<S3Response<HeadObjectOutput>> {
+    let caller = caller(&request)?;
     let mut request = request;
     let input = &mut request.input;
     let checksums = wants_checksums(input.checksum_mode.as_ref());
@@ -124,7 +126,7 @@ pub(super) async fn head_object(
     let language = input.response_content_language.take();
     let content_type = input.response_content_type.take();
     let expires = input.response_expires.take();
-    let found = find(handler, ask!(request)).await?;
+    let found = find(handler, &caller, ask!(request)).await?;
     let mut output = shown!(HeadObjectOutput, found, checksums);
     output.cache_control = cache_control.or(output.cache_control);
     output.content_disposition = disposition.or(output.content_disposition);
@@ -139,14 +141,12 @@ pub(super) async fn head_object(
     Ok(response)
 }
 
-async fn find(handler: &Handler, ask: Ask) -> S3Result<Found> {
+async fn find(handler: &Handler, caller: &Caller, ask: Ask) -> S3Result<Found> {
     names::only_version(ask.version.as_deref())?;
     let (bucket, key) = (names::bucket(ask.bucket)?, names::key(ask.key)?);
+    handler.bucket(&bucket, caller)?;
     let object = handler.store.object(&bucket, &key).await;
-    let Some(object) = object.map_err(|error| errors::read(&error))? else {
-        handler.bucket(&bucket)?;
-        return Err(errors::no_such_key());
-    };
+    let object = object.map_err(|error| errors::read(&error))?.ok_or_else(errors::no_such_key)?;
     let modified = object.version.hlc.millis();
     match ask.preconditions.evaluate(&object.manifest.etag.0, modified) {
         Verdict::Hold => {}

@@ -5,15 +5,16 @@ use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
         CommonPrefix, ETag, EncodingType, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
-        ListObjectsV2Output, Object, ObjectStorageClass, Owner,
+        ListObjectsV2Output, Object, ObjectStorageClass,
     },
     s3_error,
 };
-use store::{ListCursor, ListEntry, ListQuery};
+use store::{Caller, ListCursor, ListEntry, ListQuery};
 
 use super::{
     Handler,
-    buckets::{owner, timestamp},
+    buckets::{self, timestamp},
+    caller,
 };
 use crate::{
     errors,
@@ -25,6 +26,7 @@ pub(super) async fn list_objects(
     handler: &Handler,
     request: S3Request<ListObjectsInput>,
 ) -> S3Result<S3Response<ListObjectsOutput>> {
+    let caller = caller(&request)?;
     let input = request.input;
     let names = Names::new(input.encoding_type)?;
     let limit = limit(input.max_keys)?;
@@ -32,7 +34,7 @@ pub(super) async fn list_objects(
     let marker = input.marker.filter(|marker| !marker.is_empty());
     let after = marker.clone().map(|m| after_marker(m, &prefix, input.delimiter.as_deref()));
     let query = ListQuery { prefix, delimiter: input.delimiter, after, limit };
-    let page = list(handler, input.bucket, query, &names, Some(owner(handler))).await?;
+    let page = list(handler, (&caller, true), input.bucket, query, &names).await?;
     let next = page.next.map(|(ListCursor::Key(text) | ListCursor::Prefix(text))| text);
     // Without a delimiter clients go on from the last key; S3 gives no marker then.
     let next = next.filter(|_| page.query.delimiter.is_some());
@@ -55,6 +57,7 @@ pub(super) async fn list_objects_v2(
     handler: &Handler,
     request: S3Request<ListObjectsV2Input>,
 ) -> S3Result<S3Response<ListObjectsV2Output>> {
+    let caller = caller(&request)?;
     let input = request.input;
     let names = Names::new(input.encoding_type)?;
     let limit = limit(input.max_keys)?;
@@ -67,8 +70,8 @@ pub(super) async fn list_objects_v2(
     };
     let prefix = input.prefix.unwrap_or_default();
     let query = ListQuery { prefix, delimiter: input.delimiter, after, limit };
-    let owner = (input.fetch_owner == Some(true)).then(|| owner(handler));
-    let page = list(handler, input.bucket, query, &names, owner).await?;
+    let with_owner = input.fetch_owner == Some(true);
+    let page = list(handler, (&caller, with_owner), input.bucket, query, &names).await?;
     Ok(S3Response::new(ListObjectsV2Output {
         name: Some(page.bucket.into()),
         prefix: Some(names.show(page.query.prefix)),
@@ -99,13 +102,14 @@ struct Page {
 
 async fn list(
     handler: &Handler,
+    (caller, with_owner): (&Caller, bool),
     bucket: String,
     query: ListQuery,
     names: &Names,
-    owner: Option<Owner>,
 ) -> S3Result<Page> {
     let bucket = names::bucket(bucket)?;
-    handler.bucket(&bucket)?;
+    let owner = handler.bucket(&bucket, caller)?.owner;
+    let owner = with_owner.then(|| buckets::owner(&owner));
     let store = handler.store.clone();
     // A page may look at many rows, which would hold up the requests beside this one.
     let listed = tokio::task::spawn_blocking(move || {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use model::{BucketName, ETag, Manifest, ObjectKey, Parts};
+use model::{ETag, Manifest, Parts};
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{ChecksumType, ETag as ShownETag, ETagCondition, PutObjectInput, PutObjectOutput},
@@ -12,7 +12,7 @@ use s3s::{
 use store::{Condition, PutObject, Uploaded};
 use tokio::sync::SemaphorePermit;
 
-use super::Handler;
+use super::{Handler, caller};
 use crate::{
     attributes::Attributes,
     body_digests::{BodyDigests, Digests},
@@ -36,6 +36,7 @@ pub(super) async fn put_object(
     handler: &Handler,
     request: S3Request<PutObjectInput>,
 ) -> S3Result<S3Response<PutObjectOutput>> {
+    let caller = caller(&request)?;
     let S3Request { mut input, headers, trailing_headers, .. } = request;
     unsupported::put(&input)?;
     let size = announced_size(&headers, input.content_length)?;
@@ -44,7 +45,7 @@ pub(super) async fn put_object(
     let promises = Promises::new(&mut input, &headers)?;
     let (bucket, key) = (names::bucket(input.bucket)?, names::key(input.key)?);
     handler.writable()?;
-    handler.bucket(&bucket)?;
+    handler.bucket(&bucket, &caller)?;
     let body = input.body.ok_or_else(|| s3_error!(IncompleteBody, "There is no body"))?;
 
     let _place = place(handler, size).await?;
@@ -55,19 +56,15 @@ pub(super) async fn put_object(
     handler.meter.received(size);
 
     let output = output(&digests);
-    let put = assemble((bucket, key), condition, (uploaded, digests), attributes);
+    let manifest = manifest(&uploaded, digests, attributes);
+    let put = PutObject { caller, bucket, key, manifest, uploaded, condition };
     handler.store.put_object(put).await.map_err(errors::write)?;
     Ok(S3Response::new(output))
 }
 
-fn assemble(
-    (bucket, key): (BucketName, ObjectKey),
-    condition: Condition,
-    (uploaded, mut digests): (Uploaded, Digests),
-    attributes: Attributes,
-) -> PutObject {
+fn manifest(uploaded: &Uploaded, mut digests: Digests, attributes: Attributes) -> Manifest {
     let Attributes { headers, metadata } = attributes;
-    let manifest = Manifest {
+    Manifest {
         size: uploaded.size(),
         etag: ETag(hex::encode(digests.md5)),
         headers,
@@ -75,8 +72,7 @@ fn assemble(
         checksums: promises::kept(&mut digests.checksums),
         parts: Parts::Whole,
         content: uploaded.content().clone(),
-    };
-    PutObject { bucket, key, manifest, uploaded, condition }
+    }
 }
 
 fn output(digests: &Digests) -> PutObjectOutput {

@@ -1,12 +1,15 @@
-//! `user_put.avsc`, `user_deleted.avsc`. Not `Debug`: a user's secret is in it.
+//! `user_put.avsc`, `user_deleted.avsc`.
 
 use std::borrow::Cow;
 
-use model::{Change, User, UserId};
+use apache_avro::serde_avro_fixed;
+use model::{AccessKey, Change, SealedSecret, User, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     error::CodecError,
+    fields::cow_bytes,
+    keys::NONCE_BYTES,
     kind::{Kind, Record},
 };
 
@@ -14,9 +17,24 @@ use crate::{
 pub(crate) struct UserPut<'a> {
     user: Cow<'a, str>,
     name: Cow<'a, str>,
-    access_key: Cow<'a, str>,
-    secret_key: Cow<'a, str>,
     enabled: bool,
+    keys: Vec<AccessKeyRecord<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct AccessKeyRecord<'a> {
+    id: Cow<'a, str>,
+    secret: SecretRecord<'a>,
+    enabled: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SecretRecord<'a> {
+    key_id: Cow<'a, str>,
+    #[serde(with = "serde_avro_fixed")]
+    nonce: [u8; NONCE_BYTES],
+    #[serde(with = "cow_bytes")]
+    sealed: Cow<'a, [u8]>,
 }
 
 impl Record for UserPut<'_> {
@@ -28,10 +46,27 @@ impl<'a> UserPut<'a> {
         Self {
             user: Cow::Borrowed(user.as_str()),
             name: Cow::Borrowed(&state.name),
-            access_key: Cow::Borrowed(&state.access_key),
-            secret_key: Cow::Borrowed(&state.secret_key),
             enabled: state.enabled,
+            keys: state.keys.iter().map(AccessKeyRecord::from).collect(),
         }
+    }
+}
+
+impl<'a> From<&'a AccessKey> for AccessKeyRecord<'a> {
+    fn from(key: &'a AccessKey) -> Self {
+        let SealedSecret { key_id, nonce, sealed } = &key.secret;
+        let (key_id, sealed) = (Cow::Borrowed(key_id.as_str()), Cow::Borrowed(&sealed[..]));
+        let secret = SecretRecord { key_id, nonce: *nonce, sealed };
+        Self { id: Cow::Borrowed(&key.id), secret, enabled: key.enabled }
+    }
+}
+
+impl From<AccessKeyRecord<'_>> for AccessKey {
+    fn from(record: AccessKeyRecord<'_>) -> Self {
+        let SecretRecord { key_id, nonce, sealed } = record.secret;
+        let sealed = sealed.into_owned().into();
+        let secret = SealedSecret { key_id: key_id.into_owned(), nonce, sealed };
+        Self { id: record.id.into_owned(), secret, enabled: record.enabled }
     }
 }
 
@@ -41,9 +76,8 @@ impl TryFrom<UserPut<'_>> for Change {
     fn try_from(record: UserPut<'_>) -> Result<Self, CodecError> {
         let state = User {
             name: record.name.into_owned(),
-            access_key: record.access_key.into_owned(),
-            secret_key: record.secret_key.into_owned(),
             enabled: record.enabled,
+            keys: record.keys.into_iter().map(AccessKey::from).collect(),
         };
         let user = UserId::try_from(record.user.into_owned())?;
         Ok(Self::UserPut { user, state })

@@ -80,3 +80,17 @@ fn a_missing_key_and_a_wrong_key_are_told_apart_and_leave_the_envelope_readable(
     let envelope = missing.envelope(&sealed.payload).unwrap();
     assert_eq!(envelope.position, sealed.position);
 }
+
+#[test]
+fn a_secret_opens_only_under_its_own_key_pair_and_class_key() {
+    let codec = codec();
+    let sealed = codec.seal_secret("AK", "very secret");
+    assert_eq!(codec.open_secret("AK", &sealed).unwrap(), "very secret");
+    assert!(!format!("{sealed:?}").contains("very secret"));
+    assert_ne!(sealed, codec.seal_secret("AK", "very secret"), "a nonce of its own each time");
+    let other_pair = codec.open_secret("AL", &sealed).unwrap_err();
+    assert!(matches!(other_pair, CodecError::Sealed { .. }));
+    let elsewhere = Keys::parse(&format!("other:{}", "22".repeat(32)), "test").unwrap();
+    let no_key = Codec::new(elsewhere).open_secret("AK", &sealed).unwrap_err();
+    assert!(matches!(no_key, CodecError::NoKey { .. }));
+}

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use model::{
-    Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, Content, Digest, ETag, Epoch,
-    Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part, Partition, Parts, Position, Register,
-    SegmentRef, Seq, SiteId, User, UserId, Version,
+    AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, Content, Digest, ETag,
+    Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part, Partition, Parts, Position,
+    Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId, User, UserId, Version,
 };
 use proptest::prelude::{BoxedStrategy, Strategy, any, prop, prop_oneof, proptest};
 
@@ -68,13 +68,14 @@ fn attributes() -> BoxedStrategy<Attributes> {
 }
 
 fn user_state() -> BoxedStrategy<User> {
-    any::<(String, String, String, bool)>()
-        .prop_map(|(name, access_key, secret_key, enabled)| User {
-            name,
-            access_key,
-            secret_key,
-            enabled,
-        })
+    let key = any::<(String, String, [u8; 24], Vec<u8>, bool)>().prop_map(
+        |(id, key_id, nonce, sealed, enabled)| {
+            let secret = SealedSecret { key_id, nonce, sealed: sealed.into() };
+            AccessKey { id, secret, enabled }
+        },
+    );
+    (any::<(String, bool)>(), prop::collection::vec(key, 0..3))
+        .prop_map(|((name, enabled), keys)| User { name, enabled, keys })
         .boxed()
 }
 
@@ -116,11 +117,11 @@ proptest! {
     fn any_event_reads_back(
         position in position(),
         version in version(),
-        (prev, volume) in any::<([u8; 32], u64)>(),
+        (prev, volume, request) in any::<([u8; 32], u64, u64)>(),
         change in change(),
     ) {
-        let prev = Digest(prev);
-        let event = Event { position, version, prev, volume, change };
+        let (prev, request) = (Digest(prev), RequestId(request));
+        let event = Event { position, version, prev, volume, request, change };
         let sealed = codec().seal(&event).unwrap();
         let again = codec().seal(&event).unwrap();
         assert_ne!(sealed.payload, again.payload, "each seal has a nonce of its own");

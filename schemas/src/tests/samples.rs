@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use model::{
-    Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, Content, Digest, ETag, Epoch,
-    Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part, Partition, Parts, Position, Register,
-    SegmentRef, Seq, SiteId, User, UserId, Version,
+    AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, Content, Digest, ETag,
+    Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part, Partition, Parts, Position,
+    Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId, User, UserId, Version,
 };
 
 use crate::{Codec, Keys};
@@ -76,6 +76,7 @@ pub(super) fn event(change: Change) -> Event {
         version: version(77 << 16),
         prev: Digest::of(b"before"),
         volume: 99,
+        request: RequestId(0x4442_587F_B7D0_A2F9),
         change,
     }
 }
@@ -138,11 +139,12 @@ fn attributes() -> Change {
 }
 
 fn user_put() -> Change {
+    let sealed = Bytes::from_static(b"hidden-from-errors");
+    let secret = SealedSecret { key_id: "main".to_owned(), nonce: NONCE, sealed };
     let state = User {
         name: "Root".to_owned(),
-        access_key: "AK".to_owned(),
-        secret_key: "hidden-from-errors".to_owned(),
         enabled: true,
+        keys: vec![AccessKey { id: "AK".to_owned(), secret, enabled: true }],
     };
     Change::UserPut { user: user(), state }
 }

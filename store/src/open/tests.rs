@@ -4,14 +4,14 @@ use model::{BlockHash, BlockRef, Millis, PartitionCount, Seq, SiteId, SiteName};
 
 use crate::{
     OpenError, Options, Store,
-    store::tests::{bucket, events, options, put, read, root},
+    store::tests::{bucket, caller, events, options, put, read},
 };
 
 #[tokio::test]
 async fn files_that_no_record_names_are_swept_at_start() {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(options(home.path(), 1)).await.unwrap();
-    store.create_bucket(bucket(), root()).await.unwrap();
+    store.create_bucket(bucket(), caller()).await.unwrap();
     put(&store, "k", b"a body of blocks").await.unwrap();
     drop(store);
     let hash = BlockHash::of(b"left by a crash");
@@ -45,7 +45,7 @@ async fn a_directory_that_does_not_fit_is_refused_in_one_line() {
 async fn a_new_epoch_numbers_from_one_and_never_reuses_a_version() {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(options(home.path(), 1)).await.unwrap();
-    store.create_bucket(bucket(), root()).await.unwrap();
+    store.create_bucket(bucket(), caller()).await.unwrap();
     let before = put(&store, "k", b"abc").await.unwrap();
     drop(store);
     let (old, new) = crate::open_epoch(home.path(), Millis(0)).unwrap();

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use model::{
-    Bucket, BucketName, Change, ETag, Entity, Manifest, ObjectKey, UserId, Version,
+    Bucket, BucketName, Change, ETag, Entity, Manifest, ObjectKey, Version,
     visibility::{self, BucketState},
 };
 
@@ -12,6 +12,7 @@ use super::{
     place::{self, Presence},
 };
 use crate::{
+    caller::Caller,
     engine::{Table, prefix_range},
     errors::WriteError,
     records::{BucketRecord, ObjectRecord, Record},
@@ -31,16 +32,16 @@ pub enum Condition {
 pub(crate) fn create_bucket(
     section: &mut Section<'_>,
     name: &BucketName,
-    owner: &UserId,
+    caller: &Caller,
 ) -> Result<Bucket, WriteError> {
-    section.may_write()?;
+    caller.enter(section)?;
     let key = BucketRecord::key(name);
     let held = section.get::<BucketRecord>(&key)?;
-    if held.as_ref().is_some_and(|held| held.live.is_some()) {
-        return Err(WriteError::BucketExists);
+    if let Some(live) = held.as_ref().and_then(|held| held.live.as_ref()) {
+        return Err(WriteError::BucketExists { owned: live.owner == caller.user });
     }
     let entity = Entity::Bucket(name.clone()).hash();
-    let state = |birth| Bucket { birth, owner: owner.clone() };
+    let state = |birth| Bucket { birth, owner: caller.user.clone() };
     let event = section
         .log(entity, |version| Change::BucketPut { bucket: name.clone(), state: state(version) })?;
     let bucket = state(event.version);
@@ -53,13 +54,12 @@ pub(crate) fn create_bucket(
 pub(crate) fn delete_bucket(
     section: &mut Section<'_>,
     name: &BucketName,
+    caller: &Caller,
 ) -> Result<(), WriteError> {
-    section.may_write()?;
+    caller.enter(section)?;
     let key = BucketRecord::key(name);
     let bucket = bucket_state(section, name)?;
-    if bucket.live.is_none() {
-        return Err(WriteError::NoSuchBucket);
-    }
+    caller.may_use(&bucket)?;
     if has_objects(section, name, &bucket)? {
         return Err(WriteError::BucketNotEmpty);
     }
@@ -72,6 +72,7 @@ pub(crate) fn delete_bucket(
 
 /// A put as the rule takes it.
 pub(crate) struct Put {
+    pub(crate) caller: Caller,
     pub(crate) bucket: BucketName,
     pub(crate) key: ObjectKey,
     pub(crate) manifest: Manifest,
@@ -80,8 +81,9 @@ pub(crate) struct Put {
 }
 
 pub(crate) fn put_object(section: &mut Section<'_>, put: Put) -> Result<Version, WriteError> {
-    section.may_write()?;
+    put.caller.enter(section)?;
     let bucket = bucket_state(section, &put.bucket)?;
+    put.caller.may_use(&bucket)?;
     let Some(birth) = bucket.live.as_ref().map(|live| live.birth) else {
         return Err(WriteError::NoSuchBucket);
     };
@@ -126,10 +128,11 @@ fn check(
 /// for a key that has no object.
 pub(crate) fn delete_object(
     section: &mut Section<'_>,
-    bucket: BucketName,
-    key: ObjectKey,
+    (bucket, key): (BucketName, ObjectKey),
+    caller: &Caller,
 ) -> Result<Option<Version>, WriteError> {
     let state = bucket_state(section, &bucket)?;
+    caller.may_use(&state)?;
     let Some(birth) = state.live.as_ref().map(|live| live.birth) else {
         return Err(WriteError::NoSuchBucket);
     };
@@ -138,7 +141,7 @@ pub(crate) fn delete_object(
     if !held.is_some_and(|held| held.manifest.is_some() && visibility::shows(&state, held.birth)) {
         return Ok(None);
     }
-    section.may_write()?;
+    caller.enter(section)?;
     let entity = Entity::Object(bucket.clone(), key.clone()).hash();
     let event = section.log(entity, |_| Change::ObjectDeleted { bucket, key, birth })?;
     let (version, position) = (event.version, event.position);

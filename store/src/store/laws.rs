@@ -3,7 +3,7 @@
 use std::{ops::Bound, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use model::{Event, UserId, progress::Handled};
+use model::{Event, progress::Handled};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
 use super::tests::{bucket, events, key, options, put, read};
@@ -31,8 +31,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(op, 1..20)
 }
 
-fn root() -> UserId {
-    UserId::try_from("root".to_owned()).unwrap()
+fn caller() -> crate::Caller {
+    crate::Caller::root()
 }
 
 async fn open(engine: &Arc<Memory>, directory: &Path, site: u8) -> Store {
@@ -41,7 +41,7 @@ async fn open(engine: &Arc<Memory>, directory: &Path, site: u8) -> Store {
 }
 
 async fn run(store: &Store, ops: &[Op]) {
-    store.create_bucket(bucket(), root()).await.unwrap();
+    store.create_bucket(bucket(), caller()).await.unwrap();
     for op in ops {
         match op {
             Op::Put { key, length } => {
@@ -49,14 +49,17 @@ async fn run(store: &Store, ops: &[Op]) {
                 put(store, &format!("k{key}"), &body).await.unwrap();
             }
             Op::Delete { key: name } => {
-                store.delete_object(bucket(), key(&format!("k{name}"))).await.unwrap();
+                store.delete_object(bucket(), key(&format!("k{name}")), caller()).await.unwrap();
             }
             Op::Rebuild => {
                 for name in 0..4 {
-                    store.delete_object(bucket(), key(&format!("k{name}"))).await.unwrap();
+                    store
+                        .delete_object(bucket(), key(&format!("k{name}")), caller())
+                        .await
+                        .unwrap();
                 }
-                store.delete_bucket(bucket()).await.unwrap();
-                store.create_bucket(bucket(), root()).await.unwrap();
+                store.delete_bucket(bucket(), caller()).await.unwrap();
+                store.create_bucket(bucket(), caller()).await.unwrap();
             }
         }
     }
@@ -171,7 +174,7 @@ proptest! {
         block_on(async {
             let home = tempfile::tempdir().unwrap();
             let store = open(&Arc::default(), home.path(), 1).await;
-            store.create_bucket(bucket(), root()).await.unwrap();
+            store.create_bucket(bucket(), caller()).await.unwrap();
             // All share their blocks, so that deletes and uploads of the same content meet.
             let uploads = lengths.iter().enumerate().map(|(n, &length)| {
                 let store = store.clone();
@@ -179,7 +182,7 @@ proptest! {
                     let name = format!("k{}", n % 3);
                     put(&store, &name, &vec![7; usize::from(length)]).await.unwrap();
                     if n % 2 == 0 {
-                        store.delete_object(bucket(), key(&name)).await.unwrap();
+                        store.delete_object(bucket(), key(&name), caller()).await.unwrap();
                     }
                 })
             });

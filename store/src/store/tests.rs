@@ -36,8 +36,8 @@ pub(crate) fn key(name: &str) -> ObjectKey {
     ObjectKey::try_from(name.to_owned()).unwrap()
 }
 
-pub(crate) fn root() -> UserId {
-    UserId::try_from("root".to_owned()).unwrap()
+pub(crate) fn caller() -> Caller {
+    Caller::root()
 }
 
 pub(crate) async fn put(store: &Store, name: &str, body: &[u8]) -> Result<Version, WriteError> {
@@ -65,7 +65,9 @@ async fn put_if(
         content: uploaded.content().clone(),
     };
     let (bucket, key) = (bucket(), key(name));
-    store.put_object(PutObject { bucket, key, manifest, uploaded, condition }).await
+    store
+        .put_object(PutObject { caller: caller(), bucket, key, manifest, uploaded, condition })
+        .await
 }
 
 pub(crate) async fn read(store: &Store, name: &str) -> Option<Result<Vec<u8>, BlockHash>> {
@@ -106,7 +108,7 @@ pub(crate) async fn pair() -> (Store, Store, [tempfile::TempDir; 2]) {
     let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let east = Store::open(options(homes[0].path(), 1)).await.unwrap();
     let west = Store::open(options(homes[1].path(), 2)).await.unwrap();
-    east.create_bucket(bucket(), root()).await.unwrap();
+    east.create_bucket(bucket(), caller()).await.unwrap();
     (east, west, homes)
 }
 
@@ -148,7 +150,7 @@ async fn pull_all(from: &Store, to: &Store) -> usize {
 async fn law_1_what_was_acknowledged_is_there_after_a_restart() {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(options(home.path(), 1)).await.unwrap();
-    store.create_bucket(bucket(), root()).await.unwrap();
+    store.create_bucket(bucket(), caller()).await.unwrap();
     let long: Vec<u8> = (0..100).collect();
     let first = put(&store, "long", &long).await.unwrap();
     put(&store, "short", b"abc").await.unwrap();
@@ -207,15 +209,15 @@ async fn preconditions_hold_for_exactly_one_of_many_writers() {
 #[tokio::test]
 async fn buckets_are_made_once_and_deleted_only_empty() {
     let (east, _west, _homes) = pair().await;
-    let again = east.create_bucket(bucket(), root()).await;
-    assert!(matches!(again, Err(WriteError::BucketExists)));
+    let again = east.create_bucket(bucket(), caller()).await;
+    assert!(matches!(again, Err(WriteError::BucketExists { owned: true })));
     put(&east, "a", b"1").await.unwrap();
-    let full = east.delete_bucket(bucket()).await;
+    let full = east.delete_bucket(bucket(), caller()).await;
     assert!(matches!(full, Err(WriteError::BucketNotEmpty)));
-    assert!(east.delete_object(bucket(), key("a")).await.unwrap().is_some());
-    assert!(east.delete_object(bucket(), key("a")).await.unwrap().is_none());
-    east.delete_bucket(bucket()).await.unwrap();
-    assert!(matches!(east.delete_bucket(bucket()).await, Err(WriteError::NoSuchBucket)));
+    assert!(east.delete_object(bucket(), key("a"), caller()).await.unwrap().is_some());
+    assert!(east.delete_object(bucket(), key("a"), caller()).await.unwrap().is_none());
+    east.delete_bucket(bucket(), caller()).await.unwrap();
+    assert!(matches!(east.delete_bucket(bucket(), caller()).await, Err(WriteError::NoSuchBucket)));
     assert!(matches!(put(&east, "a", b"1").await, Err(WriteError::NoSuchBucket)));
     assert!(east.buckets().unwrap().is_empty());
 }
@@ -287,18 +289,18 @@ async fn an_upload_that_is_dropped_leaves_nothing() {
 async fn a_refusal_and_a_full_disk_refuse_writes_and_nothing_else() {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(options(home.path(), 1)).await.unwrap();
-    store.create_bucket(bucket(), root()).await.unwrap();
+    store.create_bucket(bucket(), caller()).await.unwrap();
     put(&store, "k", b"abc").await.unwrap();
     store.refuse(Refusal::Secondary { primary: "east".into() });
     let refused = put(&store, "k", b"abd").await.unwrap_err();
     assert!(refused.to_string().contains("write to the primary `east`"));
-    assert!(store.delete_object(bucket(), key("k")).await.is_err());
+    assert!(store.delete_object(bucket(), key("k"), caller()).await.is_err());
     assert_eq!(read(&store, "k").await, Some(Ok(b"abc".to_vec())));
     drop(store);
 
     let full = Options { reserve: u64::MAX, ..options(home.path(), 1) };
     let store = Store::open(full).await.unwrap();
-    let refused = store.create_bucket(key("other").to_string().try_into().unwrap(), root()).await;
+    let refused = store.create_bucket(key("other").to_string().try_into().unwrap(), caller()).await;
     assert!(refused.unwrap_err().to_string().contains("disk is full"));
     assert!(store.apply(Vec::new()).await.is_err());
     assert_eq!(read(&store, "k").await, Some(Ok(b"abc".to_vec())));
@@ -310,7 +312,7 @@ async fn a_failed_commit_stops_the_store() {
     let engine = Arc::new(Memory::default());
     let port: Arc<dyn Engine> = Arc::<Memory>::clone(&engine);
     let store = Store::open_on(port, options(home.path(), 1)).await.unwrap();
-    store.create_bucket(bucket(), root()).await.unwrap();
+    store.create_bucket(bucket(), caller()).await.unwrap();
     engine.fail();
     assert!(matches!(put(&store, "k", b"abc").await, Err(WriteError::Failed(_))));
     assert!(matches!(put(&store, "k", b"abc").await, Err(WriteError::Failed(_))));
@@ -352,16 +354,12 @@ async fn changes_of_every_other_kind_are_merged() {
         version: Version { hlc: model::Hlc(n), site: line.site },
         prev: model::Digest::ZERO,
         volume: 0,
+        request: model::RequestId::NONE,
         change,
     };
-    let state = model::User {
-        name: "A".into(),
-        access_key: "AK".into(),
-        secret_key: "SK".into(),
-        enabled: true,
-    };
-    let put = event(1, Change::UserPut { user: root(), state });
-    let delete = event(2, Change::UserDeleted { user: root() });
+    let state = model::User { name: "A".into(), enabled: true, keys: Vec::new() };
+    let put = event(1, Change::UserPut { user: UserId::root(), state });
+    let delete = event(2, Change::UserDeleted { user: UserId::root() });
     let of = Version { hlc: model::Hlc(1), site: line.site };
     let attributes = model::Attributes::default();
     let tags = Change::Attributes { bucket: bucket(), key: key("k"), of, attributes };
