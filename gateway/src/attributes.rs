@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::Manifest;
 use s3s::{
     S3Result,
-    dto::{Metadata, PutObjectInput, Timestamp, TimestampFormat},
+    dto::{Metadata, Timestamp, TimestampFormat},
     s3_error,
 };
 
@@ -21,20 +21,47 @@ pub(crate) struct Attributes {
     pub(crate) metadata: BTreeMap<String, String>,
 }
 
+/// The same as a client sent them.
+pub(crate) struct Sent {
+    pub(crate) cache_control: Option<String>,
+    pub(crate) content_disposition: Option<String>,
+    pub(crate) content_encoding: Option<String>,
+    pub(crate) content_language: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) expires: Option<Timestamp>,
+    pub(crate) metadata: Option<Metadata>,
+}
+
+/// Takes them out of the input of any operation that makes an object.
+macro_rules! sent {
+    ($input:expr) => {
+        crate::attributes::Sent {
+            cache_control: $input.cache_control.take(),
+            content_disposition: $input.content_disposition.take(),
+            content_encoding: $input.content_encoding.take(),
+            content_language: $input.content_language.take(),
+            content_type: $input.content_type.take(),
+            expires: $input.expires.take(),
+            metadata: $input.metadata.take(),
+        }
+    };
+}
+pub(crate) use sent;
+
 impl Attributes {
-    /// Takes them out of a put.
-    pub(crate) fn take(input: &mut PutObjectInput) -> S3Result<Self> {
-        let content_type = input.content_type.take().filter(|value| !value.is_empty());
+    /// Checks what was sent.
+    pub(crate) fn new(sent: Sent) -> S3Result<Self> {
+        let content_type = sent.content_type.filter(|value| !value.is_empty());
         let named = [
-            ("cache-control", input.cache_control.take()),
-            ("content-disposition", input.content_disposition.take()),
-            ("content-encoding", input.content_encoding.take().and_then(kept_encoding)),
-            ("content-language", input.content_language.take()),
+            ("cache-control", sent.cache_control),
+            ("content-disposition", sent.content_disposition),
+            ("content-encoding", sent.content_encoding.and_then(kept_encoding)),
+            ("content-language", sent.content_language),
             ("content-type", content_type.or_else(|| Some(CONTENT_TYPE_DEFAULT.to_owned()))),
-            ("expires", input.expires.take().map(http_date).transpose()?),
+            ("expires", sent.expires.map(http_date).transpose()?),
         ];
         let named = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        let metadata = user_metadata(input.metadata.take().unwrap_or_default())?;
+        let metadata = user_metadata(sent.metadata.unwrap_or_default())?;
         Ok(Self { headers: named.collect(), metadata })
     }
 }
@@ -83,7 +110,7 @@ fn user_metadata(metadata: Metadata) -> S3Result<BTreeMap<String, String>> {
 
 #[cfg(test)]
 mod tests {
-    use s3s::S3ErrorCode;
+    use s3s::{S3ErrorCode, dto::PutObjectInput};
 
     use super::*;
 
@@ -91,7 +118,7 @@ mod tests {
         let input = PutObjectInput::builder().bucket("photos".to_owned()).key("a".to_owned());
         let mut input = input.build().expect("whole");
         change(&mut input);
-        Attributes::take(&mut input)
+        Attributes::new(sent!(input))
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use s3s::{
     checksum::ChecksumHasher,
     crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Sha1, Sha256},
-    dto,
+    dto::{self, ChecksumType},
 };
 
 /// An algorithm of S3 for additional checksums.
@@ -55,6 +55,35 @@ impl Checksums {
     }
 }
 
+/// Takes the checksums out of anything of S3 that has a field for each.
+macro_rules! checksums {
+    ($from:expr) => {{
+        use crate::checksum::{Algorithm, Checksums};
+        let mut checksums = Checksums::default();
+        checksums.set(Algorithm::Crc32, $from.checksum_crc32.take());
+        checksums.set(Algorithm::Crc32c, $from.checksum_crc32c.take());
+        checksums.set(Algorithm::Crc64Nvme, $from.checksum_crc64nvme.take());
+        checksums.set(Algorithm::Sha1, $from.checksum_sha1.take());
+        checksums.set(Algorithm::Sha256, $from.checksum_sha256.take());
+        checksums
+    }};
+}
+pub(crate) use checksums;
+
+/// Fills the fields of anything of S3 that has one for each checksum.
+macro_rules! show_checksums {
+    ($into:expr, $value:expr) => {{
+        use crate::checksum::Algorithm;
+        let value = $value;
+        $into.checksum_crc32 = value(Algorithm::Crc32);
+        $into.checksum_crc32c = value(Algorithm::Crc32c);
+        $into.checksum_crc64nvme = value(Algorithm::Crc64Nvme);
+        $into.checksum_sha1 = value(Algorithm::Sha1);
+        $into.checksum_sha256 = value(Algorithm::Sha256);
+    }};
+}
+pub(crate) use show_checksums;
+
 impl From<dto::Checksum> for Checksums {
     fn from(computed: dto::Checksum) -> Self {
         Self([
@@ -65,6 +94,17 @@ impl From<dto::Checksum> for Checksums {
             computed.checksum_sha256,
         ])
     }
+}
+
+/// Of what a checksum is: of the whole object, or, as the count of parts behind it says, of the
+/// checksums of its parts.
+pub(crate) fn kind(value: &str) -> ChecksumType {
+    let parts = value.contains('-');
+    ChecksumType::from_static(if parts {
+        ChecksumType::COMPOSITE
+    } else {
+        ChecksumType::FULL_OBJECT
+    })
 }
 
 /// A hasher that computes what `wanted` says.

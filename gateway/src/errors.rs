@@ -27,6 +27,18 @@ pub(crate) fn write(error: WriteError) -> S3Error {
             s3_error!(BucketAlreadyExists, "The bucket exists, and somebody else owns it")
         }
         WriteError::Denied => denied(),
+        WriteError::NoSuchUpload => no_such_upload(),
+        WriteError::UploadChanged => {
+            s3_error!(
+                OperationAborted,
+                "A part came while the upload was being completed; try again"
+            )
+        }
+        WriteError::SourceIncomplete => s3_error!(
+            ServiceUnavailable,
+            "The source of the copy has not come to this site whole yet; try again later"
+        ),
+        WriteError::Assemble(UploadError::DiskFull(full)) => storage_full(full.to_string()),
         WriteError::BucketNotEmpty => s3_error!(BucketNotEmpty, "The bucket is not empty"),
         WriteError::NoSuchKey => no_such_key(),
         WriteError::PreconditionFailed => precondition_failed(),
@@ -35,7 +47,9 @@ pub(crate) fn write(error: WriteError) -> S3Error {
         WriteError::TooLarge(_) => {
             s3_error!(EntityTooLarge, "The object's metadata is too large to be recorded")
         }
-        error @ (WriteError::Read(_) | WriteError::Failed(_)) => internal(&error),
+        error @ (WriteError::Read(_) | WriteError::Failed(_) | WriteError::Assemble(_)) => {
+            internal(&error)
+        }
     }
 }
 
@@ -107,6 +121,10 @@ pub(crate) fn no_such_bucket() -> S3Error {
     s3_error!(NoSuchBucket, "The bucket does not exist")
 }
 
+pub(crate) fn no_such_upload() -> S3Error {
+    s3_error!(NoSuchUpload, "The upload does not exist, or has ended")
+}
+
 pub(crate) fn no_such_key() -> S3Error {
     s3_error!(NoSuchKey, "The key does not exist")
 }
@@ -114,6 +132,10 @@ pub(crate) fn no_such_key() -> S3Error {
 /// S3's own code for it is not among those of s3s.
 pub(crate) fn no_such_part() -> S3Error {
     custom("InvalidPartNumber", StatusCode::RANGE_NOT_SATISFIABLE, "There is no such part")
+}
+
+pub(crate) fn invalid_part(number: u16) -> S3Error {
+    s3_error!(InvalidPart, "Part {number} is not there, or has another ETag or checksum")
 }
 
 pub(crate) fn precondition_failed() -> S3Error {

@@ -11,10 +11,15 @@ use tokio::sync::Semaphore;
 use crate::{blocks::Blocks, errors, meter::Meter};
 
 mod buckets;
+mod complete;
+mod copy;
 mod delete;
 pub(crate) mod get;
 mod list;
+mod multipart;
+mod parts;
 mod put;
+mod source;
 
 /// What every operation works with.
 pub(crate) struct Handler {
@@ -62,6 +67,15 @@ macro_rules! operations {
 }
 
 operations! {
+    complete::complete_multipart_upload(CompleteMultipartUploadInput)
+        -> CompleteMultipartUploadOutput;
+    copy::copy_object(CopyObjectInput) -> CopyObjectOutput;
+    multipart::abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput;
+    multipart::create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput;
+    multipart::list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput;
+    parts::list_parts(ListPartsInput) -> ListPartsOutput;
+    parts::upload_part(UploadPartInput) -> UploadPartOutput;
+    parts::upload_part_copy(UploadPartCopyInput) -> UploadPartCopyOutput;
     buckets::create_bucket(CreateBucketInput) -> CreateBucketOutput;
     buckets::delete_bucket(DeleteBucketInput) -> DeleteBucketOutput;
     buckets::get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput;

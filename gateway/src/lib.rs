@@ -9,6 +9,7 @@ mod blocks;
 mod body_digests;
 mod checksum;
 mod chunk_limit;
+mod composite;
 mod errors;
 mod gateway;
 mod handler;

@@ -41,8 +41,10 @@ macro_rules! operations {
 }
 
 operations! {
-    CreateBucket, DeleteBucket, DeleteObject, DeleteObjects, GetBucketLocation, GetObject,
-    HeadBucket, HeadObject, ListBuckets, ListObjects, ListObjectsV2, PutObject,
+    AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CreateBucket, CreateMultipartUpload,
+    DeleteBucket, DeleteObject, DeleteObjects, GetBucketLocation, GetObject,
+    HeadBucket, HeadObject, ListBuckets, ListMultipartUploads, ListObjects, ListObjectsV2, ListParts, PutObject, UploadPart,
+    UploadPartCopy,
 }
 
 /// Where the router leaves the operation of a request. Clones are the same place.

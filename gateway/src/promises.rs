@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64_simd::STANDARD;
 use http::HeaderMap;
-use s3s::{S3Error, S3ErrorCode, S3Result, TrailingHeaders, dto::PutObjectInput, s3_error};
+use s3s::{S3Error, S3ErrorCode, S3Result, TrailingHeaders, dto::ChecksumAlgorithm, s3_error};
 
 use crate::{
     body_digests::Digests,
@@ -20,15 +20,30 @@ pub(crate) struct Promises {
     asked: [bool; 5],
 }
 
+/// The promises as a client sent them.
+pub(crate) struct Sent {
+    pub(crate) content_md5: Option<String>,
+    pub(crate) checksums: Checksums,
+    pub(crate) algorithm: Option<ChecksumAlgorithm>,
+}
+
+/// Takes them out of the input of any operation with a body.
+macro_rules! promised {
+    ($input:expr) => {
+        crate::promises::Sent {
+            content_md5: $input.content_md5.take(),
+            checksums: crate::checksum::checksums!($input),
+            algorithm: $input.checksum_algorithm.take(),
+        }
+    };
+}
+pub(crate) use promised;
+
 impl Promises {
-    /// Reads the promises out of a put's headers.
-    pub(crate) fn new(input: &mut PutObjectInput, headers: &HeaderMap) -> S3Result<Self> {
-        let mut promises = Self { md5: content_md5(input)?, ..Self::default() };
-        promises.sent.set(Algorithm::Crc32, input.checksum_crc32.take());
-        promises.sent.set(Algorithm::Crc32c, input.checksum_crc32c.take());
-        promises.sent.set(Algorithm::Crc64Nvme, input.checksum_crc64nvme.take());
-        promises.sent.set(Algorithm::Sha1, input.checksum_sha1.take());
-        promises.sent.set(Algorithm::Sha256, input.checksum_sha256.take());
+    /// Reads the promises out of what was sent, and the rest of them out of the headers.
+    pub(crate) fn new(sent: Sent, headers: &HeaderMap) -> S3Result<Self> {
+        let md5 = content_md5(sent.content_md5.as_deref())?;
+        let mut promises = Self { md5, sent: sent.checksums, ..Self::default() };
         if let Some(trailer) = text(headers, "x-amz-trailer") {
             for name in trailer.split(',') {
                 let name = name.trim().strip_prefix("x-amz-checksum-");
@@ -38,7 +53,7 @@ impl Promises {
                 promises.in_trailer[algorithm as usize] = true;
             }
         }
-        let asked = input.checksum_algorithm.as_ref().map(|asked| asked.as_str());
+        let asked = sent.algorithm.as_ref().map(|asked| asked.as_str());
         for asked in [asked, text(headers, "x-amz-sdk-checksum-algorithm")].into_iter().flatten() {
             let Some(algorithm) = Algorithm::parse(asked) else {
                 return Err(s3_error!(InvalidRequest, "Checksum algorithm `{asked}` is not known"));
@@ -91,8 +106,8 @@ pub(crate) fn kept(checksums: &mut Checksums) -> BTreeMap<String, String> {
     Algorithm::ALL.into_iter().filter_map(named).collect()
 }
 
-fn content_md5(input: &PutObjectInput) -> S3Result<Option<[u8; 16]>> {
-    let Some(text) = &input.content_md5 else {
+fn content_md5(text: Option<&str>) -> S3Result<Option<[u8; 16]>> {
+    let Some(text) = text else {
         return Ok(None);
     };
     let bytes = STANDARD.decode_to_vec(text).ok().and_then(|bytes| bytes.try_into().ok());

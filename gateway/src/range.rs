@@ -28,6 +28,15 @@ pub(crate) fn satisfy(asked: Asked, size: u64) -> Result<Range<u64>, Unsatisfiab
     if range.is_empty() { Err(Unsatisfiable) } else { Ok(range) }
 }
 
+/// The bytes that a copy's range names, which must give both ends: `bytes=a-b`, both included.
+pub(crate) fn exact(text: &str) -> Option<Range<u64>> {
+    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let parse = |text: &str| Some(text).filter(|t| digits(t)).and_then(|t| t.parse::<u64>().ok());
+    let (first, end) = (parse(first)?, parse(last)?.checked_add(1)?);
+    (first < end).then_some(first..end)
+}
+
 /// The bytes of one part, counted from 1. An object that was uploaded whole is its only part.
 pub(crate) fn part(parts: &Parts, size: u64, number: u32) -> Option<Range<u64>> {
     let before = usize::try_from(number).ok()?.checked_sub(1)?;
@@ -65,6 +74,16 @@ mod tests {
         assert_eq!(satisfy(from(9, None), 10), Ok(9..10));
         assert_eq!(satisfy(Asked::Last(3), 10), Ok(7..10));
         assert_eq!(satisfy(Asked::Last(99), 10), Ok(0..10));
+    }
+
+    #[test]
+    fn the_range_of_a_copy_has_both_ends() {
+        assert_eq!(exact("bytes=0-0"), Some(0..1));
+        assert_eq!(exact("bytes=5-9"), Some(5..10));
+        for bad in ["0-1", "bytes=1-", "bytes=-1", "bytes=2-1", "bytes=+1-2", "bytes=1-2,4-5"] {
+            assert_eq!(exact(bad), None, "{bad}");
+        }
+        assert_eq!(exact(&format!("bytes=0-{}", u64::MAX)), None);
     }
 
     #[test]

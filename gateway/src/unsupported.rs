@@ -3,7 +3,10 @@
 
 use s3s::{
     S3Result,
-    dto::{CreateBucketInput, DeleteObjectInput, ObjectIdentifier, PutObjectInput},
+    dto::{
+        CopyObjectInput, CreateBucketInput, CreateMultipartUploadInput, DeleteObjectInput,
+        ObjectIdentifier, PutObjectInput, UploadPartCopyInput, UploadPartInput,
+    },
     s3_error,
 };
 
@@ -13,28 +16,72 @@ const PRIVATE: [&str; 2] = ["private", "bucket-owner-full-control"];
 /// Storage classes that promise no more than any object has here.
 const CLASSES: [&str; 2] = ["STANDARD", "REDUCED_REDUNDANCY"];
 
+/// What a new object is asked to be, in whichever request it is made.
+struct Asked<'a> {
+    encrypted: bool,
+    locked: bool,
+    tagged: bool,
+    redirected: bool,
+    granted: bool,
+    acl: Option<&'a str>,
+    class: Option<&'a str>,
+}
+
+macro_rules! asked {
+    ($input:ident) => {
+        Asked {
+            encrypted: $input.sse_customer_algorithm.is_some()
+                || $input.sse_customer_key.is_some()
+                || $input.ssekms_key_id.is_some()
+                || $input.server_side_encryption.is_some(),
+            locked: $input.object_lock_mode.is_some()
+                || $input.object_lock_legal_hold_status.is_some()
+                || $input.object_lock_retain_until_date.is_some(),
+            tagged: $input.tagging.is_some(),
+            redirected: $input.website_redirect_location.is_some(),
+            granted: $input.grant_full_control.is_some()
+                || $input.grant_read.is_some()
+                || $input.grant_read_acp.is_some()
+                || $input.grant_write_acp.is_some(),
+            acl: $input.acl.as_ref().map(|acl| acl.as_str()),
+            class: $input.storage_class.as_ref().map(|class| class.as_str()),
+        }
+    };
+}
+
 pub(crate) fn put(input: &PutObjectInput) -> S3Result<()> {
-    let encrypted = input.sse_customer_algorithm.is_some()
-        || input.sse_customer_key.is_some()
-        || input.ssekms_key_id.is_some()
-        || input.server_side_encryption.is_some();
-    let locked = input.object_lock_mode.is_some()
-        || input.object_lock_legal_hold_status.is_some()
-        || input.object_lock_retain_until_date.is_some();
-    let granted = input.grant_full_control.is_some()
-        || input.grant_read.is_some()
-        || input.grant_read_acp.is_some()
-        || input.grant_write_acp.is_some();
-    let asked = [
-        (encrypted, "server-side encryption"),
-        (locked, "object lock"),
-        (input.tagging.is_some(), "tags"),
-        (input.website_redirect_location.is_some(), "website redirects"),
-        (input.write_offset_bytes.is_some(), "appending"),
-    ];
-    refuse(&asked)?;
-    acl(input.acl.as_ref().map(|acl| acl.as_str()), granted)?;
-    match input.storage_class.as_ref().map(|class| class.as_str()) {
+    refuse(&[(input.write_offset_bytes.is_some(), "appending")])?;
+    new_object(&asked!(input))
+}
+
+pub(crate) fn create_multipart(input: &CreateMultipartUploadInput) -> S3Result<()> {
+    new_object(&asked!(input))
+}
+
+pub(crate) fn copy(input: &CopyObjectInput) -> S3Result<()> {
+    refuse(&[(input.copy_source_sse_customer_key.is_some(), "server-side encryption")])?;
+    new_object(&asked!(input))
+}
+
+pub(crate) fn part(input: &UploadPartInput) -> S3Result<()> {
+    refuse(&[(input.sse_customer_key.is_some(), "server-side encryption")])
+}
+
+pub(crate) fn part_copy(input: &UploadPartCopyInput) -> S3Result<()> {
+    let encrypted =
+        input.sse_customer_key.is_some() || input.copy_source_sse_customer_key.is_some();
+    refuse(&[(encrypted, "server-side encryption")])
+}
+
+fn new_object(asked: &Asked<'_>) -> S3Result<()> {
+    refuse(&[
+        (asked.encrypted, "server-side encryption"),
+        (asked.locked, "object lock"),
+        (asked.tagged, "tags"),
+        (asked.redirected, "website redirects"),
+    ])?;
+    acl(asked.acl, asked.granted)?;
+    match asked.class {
         Some(class) if !CLASSES.contains(&class) => {
             Err(s3_error!(InvalidStorageClass, "Storage class `{class}` is not available"))
         }
@@ -53,16 +100,13 @@ pub(crate) fn create_bucket(input: &CreateBucketInput) -> S3Result<()> {
 }
 
 pub(crate) fn delete_object(input: &DeleteObjectInput) -> S3Result<()> {
-    let conditional = input.if_match.is_some()
-        || input.if_match_last_modified_time.is_some()
-        || input.if_match_size.is_some();
-    refuse(&[(conditional, "conditions on deletes")])
+    let conditional = input.if_match_last_modified_time.is_some() || input.if_match_size.is_some();
+    refuse(&[(conditional, "conditions on the time or size of what is deleted")])
 }
 
 pub(crate) fn delete_of_many(object: &ObjectIdentifier) -> S3Result<()> {
-    let conditional =
-        object.e_tag.is_some() || object.last_modified_time.is_some() || object.size.is_some();
-    refuse(&[(conditional, "conditions on deletes")])
+    let conditional = object.last_modified_time.is_some() || object.size.is_some();
+    refuse(&[(conditional, "conditions on the time or size of what is deleted")])
 }
 
 fn refuse(asked: &[(bool, &str)]) -> S3Result<()> {

@@ -71,6 +71,9 @@ pub struct Version {
 }
 
 impl Version {
+    /// Below every version that is ever assigned.
+    pub const NONE: Self = Self { hlc: Hlc(0), site: SiteId([0; 16]) };
+
     /// Length of [`Version::to_bytes`].
     pub const LEN: usize = 24;
 

@@ -1,6 +1,6 @@
 //! On whose behalf a client's change is made.
 
-use model::{RequestId, UserId, visibility::BucketState};
+use model::{RequestId, UserId, Version, visibility::BucketState};
 
 use crate::{
     errors::WriteError,
@@ -32,11 +32,11 @@ impl Caller {
         if self.is_enabled(section)? { Ok(()) } else { Err(WriteError::Denied) }
     }
 
-    /// Whether the bucket exists for this caller.
-    pub(crate) fn may_use(&self, bucket: &BucketState) -> Result<(), WriteError> {
+    /// Birth of the bucket, if it exists and this caller may use it.
+    pub(crate) fn may_use(&self, bucket: &BucketState) -> Result<Version, WriteError> {
         match &bucket.live {
             None => Err(WriteError::NoSuchBucket),
-            Some(live) if self.user.may_use(live) => Ok(()),
+            Some(live) if self.user.may_use(live) => Ok(live.birth),
             Some(_) => Err(WriteError::Denied),
         }
     }

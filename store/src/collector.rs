@@ -12,7 +12,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     engine::{Table, prefix_range},
     errors::{BlockError, KeepError, ReadError},
-    records::{GarbageRecord, HistoryRecord, Record, SupersededRecord, Written},
+    open::rows,
+    records::{
+        CompletedRecord, EndedRecord, GarbageRecord, HistoryRecord, Record, SupersededRecord,
+        Written,
+    },
     rules::collect,
     section::SectionError,
     store::Store,
@@ -20,6 +24,9 @@ use crate::{
 
 /// Rows taken in one commit: small, so that clients' commits between wait little.
 const ROWS_PER_COMMIT: usize = 256;
+
+/// How long the answer of a completed upload is kept for who asks again.
+const COMPLETED_KEPT: Duration = Duration::from_hours(24);
 
 /// How the collector works.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,6 +65,8 @@ impl Store {
         let fence = self.fence().map_err(section_error)?;
         self.trim_history(&fence, history_window).await?;
         self.free_versions(&fence).await?;
+        self.drop_ended_uploads().await?;
+        self.forget_completed_uploads().await?;
         self.free_blocks().await
     }
 
@@ -191,6 +200,55 @@ impl Store {
             return Seq(u64::MAX);
         }
         fence.get(&line.partition).copied().unwrap_or(Seq::NONE)
+    }
+
+    /// Drops what ended uploads still name.
+    async fn drop_ended_uploads(&self) -> Result<(), KeepError> {
+        let ended = rows(&*self.shared.engine, Table::Multipart, EndedRecord::PREFIX);
+        for (row, _) in ended.map_err(SectionError::from)? {
+            let Some(id) = EndedRecord::id(&row) else { continue };
+            let mut more = true;
+            while more {
+                let dropped = self.shared.committer.run(move |section| {
+                    collect::drop_parts(section, id, ROWS_PER_COMMIT).map_err(KeepError::from)
+                });
+                more = dropped.await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the answers of completed uploads that nobody asks for any more.
+    async fn forget_completed_uploads(&self) -> Result<(), KeepError> {
+        let forget = Millis(self.now().0.saturating_sub(crate::open::millis(COMPLETED_KEPT)));
+        // One that was begun later was also completed later.
+        let end = CompletedRecord::begun_at(forget);
+        let range = (Bound::Included(CompletedRecord::PREFIX), Bound::Excluded(end.as_ref()));
+        let (mut old, mut failed) = (Vec::new(), None);
+        let scan = self.shared.engine.scan(Table::Multipart, range, &mut |row, value| {
+            match CompletedRecord::decode(value) {
+                Ok(record) if record.at < forget => old.push(row.clone()),
+                Ok(_) => {}
+                Err(error) => failed = Some(error),
+            }
+            if failed.is_none() && old.len() < ROWS_PER_COMMIT {
+                std::ops::ControlFlow::Continue(())
+            } else {
+                std::ops::ControlFlow::Break(())
+            }
+        });
+        scan.map_err(SectionError::from)?;
+        if let Some(error) = failed {
+            return Err(SectionError::from(error).into());
+        }
+        if old.is_empty() {
+            return Ok(());
+        }
+        let rule = self.shared.committer.run(move |section| {
+            old.into_iter().for_each(|row| section.remove::<CompletedRecord>(row));
+            Ok::<_, KeepError>(())
+        });
+        rule.await
     }
 
     async fn free_blocks(&self) -> Result<(), KeepError> {

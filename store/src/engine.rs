@@ -37,11 +37,13 @@ pub enum Table {
     Wants,
     /// Work for the collector, and holes.
     Queues,
+    /// Multipart uploads under way.
+    Multipart,
 }
 
 impl Table {
     /// Every table, in no order that matters.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Meta,
         Self::Entities,
         Self::Objects,
@@ -51,6 +53,7 @@ impl Table {
         Self::Blocks,
         Self::Wants,
         Self::Queues,
+        Self::Multipart,
     ];
 
     /// Persisted name.
@@ -66,6 +69,7 @@ impl Table {
             Self::Blocks => "blocks",
             Self::Wants => "wants",
             Self::Queues => "queues",
+            Self::Multipart => "multipart",
         }
     }
 }

@@ -44,6 +44,18 @@ pub enum WriteError {
     NoSuchKey,
     #[error("precondition failed")]
     PreconditionFailed,
+    /// Never begun, ended already, or of a bucket that is gone.
+    #[error("no such upload")]
+    NoSuchUpload,
+    /// Its parts changed while they were being put together.
+    #[error("the upload changed while it was being completed")]
+    UploadChanged,
+    /// Blocks of the object that is to be copied have not come to this site yet.
+    #[error("the source of the copy is not whole at this site yet")]
+    SourceIncomplete,
+    /// The parts of an upload could not be put together.
+    #[error("put the parts of an upload together")]
+    Assemble(#[from] UploadError),
     #[error(transparent)]
     Refused(Refusal),
     #[error(transparent)]

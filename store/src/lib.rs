@@ -12,6 +12,7 @@ mod errors;
 mod gate;
 mod lines;
 mod list;
+mod multipart;
 mod offline;
 mod open;
 mod pins;
@@ -33,15 +34,23 @@ pub use errors::{
 };
 pub use lines::LineProgress;
 pub use list::{ListCursor, ListEntry, ListQuery, Listing};
+pub use multipart::{
+    CompleteMultipart, Multipart, MultipartCursor, MultipartEntry, MultipartListing,
+    MultipartQuery, NewMultipart, PartInfo, PartsSeen, PutPart,
+};
 pub use offline::{open_epoch, remove_site};
 pub use open::Options;
-pub use records::{Acknowledged, Identity, Peer, RecordError, Registered, Written};
+pub use records::{
+    Acknowledged, Completed, Identity, MultipartChecksum, MultipartId, Peer, RecordError,
+    Registered, Written,
+};
 pub use replication::{BlockState, KeepBlockError};
 pub use rules::{
     apply::{Outcomes, Step},
     blocks::{Arrival, Wanted},
     client::Condition,
+    multipart::MultipartName,
 };
 pub use section::SectionError;
-pub use store::{Object, PutObject, Sizes, Store};
+pub use store::{CopyObject, Object, PutObject, Sizes, Store};
 pub use upload::{Upload, Uploaded};

@@ -10,6 +10,7 @@ mod handled;
 mod history;
 mod hole;
 mod identity;
+mod multipart;
 mod object;
 mod peer;
 mod queue;
@@ -28,6 +29,10 @@ pub(crate) use handled::HandledRecord;
 pub(crate) use history::HistoryRecord;
 pub(crate) use hole::HoleRecord;
 pub use identity::Identity;
+pub use multipart::{Completed, MultipartChecksum, MultipartId};
+pub(crate) use multipart::{
+    CompletedRecord, EndedRecord, HeldSegmentRecord, MultipartRecord, PartRecord, RevisionRecord,
+};
 pub(crate) use object::{ObjectRecord, split_object_key};
 pub use peer::{Acknowledged, Peer, Registered};
 pub(crate) use queue::{GarbageRecord, SupersededRecord};

@@ -5,5 +5,6 @@ pub(crate) mod apply;
 pub(crate) mod blocks;
 pub(crate) mod client;
 pub(crate) mod collect;
+pub(crate) mod multipart;
 pub(crate) mod place;
 pub(crate) mod site;

@@ -109,6 +109,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The site's clock when the batch began.
+    pub(crate) fn now(&self) -> Millis {
+        self.now
+    }
+
     /// Whether there is room to add anything.
     pub(crate) fn room(&self) -> Result<(), DiskFull> {
         self.limits.full.clone().map_or(Ok(()), Err)

@@ -21,7 +21,11 @@ use crate::{
     pins::{Lease, Pins},
     recent::Recent,
     records::{BlockRecord, BucketRecord, Identity, ObjectRecord, Record},
-    rules::client::{self, Condition, Put},
+    rules::{
+        blocks::Segments,
+        client::{self, Condition, Put},
+    },
+    section::Section,
     upload::{Upload, Uploaded},
 };
 
@@ -57,6 +61,17 @@ pub struct PutObject {
     /// Its content is the upload's.
     pub manifest: Manifest,
     pub uploaded: Uploaded,
+    pub condition: Condition,
+}
+
+/// A put of what another object holds.
+pub struct CopyObject {
+    pub caller: Caller,
+    pub bucket: BucketName,
+    pub key: ObjectKey,
+    /// Its content is the source's.
+    pub manifest: Manifest,
+    pub source: Object,
     pub condition: Condition,
 }
 
@@ -243,22 +258,39 @@ impl Store {
         Ok(version)
     }
 
+    /// Puts an object whose content is another's: no byte moves. Durable when this returns.
+    ///
+    /// # Errors
+    /// `SourceIncomplete`, or as [`Store::put_object`].
+    pub async fn copy_object(&self, copy: CopyObject) -> Result<Version, WriteError> {
+        let CopyObject { caller, bucket, key, manifest, source, condition } = copy;
+        let put = Put { caller, bucket, key, manifest, segments: Segments::new(), condition };
+        // The rule owns the source: its blocks are safe until the commit is durable.
+        let rule = self
+            .shared
+            .committer
+            .run(move |section| client::copy_object(section, put).map(|version| (version, source)));
+        rule.await.map(|(version, _source)| version)
+    }
+
     /// Deletes a key; of one that has no object nothing is logged. Durable when this returns.
     ///
     /// # Errors
-    /// `NoSuchBucket`, `Denied`, or that writes are refused or failed.
+    /// `NoSuchBucket`, `Denied`, a condition that does not hold, or that writes are refused or
+    /// failed.
     pub async fn delete_object(
         &self,
-        bucket: BucketName,
-        key: ObjectKey,
+        object: (BucketName, ObjectKey),
         caller: Caller,
+        condition: Condition,
     ) -> Result<Option<Version>, WriteError> {
         if let Some(refusal) = self.refusal() {
             return Err(WriteError::Refused(refusal));
         }
-        let object = (bucket, key);
-        let committer = &self.shared.committer;
-        committer.run(move |section| client::delete_object(section, object, &caller)).await
+        let rule = move |section: &mut Section<'_>| {
+            client::delete_object(section, object, (&caller, &condition))
+        };
+        self.shared.committer.run(rule).await
     }
 
     /// The object that shows under a key.

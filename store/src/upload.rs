@@ -33,6 +33,7 @@ pub struct Upload {
     pending_length: usize,
     size: u64,
     in_flight: VecDeque<InFlight>,
+    inline_max: usize,
     stored: Stored,
 }
 
@@ -71,8 +72,14 @@ impl Upload {
             pending_length: 0,
             size: 0,
             in_flight: VecDeque::new(),
+            inline_max: shared.inline_max,
             stored,
         }
+    }
+
+    /// An upload whose body is in blocks however small it is; only one of no bytes is inline.
+    pub(crate) fn in_blocks(shared: &Arc<Shared>) -> Self {
+        Self { inline_max: 0, ..Self::new(shared) }
     }
 
     /// Takes the next piece of the body. Waits while too many blocks are being written.
@@ -135,7 +142,7 @@ impl Upload {
     /// If a block could not be written.
     pub async fn finish(mut self) -> Result<Uploaded, UploadError> {
         let size = self.size;
-        if size <= self.shared.inline_max as u64 && self.in_flight.is_empty() {
+        if size <= self.inline_max as u64 && self.in_flight.is_empty() {
             let content = Content::Inline(concatenate(self.pending));
             return Ok(Uploaded { content, size, stored: self.stored });
         }
@@ -213,7 +220,7 @@ impl Uploaded {
 impl Shared {
     /// Writes a block file unless a record says that it is here. Returns the lease that keeps it
     /// and whether a file was written.
-    async fn keep(
+    pub(crate) async fn keep(
         &self,
         hash: BlockHash,
         payload: PutPayload,

@@ -6,13 +6,13 @@ use s3s::{
     S3Error, S3Request, S3Response, S3Result,
     dto::{
         DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput,
-        DeletedObject, Error, ObjectIdentifier,
+        DeletedObject, ETagCondition, Error, ObjectIdentifier,
     },
     s3_error,
 };
 use store::Caller;
 
-use super::{Handler, caller};
+use super::{Handler, caller, put::condition};
 use crate::{errors, names, unsupported};
 
 /// Keys of one request; the limit of S3.
@@ -29,8 +29,9 @@ pub(super) async fn delete_object(
     let input = request.input;
     unsupported::delete_object(&input)?;
     names::only_version(input.version_id.as_deref())?;
-    let (bucket, key) = (names::bucket(input.bucket)?, names::key(input.key)?);
-    handler.store.delete_object(bucket, key, caller).await.map_err(errors::write)?;
+    let condition = condition(input.if_match, None)?;
+    let object = (names::bucket(input.bucket)?, names::key(input.key)?);
+    handler.store.delete_object(object, caller, condition).await.map_err(errors::write)?;
     Ok(S3Response::new(DeleteObjectOutput::default()))
 }
 
@@ -75,8 +76,9 @@ async fn delete_one(
 ) -> S3Result<()> {
     unsupported::delete_of_many(&object)?;
     names::only_version(object.version_id.as_deref())?;
-    let key = names::key(object.key)?;
-    let deleted = handler.store.delete_object(bucket.clone(), key, caller.clone()).await;
+    let condition = condition(object.e_tag.map(ETagCondition::ETag), None)?;
+    let object = (bucket.clone(), names::key(object.key)?);
+    let deleted = handler.store.delete_object(object, caller.clone(), condition).await;
     deleted.map(|_| ()).map_err(errors::write)
 }
 

@@ -18,7 +18,7 @@ use store::{Caller, Object};
 use super::{Handler, buckets::timestamp, caller};
 use crate::{
     attributes,
-    checksum::Algorithm,
+    checksum::{self, Algorithm},
     errors, names,
     object_body::ObjectBody,
     preconditions::{Preconditions, TagCondition, Verdict},
@@ -107,7 +107,7 @@ pub(super) async fn get_object(
     let found = find(handler, &caller, ask!(request)).await?;
     let mut output = shown!(GetObjectOutput, found, checksums);
     let Found { object, range, .. } = found;
-    let body = ObjectBody::open(&handler.blocks, object, range, handler.meter.clone()).await;
+    let body = ObjectBody::open(&handler.blocks, object, range, Some(handler.meter.clone())).await;
     output.body = Some(StreamingBlob::new(body.map_err(errors::fetch)?));
     Ok(S3Response::new(output))
 }
@@ -195,14 +195,14 @@ fn still_same(if_range: Option<&HeaderValue>, object: &Object) -> bool {
         })
 }
 
-fn tags(condition: ETagCondition) -> TagCondition {
+pub(crate) fn tags(condition: ETagCondition) -> TagCondition {
     match condition {
         ETagCondition::Any => TagCondition::Any,
         ETagCondition::ETag(etag) => TagCondition::listed(etag.value()),
     }
 }
 
-fn seconds(time: Timestamp) -> i64 {
+pub(crate) fn seconds(time: Timestamp) -> i64 {
     time::OffsetDateTime::from(time).unix_timestamp()
 }
 
@@ -223,8 +223,8 @@ impl Checksums<'_> {
     }
 
     fn kind(&self) -> Option<ChecksumType> {
-        let any = self.shown && !self.manifest.checksums.is_empty();
-        any.then(|| ChecksumType::from_static(ChecksumType::FULL_OBJECT))
+        let value = self.manifest.checksums.values().next().filter(|_| self.shown)?;
+        Some(checksum::kind(value))
     }
 }
 

@@ -141,25 +141,31 @@ async fn list(
 }
 
 /// How names are shown: as they are, or encoded if the client asks for it.
-struct Names(Option<EncodingType>);
+pub(super) struct Names(Option<EncodingType>);
 
 impl Names {
-    fn new(asked: Option<EncodingType>) -> S3Result<Self> {
+    pub(super) fn new(asked: Option<EncodingType>) -> S3Result<Self> {
         match asked.as_ref().map(|encoding| encoding.as_str()) {
             None | Some(EncodingType::URL) => Ok(Self(asked)),
             Some(_) => Err(s3_error!(InvalidArgument, "The encoding type must be url")),
         }
     }
 
-    fn show(&self, name: String) -> String {
+    /// How the client asked for them.
+    pub(super) fn encoding(&self) -> Option<EncodingType> {
+        self.0.clone()
+    }
+
+    pub(super) fn show(&self, name: String) -> String {
         if self.0.is_some() { url_encode(&name) } else { name }
     }
 }
 
-fn limit(max_keys: Option<i32>) -> S3Result<usize> {
-    page(max_keys).ok_or_else(|| s3_error!(InvalidArgument, "max-keys must not be negative"))
+pub(super) fn limit(max_keys: Option<i32>) -> S3Result<usize> {
+    page(max_keys)
+        .ok_or_else(|| s3_error!(InvalidArgument, "A page cannot have fewer than no entries"))
 }
 
-fn shown(count: usize) -> i32 {
+pub(super) fn shown(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }

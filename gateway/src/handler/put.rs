@@ -14,17 +14,17 @@ use tokio::sync::SemaphorePermit;
 
 use super::{Handler, caller};
 use crate::{
-    attributes::Attributes,
+    attributes::{Attributes, sent},
     body_digests::{BodyDigests, Digests},
-    checksum::{self, Algorithm, Checksums},
+    checksum::{self, Checksums, show_checksums},
     errors, names,
-    promises::{self, Promises},
+    promises::{self, Promises, promised},
     receive::receive,
     unsupported,
 };
 
 /// Bytes of one put; the limit of S3. Larger objects come in parts.
-const PUT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
+pub(super) const PUT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 
 /// Bodies up to this need no place among the large ones: one block's worth.
 const SMALL_BYTES_MAX: u64 = 1024 * 1024;
@@ -40,9 +40,9 @@ pub(super) async fn put_object(
     let S3Request { mut input, headers, trailing_headers, .. } = request;
     unsupported::put(&input)?;
     let size = announced_size(&headers, input.content_length)?;
-    let condition = condition(&mut input)?;
-    let attributes = Attributes::take(&mut input)?;
-    let promises = Promises::new(&mut input, &headers)?;
+    let condition = condition(input.if_match.take(), input.if_none_match.take())?;
+    let attributes = Attributes::new(sent!(input))?;
+    let promises = Promises::new(promised!(input), &headers)?;
     let (bucket, key) = (names::bucket(input.bucket)?, names::key(input.key)?);
     handler.writable()?;
     handler.bucket(&bucket, &caller)?;
@@ -76,22 +76,18 @@ fn manifest(uploaded: &Uploaded, mut digests: Digests, attributes: Attributes) -
 }
 
 fn output(digests: &Digests) -> PutObjectOutput {
-    let shown = |which| digests.checksums.get(which).map(str::to_owned);
     let whole = || ChecksumType::from_static(ChecksumType::FULL_OBJECT);
-    PutObjectOutput {
-        checksum_crc32: shown(Algorithm::Crc32),
-        checksum_crc32c: shown(Algorithm::Crc32c),
-        checksum_crc64nvme: shown(Algorithm::Crc64Nvme),
-        checksum_sha1: shown(Algorithm::Sha1),
-        checksum_sha256: shown(Algorithm::Sha256),
+    let mut output = PutObjectOutput {
         checksum_type: (digests.checksums != Checksums::default()).then(whole),
         e_tag: Some(ShownETag::Strong(hex::encode(digests.md5))),
         ..PutObjectOutput::default()
-    }
+    };
+    show_checksums!(output, |which| digests.checksums.get(which).map(str::to_owned));
+    output
 }
 
 /// Size of the object that the headers announce, before anything of it has come.
-fn announced_size(headers: &HeaderMap, content_length: Option<i64>) -> S3Result<u64> {
+pub(super) fn announced_size(headers: &HeaderMap, content_length: Option<i64>) -> S3Result<u64> {
     // An `aws-chunked` body is longer than the object in it.
     let decoded = headers.get("x-amz-decoded-content-length");
     let decoded = decoded.and_then(|value| value.to_str().ok()?.parse().ok());
@@ -105,20 +101,25 @@ fn announced_size(headers: &HeaderMap, content_length: Option<i64>) -> S3Result<
     }
 }
 
-fn condition(input: &mut PutObjectInput) -> S3Result<Condition> {
-    match (input.if_match.take(), input.if_none_match.take()) {
+/// What must hold of the key for a write to be done.
+pub(super) fn condition(
+    matches: Option<ETagCondition>,
+    matches_none: Option<ETagCondition>,
+) -> S3Result<Condition> {
+    match (matches, matches_none) {
         (None, None) => Ok(Condition::None),
         (None, Some(ETagCondition::Any)) => Ok(Condition::Absent),
+        (Some(ETagCondition::Any), None) => Ok(Condition::Present),
         (Some(ETagCondition::ETag(etag)), None) => Ok(Condition::Matches(ETag(etag.into_value()))),
         _ => Err(s3_error!(
             NotImplemented,
-            "A put takes `If-None-Match: *` or `If-Match` with an ETag, not both"
+            "A write takes `If-None-Match: *` or `If-Match`, not both"
         )),
     }
 }
 
 /// A place for a large body. Waiting for one holds up only this client.
-async fn place(handler: &Handler, size: u64) -> S3Result<Option<SemaphorePermit<'_>>> {
+pub(super) async fn place(handler: &Handler, size: u64) -> S3Result<Option<SemaphorePermit<'_>>> {
     if size <= SMALL_BYTES_MAX {
         return Ok(None);
     }

@@ -9,7 +9,7 @@ use super::{Batch, Engine, EngineError, KeyRange, Table, Visit};
 
 /// Block cache: most reads are of what was just written, which the memtables hold.
 const CACHE_BYTES: u64 = 16 << 20;
-/// Nine tables, three of which grow fast: small ones keep a site small, and cost no throughput
+/// Ten tables, three of which grow fast: small ones keep a site small, and cost no throughput
 /// that could be measured against twice the size.
 const MEMTABLE_BYTES: u64 = 4 << 20;
 /// Journals are rewritten into tables when they pass this.

@@ -64,6 +64,17 @@ pub(crate) fn reference_uploaded(
     Ok(())
 }
 
+/// Whether all that a manifest names is on this disk, whole, and named by somebody.
+pub(crate) fn all_here(section: &Section<'_>, content: &Content) -> Result<bool, SectionError> {
+    for (_, block) in distinct(content) {
+        let record = section.get::<BlockRecord>(&BlockRecord::key(block.hash))?;
+        if !record.is_some_and(|record| record.refs > 0 && record.missing == 0) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// The blocks of an uploaded segment are all here; they are counted when the segment is new.
 fn uploaded_segment(
     section: &mut Section<'_>,

@@ -8,7 +8,8 @@ use model::{
 };
 
 use super::{
-    blocks::Segments,
+    blocks::{self, Segments},
+    multipart,
     place::{self, Presence},
 };
 use crate::{
@@ -25,8 +26,20 @@ pub enum Condition {
     None,
     /// The key has no object (`If-None-Match: *`).
     Absent,
+    /// The key has an object (`If-Match: *`).
+    Present,
     /// The key's object has this entity tag (`If-Match`).
     Matches(ETag),
+}
+
+/// Begins a rule that changes what is in a bucket; returns the bucket's birth.
+pub(crate) fn enter(
+    section: &mut Section<'_>,
+    bucket: &BucketName,
+    caller: &Caller,
+) -> Result<Version, WriteError> {
+    caller.enter(section)?;
+    caller.may_use(&bucket_state(section, bucket)?)
 }
 
 pub(crate) fn create_bucket(
@@ -63,6 +76,7 @@ pub(crate) fn delete_bucket(
     if has_objects(section, name, &bucket)? {
         return Err(WriteError::BucketNotEmpty);
     }
+    multipart::end_all(section, name)?;
     let entity = Entity::Bucket(name.clone()).hash();
     let event = section.log(entity, |_| Change::BucketDeleted { bucket: name.clone() })?;
     let version = event.version;
@@ -70,7 +84,8 @@ pub(crate) fn delete_bucket(
     Ok(())
 }
 
-/// A put as the rule takes it.
+/// A put as the rule takes it: what its manifest names is on this disk, and nobody collects it
+/// before the commit.
 pub(crate) struct Put {
     pub(crate) caller: Caller,
     pub(crate) bucket: BucketName,
@@ -83,10 +98,7 @@ pub(crate) struct Put {
 pub(crate) fn put_object(section: &mut Section<'_>, put: Put) -> Result<Version, WriteError> {
     put.caller.enter(section)?;
     let bucket = bucket_state(section, &put.bucket)?;
-    put.caller.may_use(&bucket)?;
-    let Some(birth) = bucket.live.as_ref().map(|live| live.birth) else {
-        return Err(WriteError::NoSuchBucket);
-    };
+    let birth = put.caller.may_use(&bucket)?;
     let row = ObjectRecord::key(&put.bucket, &put.key);
     check(section, &bucket, &row, &put.condition)?;
     let entity = Entity::Object(put.bucket.clone(), put.key.clone()).hash();
@@ -105,6 +117,14 @@ pub(crate) fn put_object(section: &mut Section<'_>, put: Put) -> Result<Version,
     Ok(version)
 }
 
+/// Puts what another object names already: no byte moves, here or between sites.
+pub(crate) fn copy_object(section: &mut Section<'_>, put: Put) -> Result<Version, WriteError> {
+    if !blocks::all_here(section, &put.manifest.content)? {
+        return Err(WriteError::SourceIncomplete);
+    }
+    put_object(section, put)
+}
+
 fn check(
     section: &Section<'_>,
     bucket: &BucketState,
@@ -118,8 +138,9 @@ fn check(
     let held = held.filter(|held| visibility::shows(bucket, held.birth));
     match (condition, held.and_then(|held| held.manifest)) {
         (Condition::None, _) | (Condition::Absent, None) => Ok(()),
+        (Condition::Present, Some(_)) => Ok(()),
         (Condition::Matches(etag), Some(manifest)) if *etag == manifest.etag => Ok(()),
-        (Condition::Matches(_), None) => Err(WriteError::NoSuchKey),
+        (Condition::Present | Condition::Matches(_), None) => Err(WriteError::NoSuchKey),
         _ => Err(WriteError::PreconditionFailed),
     }
 }
@@ -129,14 +150,12 @@ fn check(
 pub(crate) fn delete_object(
     section: &mut Section<'_>,
     (bucket, key): (BucketName, ObjectKey),
-    caller: &Caller,
+    (caller, condition): (&Caller, &Condition),
 ) -> Result<Option<Version>, WriteError> {
     let state = bucket_state(section, &bucket)?;
-    caller.may_use(&state)?;
-    let Some(birth) = state.live.as_ref().map(|live| live.birth) else {
-        return Err(WriteError::NoSuchBucket);
-    };
+    let birth = caller.may_use(&state)?;
     let row = ObjectRecord::key(&bucket, &key);
+    check(section, &state, &row, condition)?;
     let held = section.get::<ObjectRecord>(&row)?;
     if !held.is_some_and(|held| held.manifest.is_some() && visibility::shows(&state, held.birth)) {
         return Ok(None);

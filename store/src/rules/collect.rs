@@ -6,7 +6,10 @@ use model::{BlockHash, BlockRef, Partition, Seq};
 use super::blocks;
 use crate::{
     engine::Table,
-    records::{BlockRecord, GarbageRecord, HistoryRecord, ObjectRecord, Record, SupersededRecord},
+    records::{
+        BlockRecord, EndedRecord, GarbageRecord, HeldSegmentRecord, HistoryRecord, MultipartId,
+        ObjectRecord, PartRecord, Record, SupersededRecord,
+    },
     section::{Section, SectionError},
 };
 
@@ -85,4 +88,36 @@ fn drop_segment_wants(
     for &child in children {
         section.remove::<WantRecord>(WantRecord::key(child, Waiter::Segment(segment)));
     }
+}
+
+/// Drops up to `limit` of the parts and segments that an ended upload still names. Returns
+/// whether there may be more.
+pub(crate) fn drop_parts(
+    section: &mut Section<'_>,
+    id: MultipartId,
+    limit: usize,
+) -> Result<bool, SectionError> {
+    let parts = section.keys(Table::Multipart, &PartRecord::prefix(id), limit)?;
+    let segments = section.keys(Table::Multipart, &HeldSegmentRecord::prefix(id), limit)?;
+    let more = parts.len() == limit || segments.len() == limit;
+    for row in parts {
+        if let Some(part) = section.get::<PartRecord>(&row)? {
+            blocks::dereference(section, &part.content)?;
+        }
+        section.remove::<PartRecord>(row);
+    }
+    let segments: Vec<BlockHash> = segments
+        .into_iter()
+        .map(|row| {
+            let held = section.get::<HeldSegmentRecord>(&row)?;
+            section.remove::<HeldSegmentRecord>(row);
+            Ok(held.map(|HeldSegmentRecord(segment)| segment.stored.hash))
+        })
+        .filter_map(Result::transpose)
+        .collect::<Result<_, SectionError>>()?;
+    blocks::dereference_blocks(section, segments.into_iter())?;
+    if !more {
+        section.remove::<EndedRecord>(EndedRecord::key(id));
+    }
+    Ok(more)
 }

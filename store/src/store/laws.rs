@@ -7,7 +7,7 @@ use model::{Event, progress::Handled};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
 use super::tests::{bucket, events, key, options, put, read};
-use crate::{Engine, Memory, Step, Store, engine::Table};
+use crate::{Condition, Engine, Memory, Step, Store, engine::Table};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -49,12 +49,19 @@ async fn run(store: &Store, ops: &[Op]) {
                 put(store, &format!("k{key}"), &body).await.unwrap();
             }
             Op::Delete { key: name } => {
-                store.delete_object(bucket(), key(&format!("k{name}")), caller()).await.unwrap();
+                store
+                    .delete_object((bucket(), key(&format!("k{name}"))), caller(), Condition::None)
+                    .await
+                    .unwrap();
             }
             Op::Rebuild => {
                 for name in 0..4 {
                     store
-                        .delete_object(bucket(), key(&format!("k{name}")), caller())
+                        .delete_object(
+                            (bucket(), key(&format!("k{name}"))),
+                            caller(),
+                            Condition::None,
+                        )
                         .await
                         .unwrap();
                 }
@@ -182,7 +189,7 @@ proptest! {
                     let name = format!("k{}", n % 3);
                     put(&store, &name, &vec![7; usize::from(length)]).await.unwrap();
                     if n % 2 == 0 {
-                        store.delete_object(bucket(), key(&name), caller()).await.unwrap();
+                        store.delete_object((bucket(), key(&name)), caller(), Condition::None).await.unwrap();
                     }
                 })
             });

@@ -214,8 +214,18 @@ async fn buckets_are_made_once_and_deleted_only_empty() {
     put(&east, "a", b"1").await.unwrap();
     let full = east.delete_bucket(bucket(), caller()).await;
     assert!(matches!(full, Err(WriteError::BucketNotEmpty)));
-    assert!(east.delete_object(bucket(), key("a"), caller()).await.unwrap().is_some());
-    assert!(east.delete_object(bucket(), key("a"), caller()).await.unwrap().is_none());
+    assert!(
+        east.delete_object((bucket(), key("a")), caller(), Condition::None)
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        east.delete_object((bucket(), key("a")), caller(), Condition::None)
+            .await
+            .unwrap()
+            .is_none()
+    );
     east.delete_bucket(bucket(), caller()).await.unwrap();
     assert!(matches!(east.delete_bucket(bucket(), caller()).await, Err(WriteError::NoSuchBucket)));
     assert!(matches!(put(&east, "a", b"1").await, Err(WriteError::NoSuchBucket)));
@@ -294,7 +304,7 @@ async fn a_refusal_and_a_full_disk_refuse_writes_and_nothing_else() {
     store.refuse(Refusal::Secondary { primary: "east".into() });
     let refused = put(&store, "k", b"abd").await.unwrap_err();
     assert!(refused.to_string().contains("write to the primary `east`"));
-    assert!(store.delete_object(bucket(), key("k"), caller()).await.is_err());
+    assert!(store.delete_object((bucket(), key("k")), caller(), Condition::None).await.is_err());
     assert_eq!(read(&store, "k").await, Some(Ok(b"abc".to_vec())));
     drop(store);
 
@@ -325,7 +335,7 @@ async fn a_panic_of_the_writer_stops_the_store() {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(options(home.path(), 1)).await.unwrap();
     let mut failed = store.failed();
-    let rule = |_: &mut crate::section::Section<'_>| -> Result<(), WriteError> { panic!("a bug") };
+    let rule = |_: &mut Section<'_>| -> Result<(), WriteError> { panic!("a bug") };
     assert!(matches!(store.shared.committer.run(rule).await, Err(WriteError::Failed(_))));
     assert!(*failed.wait_for(|failed| *failed).await.unwrap());
 }

@@ -1,0 +1,138 @@
+//! `CompleteMultipartUpload`: the parts become one object, in one commit.
+
+use model::{ETag as KeptETag, Manifest, Part, Parts};
+use s3s::{
+    S3Request, S3Response, S3Result,
+    dto::{CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, ETag},
+    s3_error,
+};
+use store::{
+    Caller, CompleteMultipart, Completed, Condition, Multipart, MultipartName, PartInfo, WriteError,
+};
+
+use super::{
+    Handler, caller,
+    multipart::{name, under_way},
+    put::condition,
+};
+use crate::{
+    checksum::{self, Algorithm, Checksums, checksums, show_checksums},
+    composite::{self, Asked, PARTS_MAX},
+    errors,
+};
+
+/// What the client says of the object that is to be.
+struct Wish {
+    parts: Vec<Asked>,
+    checksums: Checksums,
+    size: Option<i64>,
+    condition: Condition,
+}
+
+pub(super) async fn complete_multipart_upload(
+    handler: &Handler,
+    request: S3Request<CompleteMultipartUploadInput>,
+) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+    let caller = caller(&request)?;
+    let mut input = request.input;
+    let condition = condition(input.if_match.take(), input.if_none_match.take())?;
+    let parts = input.multipart_upload.take().and_then(|upload| upload.parts).unwrap_or_default();
+    let parts = parts.into_iter().map(asked).collect();
+    let (checksums, size) = (checksums!(input), input.mpu_object_size);
+    let wish = Wish { parts, checksums, size, condition };
+    let name = name(input.bucket.clone(), input.key.clone(), &input.upload_id)?;
+    handler.writable()?;
+    let completed = match under_way(handler, &name, &caller)? {
+        Some(upload) => complete(handler, name.clone(), caller, (upload, wish)).await?,
+        None => None,
+    };
+    // A client that did not hear the answer asks again, and hears the same.
+    let completed = match completed {
+        Some(completed) => completed,
+        None => {
+            let before = handler.store.completed(&name).map_err(|error| errors::read(&error))?;
+            before.ok_or_else(errors::no_such_upload)?
+        }
+    };
+    Ok(S3Response::new(output(&input, &completed)))
+}
+
+/// `None`: the upload has ended meanwhile.
+async fn complete(
+    handler: &Handler,
+    name: MultipartName,
+    caller: Caller,
+    (upload, wish): (Multipart, Wish),
+) -> S3Result<Option<Completed>> {
+    let seen = handler.store.parts(name.id, 0, usize::from(PARTS_MAX));
+    let seen = seen.map_err(|error| errors::read(&error))?;
+    let algorithm = upload.checksum.as_ref().and_then(|by| Algorithm::parse(&by.algorithm));
+    let parts = composite::choose(&wish.parts, &seen.parts, algorithm)?;
+    let manifest = manifest(upload, &parts, &wish)?;
+    let complete = CompleteMultipart {
+        caller,
+        name,
+        revision: seen.revision,
+        parts: parts.iter().map(|part| part.number).collect(),
+        manifest,
+        condition: wish.condition,
+    };
+    match handler.store.complete_multipart(complete).await {
+        Ok(completed) => Ok(Some(completed)),
+        Err(WriteError::NoSuchUpload) => Ok(None),
+        Err(error) => Err(errors::write(error)),
+    }
+}
+
+/// The object's manifest; the store fills in where its bytes are.
+fn manifest(upload: Multipart, parts: &[PartInfo], wish: &Wish) -> S3Result<Manifest> {
+    let size = parts.iter().map(|part| part.size).sum();
+    if wish.size.is_some_and(|wished| u64::try_from(wished) != Ok(size)) {
+        return Err(s3_error!(InvalidRequest, "The parts have {size} bytes, not as many as said"));
+    }
+    let mut kept = std::collections::BTreeMap::new();
+    if let Some(by) = &upload.checksum
+        && let Some(value) = composite::checksum(parts, by)
+    {
+        let promised = Algorithm::parse(&by.algorithm).and_then(|a| wish.checksums.get(a));
+        if promised.is_some_and(|promised| promised != value) {
+            return Err(s3_error!(BadDigest, "The object does not have the checksum you sent"));
+        }
+        kept.insert(by.algorithm.clone(), value);
+    }
+    let listed = parts.iter().map(|part| Part { size: part.size, md5: part.md5 });
+    Ok(Manifest {
+        size,
+        etag: KeptETag(composite::etag(parts)),
+        headers: upload.headers,
+        metadata: upload.metadata,
+        checksums: kept,
+        parts: Parts::Listed(listed.collect()),
+        content: model::Content::Inline(bytes::Bytes::new()),
+    })
+}
+
+fn asked(mut part: CompletedPart) -> Asked {
+    Asked {
+        number: part.part_number.unwrap_or_default(),
+        etag: part.e_tag.take().map(ETag::into_value).unwrap_or_default(),
+        checksums: checksums!(part),
+    }
+}
+
+fn output(
+    input: &CompleteMultipartUploadInput,
+    completed: &Completed,
+) -> CompleteMultipartUploadOutput {
+    let kept = &completed.checksums;
+    let mut output = CompleteMultipartUploadOutput {
+        bucket: Some(input.bucket.clone()),
+        key: Some(input.key.clone()),
+        location: Some(format!("/{}/{}", input.bucket, crate::listing::url_encode(&input.key))),
+        e_tag: Some(ETag::Strong(completed.etag.0.clone())),
+        checksum_type: kept.values().next().map(|value| checksum::kind(value)),
+        ..CompleteMultipartUploadOutput::default()
+    };
+    show_checksums!(output, |which: Algorithm| kept.get(which.name()).cloned());
+    output
+}

@@ -1,0 +1,190 @@
+//! Multipart uploads as such: begun, aborted, listed. They are local to this site.
+
+use http::StatusCode;
+use s3s::{
+    S3Request, S3Response, S3Result,
+    dto::{
+        AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType,
+        CommonPrefix, CreateMultipartUploadInput, CreateMultipartUploadOutput, Initiator,
+        ListMultipartUploadsInput, ListMultipartUploadsOutput, MultipartUpload, StorageClass,
+    },
+};
+use store::{
+    Caller, Multipart, MultipartChecksum, MultipartCursor, MultipartEntry, MultipartId,
+    MultipartName, MultipartQuery, NewMultipart,
+};
+
+use super::{
+    Handler,
+    buckets::{owner, timestamp},
+    caller,
+    list::{Names, limit, shown},
+};
+use crate::{
+    attributes::{Attributes, sent},
+    composite, errors, names, unsupported,
+};
+
+pub(super) async fn create_multipart_upload(
+    handler: &Handler,
+    request: S3Request<CreateMultipartUploadInput>,
+) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+    let caller = caller(&request)?;
+    let mut input = request.input;
+    unsupported::create_multipart(&input)?;
+    let (algorithm, kind) = (input.checksum_algorithm.as_ref(), input.checksum_type.as_ref());
+    let algorithm = algorithm.map(ChecksumAlgorithm::as_str);
+    let checksum = composite::chosen_checksum(algorithm, kind.map(ChecksumType::as_str))?;
+    let Attributes { headers, metadata } = Attributes::new(sent!(input))?;
+    let (bucket, key) = (names::bucket(input.bucket.clone())?, names::key(input.key.clone())?);
+    handler.writable()?;
+    let (shown_algorithm, shown_kind) = shown_checksum(checksum.as_ref());
+    let new = NewMultipart { caller, bucket, key, headers, metadata, checksum };
+    let id = handler.store.create_multipart(new).await.map_err(errors::write)?;
+    Ok(S3Response::new(CreateMultipartUploadOutput {
+        bucket: Some(input.bucket),
+        key: Some(input.key),
+        upload_id: Some(id.to_string()),
+        checksum_algorithm: shown_algorithm,
+        checksum_type: shown_kind,
+        ..CreateMultipartUploadOutput::default()
+    }))
+}
+
+pub(super) async fn abort_multipart_upload(
+    handler: &Handler,
+    request: S3Request<AbortMultipartUploadInput>,
+) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+    let caller = caller(&request)?;
+    let input = request.input;
+    let name = name(input.bucket, input.key, &input.upload_id)?;
+    handler.store.abort_multipart(name, caller).await.map_err(errors::write)?;
+    let output = AbortMultipartUploadOutput::default();
+    Ok(S3Response::with_status(output, StatusCode::NO_CONTENT))
+}
+
+pub(super) async fn list_multipart_uploads(
+    handler: &Handler,
+    request: S3Request<ListMultipartUploadsInput>,
+) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+    let caller = caller(&request)?;
+    let input = request.input;
+    let names = Names::new(input.encoding_type)?;
+    let bucket = names::bucket(input.bucket)?;
+    let owned_by = handler.bucket(&bucket, &caller)?.owner;
+    let key_marker = input.key_marker.filter(|marker| !marker.is_empty());
+    let prefix = input.prefix.unwrap_or_default();
+    let id_marker = input.upload_id_marker.filter(|marker| !marker.is_empty());
+    let after = after(
+        (key_marker.as_deref(), id_marker.as_deref()),
+        (&prefix, input.delimiter.as_deref()),
+    )?;
+    let query = MultipartQuery {
+        prefix,
+        delimiter: input.delimiter,
+        after,
+        limit: limit(input.max_uploads)?,
+    };
+    let listing = handler.store.multipart_uploads(&bucket, &query);
+    let listing = listing.map_err(|error| errors::read(&error))?;
+    let next = listing.entries.last().filter(|_| listing.truncated).map(marker);
+    let (next_key_marker, next_upload_id_marker) = next.unzip();
+    let (mut uploads, mut common_prefixes) = (Vec::new(), Vec::new());
+    for entry in listing.entries {
+        match entry {
+            MultipartEntry::CommonPrefix(prefix) => {
+                common_prefixes.push(CommonPrefix { prefix: Some(names.show(prefix)) });
+            }
+            MultipartEntry::Upload { key, id, initiator, initiated, checksum } => {
+                let (checksum_algorithm, checksum_type) = shown_checksum(checksum.as_ref());
+                uploads.push(MultipartUpload {
+                    key: Some(names.show(key)),
+                    upload_id: Some(id.to_string()),
+                    initiated: Some(timestamp(initiated)),
+                    initiator: Some(shown_initiator(&initiator)),
+                    owner: Some(owner(&owned_by)),
+                    storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
+                    checksum_algorithm,
+                    checksum_type,
+                });
+            }
+        }
+    }
+    Ok(S3Response::new(ListMultipartUploadsOutput {
+        bucket: Some(bucket.into()),
+        common_prefixes: Some(common_prefixes),
+        delimiter: query.delimiter.map(|text| names.show(text)),
+        is_truncated: Some(listing.truncated),
+        key_marker: key_marker.map(|text| names.show(text)),
+        max_uploads: Some(shown(query.limit)),
+        next_key_marker: next_key_marker.map(|text| names.show(text)),
+        next_upload_id_marker: next_upload_id_marker.flatten(),
+        prefix: Some(names.show(query.prefix)),
+        upload_id_marker: id_marker,
+        uploads: Some(uploads),
+        encoding_type: names.encoding(),
+        request_charged: None,
+    }))
+}
+
+/// Where a page begins. Without an id, a marker that is a common prefix stands behind all its
+/// keys, because that is what a page that ends with one gives as the next marker.
+fn after(
+    (key, id): (Option<&str>, Option<&str>),
+    (prefix, delimiter): (&str, Option<&str>),
+) -> S3Result<Option<MultipartCursor>> {
+    let Some(key) = key else { return Ok(None) };
+    if let Some(id) = id {
+        return Ok(Some(MultipartCursor::Upload(key.to_owned(), parse_id(id)?)));
+    }
+    let cursor = crate::listing::after_marker(key.to_owned(), prefix, delimiter);
+    Ok(Some(match cursor {
+        store::ListCursor::Key(key) => MultipartCursor::Key(key),
+        store::ListCursor::Prefix(prefix) => MultipartCursor::Prefix(prefix),
+    }))
+}
+
+fn marker(entry: &MultipartEntry) -> (String, Option<String>) {
+    match entry {
+        MultipartEntry::CommonPrefix(prefix) => (prefix.clone(), None),
+        MultipartEntry::Upload { key, id, .. } => (key.clone(), Some(id.to_string())),
+    }
+}
+
+/// Which upload a request is about.
+pub(super) fn name(bucket: String, key: String, id: &str) -> S3Result<MultipartName> {
+    Ok(MultipartName { bucket: names::bucket(bucket)?, key: names::key(key)?, id: parse_id(id)? })
+}
+
+fn parse_id(id: &str) -> S3Result<MultipartId> {
+    MultipartId::parse(id).ok_or_else(errors::no_such_upload)
+}
+
+/// An upload that is under way, in a bucket that the caller may use.
+pub(super) fn under_way(
+    handler: &Handler,
+    name: &MultipartName,
+    caller: &Caller,
+) -> S3Result<Option<Multipart>> {
+    handler.bucket(&name.bucket, caller)?;
+    handler.store.multipart(name).map_err(|error| errors::read(&error))
+}
+
+/// Who began an upload.
+pub(super) fn shown_initiator(user: &model::UserId) -> Initiator {
+    let id = Some(user.as_str().to_owned());
+    Initiator { display_name: id.clone(), id }
+}
+
+/// How an upload's checksum is made, as S3 shows it.
+pub(super) fn shown_checksum(
+    checksum: Option<&MultipartChecksum>,
+) -> (Option<ChecksumAlgorithm>, Option<ChecksumType>) {
+    let kind = |whole| if whole { ChecksumType::FULL_OBJECT } else { ChecksumType::COMPOSITE };
+    checksum
+        .map(|checksum| {
+            let algorithm = ChecksumAlgorithm::from(checksum.algorithm.to_uppercase());
+            (algorithm, ChecksumType::from_static(kind(checksum.whole)))
+        })
+        .unzip()
+}

@@ -1,0 +1,55 @@
+//! The source of a copy: an object of this site that its caller may read.
+
+use s3s::{S3Result, dto::CopySource, s3_error};
+use store::{Caller, Object};
+
+use super::Handler;
+use crate::{
+    errors, names,
+    preconditions::{Preconditions, Verdict},
+};
+
+/// Bytes that one copy may have; the limit of S3. Larger objects are copied in parts.
+pub(super) const COPY_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
+
+/// The conditions on the source, of either operation that copies.
+macro_rules! source_conditions {
+    ($input:expr) => {
+        crate::preconditions::Preconditions {
+            matches: $input.copy_source_if_match.take().map(crate::handler::get::tags),
+            matches_none: $input.copy_source_if_none_match.take().map(crate::handler::get::tags),
+            modified_since: $input
+                .copy_source_if_modified_since
+                .take()
+                .map(crate::handler::get::seconds),
+            unmodified_since: $input
+                .copy_source_if_unmodified_since
+                .take()
+                .map(crate::handler::get::seconds),
+        }
+    };
+}
+pub(super) use source_conditions;
+
+/// Finds the source; its blocks stay while the answer lives.
+pub(super) async fn find(
+    handler: &Handler,
+    caller: &Caller,
+    source: &CopySource,
+    conditions: &Preconditions,
+) -> S3Result<Object> {
+    let CopySource::Bucket { bucket, key, version_id } = source else {
+        return Err(s3_error!(NotImplemented, "There are no access points here"));
+    };
+    names::only_version(version_id.as_deref())?;
+    let (bucket, key) = (names::bucket(bucket.to_string())?, names::key(key.to_string())?);
+    handler.bucket(&bucket, caller)?;
+    let object = handler.store.object(&bucket, &key).await;
+    let object = object.map_err(|error| errors::read(&error))?.ok_or_else(errors::no_such_key)?;
+    let modified = object.version.hlc.millis();
+    match conditions.evaluate(&object.manifest.etag.0, modified) {
+        Verdict::Hold => Ok(object),
+        // Of a copy nothing can be "not modified": either is a condition that does not hold.
+        Verdict::Failed | Verdict::NotModified => Err(errors::precondition_failed()),
+    }
+}

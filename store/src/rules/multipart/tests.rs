@@ -1,0 +1,232 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use bytes::Bytes;
+use model::{BLOCKS_PER_SEGMENT, BlockHash, Content, ETag, Manifest, Part, Parts};
+
+use crate::{
+    BlockState, Caller, CompleteMultipart, Condition, CopyObject, MultipartCursor, MultipartEntry,
+    MultipartName, MultipartQuery, NewMultipart, PutPart, Store, WriteError,
+    store::tests::{bucket, caller, key, options, pair, put, read},
+};
+
+async fn begin(store: &Store, name: &str) -> MultipartName {
+    let new = NewMultipart {
+        caller: caller(),
+        bucket: bucket(),
+        key: key(name),
+        headers: BTreeMap::new(),
+        metadata: BTreeMap::new(),
+        checksum: None,
+    };
+    let id = store.create_multipart(new).await.unwrap();
+    MultipartName { bucket: bucket(), key: key(name), id }
+}
+
+async fn part(
+    store: &Store,
+    name: &MultipartName,
+    number: u16,
+    body: &[u8],
+) -> Result<(), WriteError> {
+    let mut upload = store.upload_part();
+    upload.write(Bytes::copy_from_slice(body)).await.unwrap();
+    let uploaded = upload.finish().await.unwrap();
+    let (caller, name) = (caller(), name.clone());
+    let md5 = [number.to_be_bytes()[1]; 16];
+    let put = PutPart { caller, name, number, md5, checksum: None, uploaded };
+    store.put_part(put).await.map(|_| ())
+}
+
+/// What a client asks for that has seen the parts.
+fn seen(store: &Store, name: &MultipartName, condition: Condition) -> CompleteMultipart {
+    let parts = store.parts(name.id, 0, usize::MAX).unwrap();
+    let listed = parts.parts.iter().map(|part| Part { size: part.size, md5: part.md5 });
+    let manifest = Manifest {
+        size: parts.parts.iter().map(|part| part.size).sum(),
+        etag: ETag("parts".to_owned()),
+        headers: BTreeMap::new(),
+        metadata: BTreeMap::new(),
+        checksums: BTreeMap::new(),
+        parts: Parts::Listed(listed.collect()),
+        content: Content::Inline(Bytes::new()),
+    };
+    CompleteMultipart {
+        caller: caller(),
+        name: name.clone(),
+        revision: parts.revision,
+        parts: parts.parts.iter().map(|part| part.number).collect(),
+        manifest,
+        condition,
+    }
+}
+
+async fn one_site() -> (Store, tempfile::TempDir) {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(options(home.path(), 1)).await.unwrap();
+    store.create_bucket(bucket(), caller()).await.unwrap();
+    (store, home)
+}
+
+fn bytes(length: usize, salt: u8) -> Vec<u8> {
+    (0..length).map(|n| (n / 8).to_le_bytes()[n % 8 % 4] ^ salt).collect()
+}
+
+#[tokio::test]
+async fn parts_in_any_order_become_one_object_and_leave_nothing_behind() {
+    let (store, _home) = one_site().await;
+    let name = begin(&store, "k").await;
+    // More than a segment's worth in all, cut where no segment ends; a part that is replaced.
+    let bodies = [bytes(8 * BLOCKS_PER_SEGMENT + 100, 1), bytes(4_000, 2), bytes(13, 3)];
+    part(&store, &name, 3, &bodies[2]).await.unwrap();
+    part(&store, &name, 1, &bytes(50, 9)).await.unwrap();
+    part(&store, &name, 2, &bodies[1]).await.unwrap();
+    part(&store, &name, 1, &bodies[0]).await.unwrap();
+    let listed = store.parts(name.id, 1, 1).unwrap().parts;
+    assert_eq!(
+        listed.iter().map(|part| (part.number, part.size)).collect::<Vec<_>>(),
+        [(2, 4_000)]
+    );
+    let done = store.complete_multipart(seen(&store, &name, Condition::None)).await.unwrap();
+    assert_eq!(read(&store, "k").await, Some(Ok(bodies.concat())));
+    assert_eq!(store.completed(&name).unwrap(), Some(done), "who asks again hears the same");
+    let again = store.complete_multipart(seen(&store, &name, Condition::None)).await;
+    assert!(matches!(again, Err(WriteError::NoSuchUpload)));
+    assert!(store.multipart(&name).unwrap().is_none());
+    // Nothing but the object names the blocks now: with it they go.
+    store.collect(Duration::ZERO).await.unwrap();
+    assert_eq!(read(&store, "k").await, Some(Ok(bodies.concat())));
+    let content = store.object(&bucket(), &key("k")).await.unwrap().unwrap().manifest.content;
+    store.delete_object((bucket(), key("k")), caller(), Condition::None).await.unwrap();
+    for _ in 0..3 {
+        store.collect(Duration::ZERO).await.unwrap();
+    }
+    for (_, block) in content.named() {
+        assert_eq!(store.block_state(block.hash).unwrap(), BlockState::Unknown);
+    }
+    assert_eq!(store.block_state(BlockHash::of(&bodies[1][8..16])).unwrap(), BlockState::Unknown);
+}
+
+#[tokio::test]
+async fn an_upload_of_one_empty_part_is_an_empty_object() {
+    let (store, _home) = one_site().await;
+    let name = begin(&store, "k").await;
+    part(&store, &name, 1, b"").await.unwrap();
+    store.complete_multipart(seen(&store, &name, Condition::Absent)).await.unwrap();
+    assert_eq!(read(&store, "k").await, Some(Ok(Vec::new())));
+}
+
+#[tokio::test]
+async fn an_aborted_upload_frees_its_parts_and_takes_no_more() {
+    let (store, _home) = one_site().await;
+    let name = begin(&store, "k").await;
+    part(&store, &name, 1, b"12345678").await.unwrap();
+    let block = BlockHash::of(b"12345678");
+    store.collect(Duration::ZERO).await.unwrap();
+    assert_eq!(store.block_state(block).unwrap(), BlockState::Here, "it is counted");
+    store.abort_multipart(name.clone(), caller()).await.unwrap();
+    store.collect(Duration::ZERO).await.unwrap();
+    assert_eq!(store.block_state(block).unwrap(), BlockState::Unknown);
+    let late = part(&store, &name, 2, b"late").await;
+    assert!(matches!(late, Err(WriteError::NoSuchUpload)));
+    let twice = store.abort_multipart(name.clone(), caller()).await;
+    assert!(matches!(twice, Err(WriteError::NoSuchUpload)));
+    assert_eq!(store.completed(&name).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_part_that_comes_while_an_upload_is_completed_stops_it() {
+    let (store, _home) = one_site().await;
+    let name = begin(&store, "k").await;
+    part(&store, &name, 1, &bytes(9_000, 1)).await.unwrap();
+    let stale = seen(&store, &name, Condition::None);
+    part(&store, &name, 1, &bytes(9_000, 2)).await.unwrap();
+    let outcome = store.complete_multipart(stale).await;
+    assert!(matches!(outcome, Err(WriteError::UploadChanged)));
+    // A condition that fails leaves the upload as it was, segments held for it included.
+    put(&store, "k", b"there").await.unwrap();
+    let failed = store.complete_multipart(seen(&store, &name, Condition::Absent)).await;
+    assert!(matches!(failed, Err(WriteError::PreconditionFailed)));
+    store.complete_multipart(seen(&store, &name, Condition::Present)).await.unwrap();
+    store.collect(Duration::ZERO).await.unwrap();
+    assert_eq!(read(&store, "k").await, Some(Ok(bytes(9_000, 2))));
+}
+
+#[tokio::test]
+async fn an_upload_ends_with_its_bucket_and_is_nobody_elses() {
+    let (store, _home) = one_site().await;
+    let name = begin(&store, "k").await;
+    part(&store, &name, 1, b"12345678").await.unwrap();
+    let stranger = Caller { user: "alt".to_owned().try_into().unwrap(), ..caller() };
+    let denied = store.abort_multipart(name.clone(), stranger).await;
+    assert!(matches!(denied, Err(WriteError::Denied)));
+    store.delete_bucket(bucket(), caller()).await.unwrap();
+    store.create_bucket(bucket(), caller()).await.unwrap();
+    assert!(store.multipart(&name).unwrap().is_none());
+    assert!(matches!(part(&store, &name, 2, b"").await, Err(WriteError::NoSuchUpload)));
+    store.collect(Duration::ZERO).await.unwrap();
+    let block = BlockHash::of(b"12345678");
+    assert_eq!(store.block_state(block).unwrap(), BlockState::Unknown);
+}
+
+#[tokio::test]
+async fn uploads_are_listed_by_key_page_by_page() {
+    let (store, _home) = one_site().await;
+    for name in ["a/1", "a/2", "b", "b", "c/1"] {
+        begin(&store, name).await;
+    }
+    let query = |after, limit| MultipartQuery {
+        delimiter: Some("/".to_owned()),
+        after,
+        limit,
+        ..MultipartQuery::default()
+    };
+    let mut names = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.multipart_uploads(&bucket(), &query(after.clone(), 1)).unwrap();
+        let Some(entry) = page.entries.into_iter().next() else { break };
+        after = Some(match &entry {
+            MultipartEntry::CommonPrefix(prefix) => MultipartCursor::Prefix(prefix.clone()),
+            MultipartEntry::Upload { key, id, .. } => MultipartCursor::Upload(key.clone(), *id),
+        });
+        names.push(match entry {
+            MultipartEntry::CommonPrefix(prefix) => prefix,
+            MultipartEntry::Upload { key, .. } => key,
+        });
+        if !page.truncated {
+            break;
+        }
+    }
+    assert_eq!(names, ["a/", "b", "b", "c/"]);
+    let whole = MultipartQuery { prefix: "a/".to_owned(), limit: 9, ..MultipartQuery::default() };
+    assert_eq!(store.multipart_uploads(&bucket(), &whole).unwrap().entries.len(), 2);
+    let behind = query(Some(MultipartCursor::Key("b".to_owned())), 9);
+    assert_eq!(store.multipart_uploads(&bucket(), &behind).unwrap().entries.len(), 1);
+}
+
+#[tokio::test]
+async fn a_copy_shares_its_blocks_and_one_whose_source_is_not_whole_is_refused() {
+    let (east, west, _homes) = pair().await;
+    put(&east, "k", b"shared by both objects").await.unwrap();
+    let copy = |source: crate::Object| CopyObject {
+        caller: caller(),
+        bucket: bucket(),
+        key: key("copy"),
+        manifest: source.manifest.clone(),
+        source,
+        condition: Condition::None,
+    };
+    let source = east.object(&bucket(), &key("k")).await.unwrap().unwrap();
+    east.copy_object(copy(source)).await.unwrap();
+    east.delete_object((bucket(), key("k")), caller(), Condition::None).await.unwrap();
+    east.collect(Duration::ZERO).await.unwrap();
+    assert_eq!(read(&east, "copy").await, Some(Ok(b"shared by both objects".to_vec())));
+    // The secondary has the manifest and none of its blocks.
+    let events = crate::store::tests::events(&east);
+    west.apply(events.into_iter().map(|event| crate::Step::Apply(Box::new(event))).collect())
+        .await
+        .unwrap();
+    let source = west.object(&bucket(), &key("copy")).await.unwrap().unwrap();
+    let refused = west.copy_object(copy(source)).await;
+    assert!(matches!(refused, Err(WriteError::SourceIncomplete)));
+}
