@@ -1,11 +1,10 @@
 //! One HTTP request: what s3s cannot do itself, and what is counted.
 
-use std::{pin::Pin, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use hyper::body::Incoming;
 use s3s::{
-    Body, HttpError, HttpResponse,
+    Body, HttpError, HttpResponse, S3Error,
     config::{S3Config, StaticConfigProvider},
     s3_error,
     service::{S3Service, S3ServiceBuilder},
@@ -67,15 +66,20 @@ impl Service {
         self.meter.answered(slot.get(), status, started.elapsed());
         answer
     }
-}
 
-impl hyper::service::Service<Request<Incoming>> for Service {
-    type Response = HttpResponse;
-    type Error = HttpError;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send>>;
+    /// Answers a request that is not looked at any further.
+    pub(crate) fn refuse(
+        &self,
+        request: &Request<Body>,
+        error: S3Error,
+    ) -> Result<HttpResponse, HttpError> {
+        let answer = error.to_http_response().map_err(|error| HttpError::new(error.into()))?;
+        self.meter.answered(OperationSlot::default().get(), answer.status(), Duration::ZERO);
+        Ok(adjust(answer, request.method() == Method::HEAD))
+    }
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        Box::pin(self.clone().answer(request.map(Body::from)))
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
     }
 }
 
