@@ -77,7 +77,8 @@ impl Source {
         let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
             let at = error.span().map_or(0, |span| span.start);
             let line = text[..at.min(text.len())].lines().count().max(1);
-            ConfigError::one(format!("{}:{line}: {}", file.display(), error.message()))
+            let what = error.message().replace('\n', ", ");
+            ConfigError::one(format!("{}:{line}: {what}", file.display()))
         })?;
         overlay(&mut table, &mut places, &self.variables, &self.flags)?;
         let mut config: Config = serde_path_to_error::deserialize(table).map_err(|error| {

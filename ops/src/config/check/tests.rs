@@ -129,6 +129,7 @@ fn no_message_shows_a_secret() {
         "root_secret_key = \"17171717\"\nroot_secret_key_file = \"class.key\"",
     ] {
         let error = load(&[(set, wrong)], &[], &[]).unwrap_err();
+        assert_eq!(error.to_string().lines().count(), 1, "{wrong}: {error}");
         let shown = format!("{error}\n{error:?}");
         assert!(!shown.contains("1717"), "{wrong}: {shown}");
         assert!(shown.contains("site.toml:"), "{wrong}: {shown}");
