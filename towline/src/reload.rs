@@ -191,7 +191,7 @@ async fn asked(hangup: &mut Option<Signal>) {
     {
         return;
     }
-    std::future::pending().await;
+    std::future::pending::<()>().await;
 }
 
 fn read(source: &Source) -> Found {
