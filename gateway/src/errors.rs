@@ -142,6 +142,12 @@ pub(crate) fn precondition_failed() -> S3Error {
     s3_error!(PreconditionFailed, "A condition you sent does not hold")
 }
 
+/// S3's own code for it is not among those of s3s.
+pub(crate) fn head_too_large(is: usize, max: usize) -> S3Error {
+    let message = format!("The line and headers of your request have {is} bytes, above {max}");
+    custom("RequestHeaderSectionTooLarge", StatusCode::BAD_REQUEST, message)
+}
+
 fn storage_full(message: String) -> S3Error {
     tracing::warn!(message, "a write was refused");
     custom("InsufficientStorage", StatusCode::INSUFFICIENT_STORAGE, message)

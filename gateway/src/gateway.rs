@@ -15,17 +15,23 @@ use store::Store;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Semaphore, watch},
 };
-use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ReadMiss, auth::RootKeys, blocks::Blocks, handler::Handler, meter::Meter, service::Service,
+    Live, ReadMiss,
+    auth::RootKeys,
+    blocks::Blocks,
+    handler::Handler,
+    limited::Limited,
+    limits::Client,
+    meter::Meter,
+    places::{Place, Places},
+    rates::Rates,
+    service::Service,
 };
-
-/// Connections at once; more wait in the kernel's queue. Each may hold two blocks of a read.
-const CONNECTIONS_MAX: usize = 1_024;
 
 /// Bodies larger than a block that come in at once: each holds up to about 8 MiB.
 pub(crate) const UPLOADS_MAX: usize = 128;
@@ -35,6 +41,9 @@ const HEAD_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// How long a client may take to say something on a new connection, TLS handshake included.
 const OPEN_WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// How long a connection beyond its client's share may take to hear of it.
+const EXCESS_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Requests at once on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 64;
@@ -56,15 +65,16 @@ pub struct Options {
     /// The region that buckets say they are in.
     pub region: String,
     pub root: RootKeys,
-    /// HTTPS instead of HTTP. Its ALPN may offer `h2` and `http/1.1`.
-    pub tls: Option<Arc<ServerConfig>>,
+    /// What may change while it serves.
+    pub live: watch::Receiver<Live>,
 }
 
 /// The S3 endpoint of a site.
 #[derive(Clone)]
 pub struct Gateway {
     service: Service,
-    tls: Option<TlsAcceptor>,
+    live: watch::Receiver<Live>,
+    rates: Arc<Rates>,
 }
 
 impl Gateway {
@@ -82,7 +92,7 @@ impl Gateway {
         let uploads = Semaphore::new(UPLOADS_MAX);
         let handler = Handler { store, blocks, meter, region: options.region, uploads };
         let service = Service::new(handler, options.root);
-        Self { service, tls: options.tls.map(TlsAcceptor::from) }
+        Self { service, live: options.live, rates: Arc::new(Rates::new()) }
     }
 
     /// Serves until cancelled; then finishes the requests under way, for a limited time.
@@ -96,21 +106,29 @@ impl Gateway {
     ) -> std::io::Result<()> {
         let (graceful, abort) = (GracefulShutdown::new(), CancellationToken::new());
         let _abort_when_done = abort.clone().drop_guard();
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let places = Arc::new(Places::default());
         loop {
             let accepted = tokio::select! {
                 () = cancelled.cancelled() => break,
-                accepted = accept(&listener, &places) => accepted,
+                accepted = self.accept(&listener, &places) => accepted,
             };
             match accepted {
                 Ok((place, stream)) => {
                     let (gateway, watcher) = (self.clone(), graceful.watcher());
                     let (cancelled, abort) = (cancelled.clone(), abort.clone());
                     tokio::spawn(async move {
-                        let opened = cancelled.run_until_cancelled(gateway.open(stream)).await;
-                        if let Some(Some(stream)) = opened {
-                            let connection = Box::pin(gateway.connection(stream, watcher));
-                            let _ended = abort.run_until_cancelled(connection).await;
+                        let limited = gateway.limited(&place);
+                        let serve = Box::pin(async {
+                            let opened = cancelled.run_until_cancelled(gateway.open(stream)).await;
+                            if let Some(Some(stream)) = opened {
+                                let connection = Box::pin(connection(stream, limited, watcher));
+                                let _ended = abort.run_until_cancelled(connection).await;
+                            }
+                        });
+                        if place.excess {
+                            let _ended = tokio::time::timeout(EXCESS_WAIT_MAX, serve).await;
+                        } else {
+                            serve.await;
                         }
                         drop(place);
                     });
@@ -129,8 +147,8 @@ impl Gateway {
     }
 
     #[cfg(test)]
-    pub(crate) fn with_tls(mut self, tls: Arc<ServerConfig>) -> Self {
-        self.tls = Some(TlsAcceptor::from(tls));
+    pub(crate) fn with_live(mut self, live: watch::Receiver<Live>) -> Self {
+        self.live = live;
         self
     }
 
@@ -145,7 +163,8 @@ impl Gateway {
             // Answers are written whole; waiting to fill a packet only delays them.
             stream.set_nodelay(true)?;
             stream.readable().await?;
-            match &self.tls {
+            let tls = self.live.borrow().tls.clone().map(TlsAcceptor::from);
+            match tls {
                 None => Ok(Stream::Plain(stream)),
                 Some(tls) => tls.accept(stream).await.map(Box::new).map(Stream::Tls),
             }
@@ -163,13 +182,35 @@ impl Gateway {
         }
     }
 
-    async fn connection(self, stream: Stream, watcher: Watcher) {
-        match stream {
-            Stream::Plain(stream) => http1(stream, self.service, watcher).await,
-            Stream::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                http2(stream, self.service, watcher).await;
+    /// The next connection, once there is a place for it.
+    async fn accept(
+        &self,
+        listener: &TcpListener,
+        places: &Arc<Places>,
+    ) -> std::io::Result<(Place, TcpStream)> {
+        let (mut live, meter) = (self.live.clone(), self.service.meter());
+        loop {
+            if places.room(&mut live).await {
+                meter.limited("connections");
             }
-            Stream::Tls(stream) => http1(stream, self.service, watcher).await,
+            let (stream, from) = listener.accept().await?;
+            let place = places.enter(Client::of(from), &live.borrow().limits);
+            if place.as_ref().is_none_or(|place| place.excess) {
+                meter.limited("connections_per_client");
+            }
+            if let Some(place) = place {
+                return Ok((place, stream));
+            }
+        }
+    }
+
+    fn limited(&self, place: &Place) -> Limited {
+        Limited {
+            service: self.service.clone(),
+            live: self.live.clone(),
+            rates: Arc::clone(&self.rates),
+            client: place.client,
+            excess: place.excess,
         }
     }
 }
@@ -180,44 +221,53 @@ enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> std::io::Result<(OwnedSemaphorePermit, TcpStream)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((place, stream))
+async fn connection(stream: Stream, service: Limited, watcher: Watcher) {
+    match stream {
+        Stream::Plain(stream) => http1(stream, service, watcher).await,
+        Stream::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+            http2(stream, service, watcher).await;
+        }
+        Stream::Tls(stream) => http1(stream, service, watcher).await,
+    }
 }
 
-async fn http1<S>(stream: S, service: Service, watcher: Watcher)
+async fn http1<S>(stream: S, service: Limited, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT_MAX);
-    drive(builder.serve_connection(TokioIo::new(stream), service), watcher).await;
+    let meter = service.service.meter().clone();
+    drive(builder.serve_connection(TokioIo::new(stream), service), watcher, &meter).await;
 }
 
-async fn http2<S>(stream: S, service: Service, watcher: Watcher)
+async fn http2<S>(stream: S, service: Limited, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let header_bytes_max = service.live.borrow().limits.header_bytes_max;
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
         .keep_alive_interval(HEAD_WAIT_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(u32::try_from(header_bytes_max).unwrap_or(u32::MAX))
         .max_concurrent_streams(STREAMS_MAX);
-    drive(builder.serve_connection(TokioIo::new(stream), service), watcher).await;
+    let meter = service.service.meter().clone();
+    drive(builder.serve_connection(TokioIo::new(stream), service), watcher, &meter).await;
 }
 
-async fn drive<C>(connection: C, watcher: Watcher)
+async fn drive<C>(connection: C, watcher: Watcher, meter: &Meter)
 where
     C: GracefulConnection<Error = hyper::Error>,
 {
-    // Also how a client that goes away in the middle looks: nothing a person must see.
     if let Err(error) = watcher.watch(connection).await {
+        // A head beyond what hyper itself takes in, about 400 KiB: it has answered 431.
+        if error.is_parse_too_large() {
+            meter.limited("header_bytes");
+        }
+        // Also how a client that goes away in the middle looks: nothing a person must see.
         tracing::debug!(error = %ops::chain(&error), "a connection broke off");
     }
 }

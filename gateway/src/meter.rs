@@ -23,6 +23,11 @@ impl Meter {
         self.0.s3_request_seconds.with_label_values(&[name]).observe(elapsed.as_secs_f64());
     }
 
+    /// A limit held something back.
+    pub(crate) fn limited(&self, limit: &str) {
+        self.0.s3_limited.with_label_values(&[limit]).inc();
+    }
+
     /// Bytes of a body have come in whole.
     pub(crate) fn received(&self, bytes: u64) {
         self.0.s3_body_bytes.with_label_values(&["in"]).inc_by(bytes);

@@ -46,6 +46,8 @@ pub(crate) struct ObjectBody {
     failed: bool,
     /// Keeps the blocks from being collected.
     _object: Object,
+    /// Of the request, which is answered before the body has gone out.
+    span: tracing::Span,
     /// Counts what goes out to a client; a copy goes nowhere.
     meter: Option<Meter>,
 }
@@ -73,7 +75,8 @@ impl ObjectBody {
         if ahead.is_none() && here < size {
             return Err(FetchError::Short { missing: size - here });
         }
-        Ok(Self { size, remaining: size, ready, ahead, failed: false, _object: object, meter })
+        let (remaining, failed, span) = (size, false, tracing::Span::current());
+        Ok(Self { size, remaining, ready, ahead, failed, _object: object, span, meter })
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, FetchError>> {
@@ -108,7 +111,8 @@ impl ObjectBody {
     /// After a failure the stream is over, and still short of its bytes.
     fn fail(&mut self, error: FetchError) -> StdError {
         (self.ready, self.ahead, self.failed) = (None, None, true);
-        tracing::warn!(error = %ops::chain(&error), "a read broke off");
+        let error_chain = ops::chain(&error);
+        self.span.in_scope(|| tracing::warn!(error = error_chain, "a read broke off"));
         error.into()
     }
 }

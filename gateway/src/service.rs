@@ -1,17 +1,17 @@
 //! One HTTP request: what s3s cannot do itself, and what is counted.
 
-use std::{pin::Pin, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use hyper::body::Incoming;
 use model::RequestId;
 use s3s::{
-    Body, HttpError, HttpResponse,
+    Body, HttpError, HttpResponse, S3Error,
     config::{S3Config, StaticConfigProvider},
     s3_error,
     service::{S3Service, S3ServiceBuilder},
 };
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::{
     auth::{Access, Auth, RootKeys},
@@ -63,30 +63,34 @@ impl Service {
             parts.extensions.insert(slot.clone());
             parts.extensions.insert(id);
             let body = chunk_limit::limit(&parts.headers, body);
-            self.s3.call(Request::from_parts(parts, body)).await
+            // Whatever is logged on the way carries the request's id.
+            let span = tracing::info_span!("request", %id);
+            self.s3.call(Request::from_parts(parts, body)).instrument(span).await
         };
-        let mut answer = answer.map(|answer| adjust(answer, head_only));
+        let mut answer = answer.map(|answer| adjust(answer, id, head_only));
         if let (true, Ok(answer)) = (close, &mut answer) {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        if let Ok(answer) = &mut answer
-            && let Ok(shown) = HeaderValue::try_from(id.to_string())
-        {
-            answer.headers_mut().insert(REQUEST_ID, shown);
-        }
         let status = answer.as_ref().map_or(StatusCode::INTERNAL_SERVER_ERROR, Response::status);
-        self.meter.answered(slot.get(), status, started.elapsed());
+        let (operation, took) = (slot.get(), started.elapsed());
+        tracing::debug!(request = %id, operation = operation.name(), %status, ?took, "answered");
+        self.meter.answered(operation, status, took);
         answer
     }
-}
 
-impl hyper::service::Service<Request<Incoming>> for Service {
-    type Response = HttpResponse;
-    type Error = HttpError;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send>>;
+    /// Answers a request that is not looked at any further.
+    pub(crate) fn refuse(
+        &self,
+        request: &Request<Body>,
+        error: S3Error,
+    ) -> Result<HttpResponse, HttpError> {
+        let answer = error.to_http_response().map_err(|error| HttpError::new(error.into()))?;
+        self.meter.answered(OperationSlot::default().get(), answer.status(), Duration::ZERO);
+        Ok(adjust(answer, new_id(), request.method() == Method::HEAD))
+    }
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        Box::pin(self.clone().answer(request.map(Body::from)))
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
     }
 }
 
@@ -115,9 +119,12 @@ fn expects_of_nothing(request: &Request<Body>) -> bool {
         && header(header::EXPECT).is_some()
 }
 
-/// Sets the status that s3s could not, and takes away the body where HTTP allows none: hyper
-/// does that for HTTP/1.1 only.
-fn adjust(mut response: HttpResponse, head_only: bool) -> HttpResponse {
+/// Names the request, sets the status that s3s could not, and takes away the body where HTTP
+/// allows none: hyper does that for HTTP/1.1 only.
+fn adjust(mut response: HttpResponse, id: RequestId, head_only: bool) -> HttpResponse {
+    if let Ok(shown) = HeaderValue::try_from(id.to_string()) {
+        response.headers_mut().insert(REQUEST_ID, shown);
+    }
     if let Some(HeadStatus(status)) = response.extensions_mut().remove::<HeadStatus>() {
         *response.status_mut() = status;
     }

@@ -3,23 +3,31 @@
 //! A file is overlaid by `TOWLINE_SECTION_KEY` variables and those by `--set section.key=value`.
 //! Every problem is one line: where it is, what is wrong, what to do. Settings are plain data.
 
+mod changes;
 mod check;
+mod exposed;
 mod load;
 mod value;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
 
 use model::{PartitionCount, SiteName};
 use serde::Deserialize;
 
-pub use load::ConfigError;
+pub use changes::{Changes, changes};
+pub use load::{ConfigError, Source};
 pub use value::Secret;
 
 /// A commented example, which is also the documentation of every key.
 pub const EXAMPLE: &str = include_str!("config/example.toml");
 
 /// Everything that can be set.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub site: Site,
@@ -45,7 +53,7 @@ pub struct Config {
 }
 
 /// `[site]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Site {
     pub name: SiteName,
@@ -55,7 +63,7 @@ pub struct Site {
 }
 
 /// `[s3]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct S3 {
     pub listen: SocketAddr,
@@ -70,6 +78,15 @@ pub struct S3 {
     pub block_size: u64,
     #[serde(default = "default_region")]
     pub region: String,
+    #[serde(default = "default_connections_max")]
+    pub connections_max: NonZeroUsize,
+    /// `None`: no limit. The same for the next two.
+    pub connections_per_client_max: Option<NonZeroUsize>,
+    pub requests_per_second: Option<NonZeroU32>,
+    /// `None`: as many as `requests_per_second`.
+    pub requests_burst: Option<NonZeroU32>,
+    #[serde(default = "default_header_bytes_max", deserialize_with = "value::bytes")]
+    pub header_bytes_max: u64,
 }
 
 impl S3 {
@@ -81,21 +98,21 @@ impl S3 {
 }
 
 /// `[admin]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Admin {
     pub listen: SocketAddr,
 }
 
 /// `[keys]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyFile {
     pub file: PathBuf,
 }
 
 /// `[link]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
     pub listen: SocketAddr,
@@ -107,7 +124,7 @@ pub struct Link {
 }
 
 /// `[[origin]]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
     pub name: SiteName,
@@ -116,7 +133,7 @@ pub struct Origin {
 }
 
 /// `[kafka]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kafka {
     pub bootstrap: String,
@@ -132,7 +149,7 @@ pub struct Kafka {
 }
 
 /// `[history]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct History {
     #[serde(deserialize_with = "value::duration")]
@@ -140,7 +157,7 @@ pub struct History {
 }
 
 /// `[fence]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fence {
     #[serde(deserialize_with = "value::duration")]
@@ -151,7 +168,7 @@ pub struct Fence {
 }
 
 /// `[puller]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Puller {
     pub paused: bool,
@@ -159,7 +176,7 @@ pub struct Puller {
 }
 
 /// `[limits]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     pub parked_max: usize,
@@ -167,7 +184,7 @@ pub struct Limits {
 }
 
 /// `[storage]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Storage {
     #[serde(deserialize_with = "value::bytes")]
@@ -175,15 +192,15 @@ pub struct Storage {
 }
 
 /// `[log]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     pub level: LogLevel,
     pub format: LogFormat,
 }
 
-/// How much is logged.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+/// How much is logged; the greater, the more.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     Error,
@@ -250,6 +267,14 @@ fn default_block_size() -> u64 {
 
 fn default_region() -> String {
     "us-east-1".to_owned()
+}
+
+fn default_connections_max() -> NonZeroUsize {
+    const { NonZeroUsize::new(1_024).expect("is not zero") }
+}
+
+fn default_header_bytes_max() -> u64 {
+    32 << 10
 }
 
 fn default_replication() -> u16 {

@@ -23,6 +23,8 @@ pub struct All {
     pub s3_request_seconds: HistogramVec,
     /// Body bytes of S3 clients, `in` or `out`.
     pub s3_body_bytes: IntCounterVec,
+    /// What a limit of the S3 endpoint held back, by limit.
+    pub s3_limited: IntCounterVec,
     /// Rules in a commit.
     pub commit_rules: Histogram,
     /// Time of a commit, disk sync included.
@@ -65,6 +67,10 @@ pub struct All {
     pub alarms: IntCounterVec,
     /// 1 while clients' writes are refused, by reason.
     pub writes_refused: IntGaugeVec,
+    /// Unix time at which a certificate of this site expires: `link` or `s3`.
+    pub certificate_expiry: IntGaugeVec,
+    /// Times that the configuration was read again because it had changed, by outcome.
+    pub config_reloads: IntCounterVec,
     /// Resident memory of the process.
     pub resident_bytes: IntGauge,
     /// CPU time of the process, in seconds.
@@ -141,6 +147,7 @@ impl Metrics {
             s3_requests: make.counters("s3_requests_total", "S3 requests", &["op", "status"]),
             s3_request_seconds: make.histograms("s3_request_seconds", "S3 request time", &["op"]),
             s3_body_bytes: make.counters("s3_body_bytes_total", "S3 body bytes", &["direction"]),
+            s3_limited: make.counters("s3_limited_total", "Held back by a limit", &["limit"]),
             commit_rules: make.histogram("commit_rules", "Rules in a commit", &COUNTS),
             commit_seconds: make.histogram("commit_seconds", "Time of a commit", &SECONDS),
             position: make.gauges("position", "Positions", &["origin", "partition", "point"]),
@@ -166,6 +173,12 @@ impl Metrics {
             publish_failures: make.counter("publish_failures_total", "Publishing failures"),
             alarms: make.counters("alarms_total", "What a person must look at", &["kind"]),
             writes_refused: make.gauges("writes_refused", "Writes are refused", &["reason"]),
+            certificate_expiry: make.gauges(
+                "certificate_expiry_timestamp_seconds",
+                "Unix time at which it expires",
+                &["certificate"],
+            ),
+            config_reloads: make.counters("config_reloads_total", "Reloads", &["outcome"]),
             resident_bytes: make.gauge("process_resident_bytes", "Resident memory"),
             cpu_seconds: make.seconds("process_cpu_seconds", "CPU time", &["mode"]),
             registry: make.0,

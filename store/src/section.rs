@@ -274,6 +274,7 @@ impl<'a> Section<'a> {
         let (prev, request) = (before.digest, self.staged.request);
         let event = Event { position, version, prev, volume, request, change };
         let sealed = self.codec.seal(&event)?;
+        tracing::debug!(%request, %position, %version, "an event was written");
         let digest = sealed.digest();
         let written = Written { seq: position.seq, digest, volume, hlc, trimmed: before.trimmed };
         self.set_written(partition, written);

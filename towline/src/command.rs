@@ -9,6 +9,7 @@ mod store;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use ops::config::Source;
 
 /// Multi-site replication for S3-compatible object storage.
 #[derive(Parser)]
@@ -62,20 +63,28 @@ impl Failure {
 
 impl ConfigArgs {
     pub(crate) fn load(&self) -> Result<ops::Config, Failure> {
+        load(&self.source()?)
+    }
+
+    pub(crate) fn source(&self) -> Result<Source, Failure> {
         let mut flags = Vec::new();
         for set in &self.set {
             let Some((key, value)) = set.split_once('=') else {
-                let line = format!("--set {set}: write it like `--set s3.listen=127.0.0.1:9000`");
-                return Err(Failure::Usage(line));
+                // Not what was given: it may be a secret.
+                let line = "--set: write it like `--set s3.listen=127.0.0.1:9000`";
+                return Err(Failure::Usage(line.to_owned()));
             };
             flags.push((key.to_owned(), value.to_owned()));
         }
         let variables = std::env::vars_os();
         let variables =
             variables.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-        ops::Config::load(&self.config, variables, &flags)
-            .map_err(|error| Failure::Usage(error.to_string()))
+        Ok(Source::new(&self.config, variables, flags))
     }
+}
+
+fn load(source: &Source) -> Result<ops::Config, Failure> {
+    source.load().map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// Runs a command to its end.

@@ -5,11 +5,12 @@ mod table;
 
 use std::{path::Path, time::Duration};
 
-use ops::{Config, Shutdown};
+use ops::{Shutdown, config::Source};
 use serde_json::json;
 
 use crate::{
     command::{Failure, demo::DemoArgs},
+    reload::Reload,
     site::{STOP_MAX, Site},
 };
 
@@ -37,10 +38,15 @@ async fn run_in(directory: &Path, args: DemoArgs, json: bool) -> Result<(), Fail
     let mut sites = Vec::new();
     for name in configs::SITES {
         let file = directory.join(format!("{name}.toml"));
-        let config = Config::load(&file, std::iter::empty(), &[]);
-        let config = config.map_err(|error| Failure::Usage(error.to_string()))?;
+        let source = Source::new(&file, std::iter::empty(), Vec::new());
+        let config = source.load().map_err(|error| Failure::Usage(error.to_string()))?;
         ops::logging::start(&config.log);
-        sites.push(Site::start(config, &shutdown).await?);
+        let site = Site::start(config, &shutdown).await?;
+        let (settings, live) = (site.settings.clone(), site.live.clone());
+        let reload = Reload::new(source, settings, live, site.metrics.clone());
+        // Without the signal: it ends the demo when its terminal is closed.
+        shutdown.spawn("reload", reload.watch(None, shutdown.token()));
+        sites.push(site);
     }
     if json {
         let line = json!({

@@ -3,7 +3,9 @@
 mod admin;
 mod command;
 mod demo;
+mod live;
 mod miss;
+mod reload;
 mod site;
 
 use std::process::ExitCode;

@@ -12,14 +12,18 @@ use model::{SiteId, SiteName};
 use ops::{
     Config, Metrics, Shutdown, SystemClock,
     link::{LinkClient, LinkServer},
-    tls::LinkTls,
 };
 use producer::{FenceLimits, FetchService};
 use schemas::{Codec, Keys};
 use store::{CollectorOptions, Options, Refusal, Sizes, Store};
 use tokio::net::TcpListener;
 
-use crate::{admin::Admin, command::Failure, miss::Miss};
+use crate::{
+    admin::Admin,
+    command::Failure,
+    live::{Live, Ready, Settings},
+    miss::Miss,
+};
 
 /// For everything to end after a signal: requests have 10 seconds of it.
 pub(crate) const STOP_MAX: Duration = Duration::from_secs(15);
@@ -34,6 +38,9 @@ pub(crate) struct Site {
     pub(crate) store: Store,
     pub(crate) metrics: Metrics,
     pub(crate) replication: Option<Replication>,
+    /// What it was started with, and how to put other settings in force.
+    pub(crate) settings: Settings,
+    pub(crate) live: Live,
 }
 
 impl Site {
@@ -42,6 +49,9 @@ impl Site {
         let keys = Keys::load(&config.keys.file).map_err(|error| Failure::of(&error))?;
         let codec = Codec::new(keys);
         let metrics = Metrics::new();
+        let settings = Settings::read(config.clone()).map_err(|error| Failure::of(&error))?;
+        let ready = Ready::new(&settings).map_err(|error| Failure::of(&error))?;
+        let live = Live::new(ready, metrics.clone());
         let s3 = bind(config.s3.listen, "s3.listen").await?;
         let admin = bind(config.admin.listen, "admin.listen").await?;
         let store = open(&config, codec.clone(), metrics.clone()).await?;
@@ -55,6 +65,8 @@ impl Site {
             store: store.clone(),
             metrics: metrics.clone(),
             replication: None,
+            settings,
+            live,
         };
         stop_when_failed(&store, shutdown);
         let collector =
@@ -70,7 +82,8 @@ impl Site {
         let replication = link(&config, &site, &codec, shutdown).await?;
         let reads = replication.as_ref().map(Replication::reads);
         let miss = reads.map(|reads| -> Arc<dyn ReadMiss> { Arc::new(Miss(reads)) });
-        let gateway = Gateway::new(gateway_options(&config)?, store.clone(), miss, metrics.clone());
+        let options = gateway_options(&config, &site.live);
+        let gateway = Gateway::new(options, store.clone(), miss, metrics.clone());
         shutdown.spawn("gateway", gateway.serve(s3, shutdown.token()));
         site.replication.clone_from(&replication);
         let answers = Admin { store, metrics, replication };
@@ -169,11 +182,9 @@ async fn link(
     codec: &Codec,
     shutdown: &Shutdown,
 ) -> Result<Option<Replication>, Failure> {
-    let Some(link) = &config.link else {
+    let (Some(link), Some(tls)) = (&config.link, site.live.link()) else {
         return Ok(None);
     };
-    let tls = LinkTls::load(&link.ca, (&link.cert, &link.key), &link.allow);
-    let tls = tls.map_err(|error| Failure::of(&error))?;
     let server = LinkServer::bind(link.listen, tls.clone()).await.map_err(|error| {
         Failure::Failed(format!("key `link.listen`: bind `{}`: {error}", link.listen))
     })?;
@@ -203,16 +214,10 @@ async fn link(
     Ok(Some(replication))
 }
 
-fn gateway_options(config: &Config) -> Result<gateway::Options, Failure> {
-    let tls = match (&config.s3.tls_cert, &config.s3.tls_key) {
-        (Some(cert), Some(key)) => {
-            Some(ops::tls::s3_server(cert, key).map_err(|error| Failure::of(&error))?)
-        }
-        _ => None,
-    };
+fn gateway_options(config: &Config, live: &Live) -> gateway::Options {
     let root = RootKeys {
         access_key: config.s3.root_access_key.clone(),
         secret_key: config.s3.root_secret_key().expose().to_owned(),
     };
-    Ok(gateway::Options { region: config.s3.region.clone(), root, tls })
+    gateway::Options { region: config.s3.region.clone(), root, live: live.s3() }
 }

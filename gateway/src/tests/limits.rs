@@ -1,6 +1,8 @@
 //! Bounds on what clients can hold open.
 
 use std::{
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -12,8 +14,19 @@ use s3s::{
     stream::{ByteStream, DynByteStream},
 };
 
-use super::site::{Site, ask};
-use crate::gateway::UPLOADS_MAX;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    server::{certificates, wire},
+    site::{Ask, Site, ask, limits},
+};
+use crate::{Limits, Live, Rate, gateway::UPLOADS_MAX};
 
 /// A body of which nothing comes.
 struct Silence;
@@ -43,4 +56,172 @@ async fn silent_clients_are_given_up_and_do_not_fill_the_memory() {
     codes.sort();
     assert_eq!(codes.pop(), Some((503, "SlowDown".to_owned())));
     assert_eq!(codes, vec![(400, "RequestTimeout".to_owned()); UPLOADS_MAX]);
+}
+
+/// A site that serves on a socket, with limits that can change.
+struct Served {
+    site: Site,
+    address: SocketAddr,
+    live: watch::Sender<Live>,
+    _stop: tokio_util::sync::DropGuard,
+}
+
+impl Served {
+    async fn with(limits: Limits) -> Self {
+        let site = Site::with_bucket().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (live, shown) = watch::channel(Live { tls: None, limits });
+        let stop = CancellationToken::new();
+        let gateway = site.gateway.clone().with_live(shown);
+        tokio::spawn(gateway.serve(listener, stop.clone()));
+        Self { site, address, live, _stop: stop.drop_guard() }
+    }
+
+    fn limit(&self, limits: Limits) {
+        self.live.send_modify(|live| live.limits = limits);
+    }
+
+    fn limited(&self, limit: &str) -> u64 {
+        self.site.metrics.s3_limited.with_label_values(&[limit]).get()
+    }
+}
+
+async fn send(stream: &mut TcpStream, ask: &Ask) {
+    let (head, _) = wire(ask.clone().sign()).await;
+    stream.write_all(&head).await.unwrap();
+}
+
+/// What comes until it holds `end`, or the connection ends.
+async fn hear(stream: &mut TcpStream, end: &str) -> String {
+    let mut heard = Vec::new();
+    while !String::from_utf8_lossy(&heard).contains(end) {
+        if stream.read_buf(&mut heard).await.unwrap() == 0 {
+            break;
+        }
+    }
+    String::from_utf8(heard).unwrap()
+}
+
+const END: &str = "</ListBucketResult>";
+const ERROR_END: &str = "</Error>";
+
+#[tokio::test]
+async fn connections_beyond_a_clients_share_are_told_to_slow_down() {
+    let share = NonZeroUsize::new(2);
+    let served = Served::with(Limits { connections_per_client_max: share, ..limits() }).await;
+    let get = ask("GET", "/photos");
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        send(&mut stream, &get).await;
+        assert!(hear(&mut stream, END).await.starts_with("HTTP/1.1 200 OK"));
+        held.push(stream);
+    }
+    let mut third = TcpStream::connect(served.address).await.unwrap();
+    send(&mut third, &get).await;
+    let told = hear(&mut third, "\0").await;
+    assert!(told.starts_with("HTTP/1.1 503 "), "{told}");
+    for part in ["<Code>SlowDown</Code>", "retry-after: 1", "connection: close"] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert_eq!(served.limited("connections_per_client"), 1);
+    drop(held);
+    // The place is free when the server has seen the end of a connection.
+    loop {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        send(&mut stream, &get).await;
+        if hear(&mut stream, "\r\n").await.starts_with("HTTP/1.1 200 OK") {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn when_all_connections_are_taken_the_next_one_waits() {
+    let one = NonZeroUsize::new(1).unwrap();
+    let served = Served::with(Limits { connections_max: one, ..limits() }).await;
+    let get = ask("GET", "/photos");
+    let mut first = TcpStream::connect(served.address).await.unwrap();
+    send(&mut first, &get).await;
+    hear(&mut first, END).await;
+    let mut second = TcpStream::connect(served.address).await.unwrap();
+    send(&mut second, &get).await;
+    let wait = std::time::Duration::from_millis(100);
+    let waits = tokio::time::timeout(wait, hear(&mut second, END)).await;
+    assert!(waits.is_err(), "{waits:?}");
+    served.limit(Limits { connections_max: NonZeroUsize::new(2).unwrap(), ..limits() });
+    assert!(hear(&mut second, END).await.starts_with("HTTP/1.1 200 OK"), "there is room now");
+    assert_eq!(served.limited("connections"), 1);
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused_in_the_clients_words() {
+    let served = Served::with(Limits { header_bytes_max: 8 << 10, ..limits() }).await;
+    let large = ask("GET", "/photos").header("x-amz-meta-large", &"a".repeat(9 << 10));
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    send(&mut stream, &large).await;
+    let told = hear(&mut stream, ERROR_END).await;
+    assert!(told.starts_with("HTTP/1.1 400 "), "{told}");
+    assert!(told.contains("<Code>RequestHeaderSectionTooLarge</Code>"), "{told}");
+    served.limit(limits());
+    send(&mut stream, &large).await;
+    let told = hear(&mut stream, END).await;
+    assert!(told.starts_with("HTTP/1.1 200 OK"), "a new limit counts at once: {told}");
+
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let head = format!("GET / HTTP/1.1\r\nx-large: {}", "a".repeat(600 << 10));
+    // It may be cut off before all of it is sent.
+    let _ = stream.write_all(head.as_bytes()).await;
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 431");
+    while served.limited("header_bytes") < 2 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn who_asks_too_fast_is_told_when_to_come_again() {
+    let number = |n| NonZeroU32::new(n).unwrap();
+    let rate = Some(Rate { per_second: number(1), burst: number(3) });
+    let served = Served::with(Limits { rate, ..limits() }).await;
+    let get = ask("GET", "/photos");
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    for _ in 0..3 {
+        send(&mut stream, &get).await;
+        assert!(hear(&mut stream, END).await.starts_with("HTTP/1.1 200 OK"));
+    }
+    send(&mut stream, &get).await;
+    let told = hear(&mut stream, ERROR_END).await;
+    assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("retry-after: 1"), "{told}");
+    assert!(told.contains("<Code>SlowDown</Code>"), "{told}");
+    send(&mut stream, &ask("HEAD", "/photos")).await;
+    let told = hear(&mut stream, "\r\n\r\n").await;
+    assert!(told.starts_with("HTTP/1.1 503 ") && told.ends_with("\r\n\r\n"), "{told}");
+    assert_eq!(served.limited("requests"), 2);
+    served.limit(limits());
+    send(&mut stream, &get).await;
+    assert!(hear(&mut stream, END).await.starts_with("HTTP/1.1 200 OK"), "no limit any more");
+    let text = served.site.metrics.render();
+    assert!(text.contains("towline_s3_requests_total{op=\"none\",status=\"503\"} 2"), "{text}");
+}
+
+#[tokio::test]
+async fn new_connections_see_the_new_certificate_and_old_ones_go_on() {
+    let served = Served::with(limits()).await;
+    let (first, trusts_first) = certificates(b"http/1.1");
+    let (second, trusts_second) = certificates(b"http/1.1");
+    let name = || ServerName::try_from("localhost").unwrap();
+    let connect = || TcpStream::connect(served.address);
+    served.live.send_modify(|live| live.tls = Some(first));
+    let mut old = trusts_first.connect(name(), connect().await.unwrap()).await.unwrap();
+    served.live.send_modify(|live| live.tls = Some(second));
+    assert!(trusts_first.connect(name(), connect().await.unwrap()).await.is_err());
+    trusts_second.connect(name(), connect().await.unwrap()).await.unwrap();
+    let (head, _) = wire(ask("GET", "/photos").sign()).await;
+    old.write_all(&head).await.unwrap();
+    let mut status = [0; 15];
+    old.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200 OK");
 }

@@ -11,6 +11,7 @@ use s3s::Body;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 use tokio_rustls::{
     TlsConnector,
@@ -21,10 +22,11 @@ use tokio_rustls::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::site::{Site, ask, bytes};
+use super::site::{Site, ask, bytes, limits};
+use crate::Live;
 
 /// The request as HTTP/1.1 writes it.
-async fn wire(request: Request<Body>) -> (Vec<u8>, Vec<u8>) {
+pub(super) async fn wire(request: Request<Body>) -> (Vec<u8>, Vec<u8>) {
     let (parts, body) = request.into_parts();
     let mut head = format!("{} {} HTTP/1.1\r\n", parts.method, parts.uri);
     for (name, value) in &parts.headers {
@@ -84,12 +86,14 @@ async fn a_client_that_goes_away_in_the_middle_commits_nothing() {
 }
 
 /// Certificates of a site, and what a client needs to trust them.
-fn certificates(alpn: &[u8]) -> (Arc<ServerConfig>, TlsConnector) {
+pub(super) fn certificates(alpn: &[u8]) -> (Arc<ServerConfig>, TlsConnector) {
     let home = tempfile::tempdir().unwrap();
     let name = SiteName::try_from("site-1".to_owned()).unwrap();
     ops::certs::make(home.path(), &[name]).unwrap();
     let path = |file| home.path().join(file);
-    let server = ops::tls::s3_server(&path("site-1.pem"), &path("site-1.key")).unwrap();
+    let (cert, key) = (path("site-1.pem"), path("site-1.key"));
+    let pair = ops::tls::PemPair::read(("s3.tls_cert", &cert), ("s3.tls_key", &key)).unwrap();
+    let server = ops::tls::s3_server(&pair).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(path("ca.pem")).unwrap()).unwrap();
     let provider = Arc::new(crypto::ring::default_provider());
@@ -111,7 +115,8 @@ async fn https_speaks_both_versions_of_http() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let gateway = site.gateway.clone().with_tls(server);
+        let live = Live { tls: Some(server), limits: limits() };
+        let gateway = site.gateway.clone().with_live(watch::channel(live).1);
         let serving = tokio::spawn(gateway.serve(listener, stop.clone()));
         let nobody = TcpStream::connect(address).await.unwrap();
         let tcp = TcpStream::connect(address).await.unwrap();
@@ -129,12 +134,14 @@ async fn https_speaks_both_versions_of_http() {
             let answer = send.send_request(Request::from_parts(parts, body)).await.unwrap();
             assert_eq!(answer.status(), 200);
             assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), &b"hello"[..]);
-            // HTTP/2 knows no answer to HEAD but its head, and none with a body to 304.
+            // HTTP/2 knows no answer to HEAD but its head, and none with a body to 304. A head
+            // that is too large it refuses by itself.
             let requests = [
                 ask("HEAD", "/photos/absent"),
                 ask("GET", "/photos/a").header("if-none-match", "*"),
+                ask("GET", "/photos/a").header("x-amz-meta-large", &"a".repeat(40 << 10)),
             ];
-            for (request, status) in requests.into_iter().zip([404, 304]) {
+            for (request, status) in requests.into_iter().zip([404, 304, 431]) {
                 let (mut parts, body) = request.sign().into_parts();
                 parts.uri = format!("https://localhost{}", parts.uri).parse().unwrap();
                 parts.headers.remove("host");

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroUsize,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -18,13 +19,24 @@ use s3s::Body;
 use schemas::{Codec, Keys};
 use sha2::{Digest, Sha256};
 use store::{Options as StoreOptions, Sizes, Store};
+use tokio::sync::watch;
 
-use crate::{Gateway, MissError, Options, ReadMiss, RootKeys};
+use crate::{Gateway, Limits, Live, MissError, Options, ReadMiss, RootKeys};
 
 pub(super) const BLOCK: usize = 64;
 pub(super) const INLINE_MAX: usize = 16;
 pub(super) const ACCESS: &str = "ROOT";
 pub(super) const SECRET: &str = "very secret";
+
+/// No test comes near these.
+pub(super) fn limits() -> Limits {
+    Limits {
+        connections_max: NonZeroUsize::new(1_024).unwrap(),
+        connections_per_client_max: None,
+        header_bytes_max: 32 << 10,
+        rate: None,
+    }
+}
 
 pub(super) fn codec() -> Codec {
     Codec::new(Keys::parse(&format!("main:{}", "11".repeat(32)), "test").unwrap())
@@ -133,7 +145,7 @@ impl Site {
         let options = Options {
             region: "us-east-1".to_owned(),
             root: RootKeys { access_key: ACCESS.to_owned(), secret_key: SECRET.to_owned() },
-            tls: None,
+            live: watch::channel(Live { tls: None, limits: limits() }).1,
         };
         let port: Arc<dyn ReadMiss> = Arc::clone(&miss) as _;
         let gateway = Gateway::new(options, store.clone(), Some(port), metrics.clone());

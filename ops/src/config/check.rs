@@ -9,6 +9,9 @@ const BLOCK_SIZE: std::ops::RangeInclusive<u64> = 64 << 10..=8 << 20;
 /// An inline body must fit an event with its metadata.
 const INLINE_MAX: u64 = 256 << 10;
 
+/// Bytes of a request's head: below, signed requests do not fit; above, hyper gives up first.
+const HEADER_BYTES_MAX: std::ops::RangeInclusive<u64> = 8 << 10..=256 << 10;
+
 /// Takes the key and what is wrong with it.
 type Report<'a> = &'a mut dyn FnMut(&str, &str);
 
@@ -36,8 +39,22 @@ fn check_s3(config: &Config, report: Report<'_>) {
     if config.s3.root_access_key.is_empty() {
         report("s3.root_access_key", "is empty");
     }
+    if config.s3.root_secret_key.as_ref().is_some_and(|secret| secret.expose().is_empty()) {
+        report("s3.root_secret_key", "is empty");
+    }
+    if !HEADER_BYTES_MAX.contains(&config.s3.header_bytes_max) {
+        report("s3.header_bytes_max", "must be from 8KiB to 256KiB");
+    }
+    if config.s3.requests_burst.is_some() && config.s3.requests_per_second.is_none() {
+        report("s3.requests_burst", "needs `s3.requests_per_second`");
+    }
     if config.s3.tls_cert.is_some() != config.s3.tls_key.is_some() {
         report("s3.tls_cert", "needs `s3.tls_key`, and the other way round");
+    }
+    for (key, path) in [("s3.tls_cert", &config.s3.tls_cert), ("s3.tls_key", &config.s3.tls_key)] {
+        if let Some(path) = path {
+            readable(report, key, path);
+        }
     }
 }
 
@@ -92,4 +109,4 @@ fn readable(report: Report<'_>, key: &str, path: &Path) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Config, Secret, check};
+use super::{Config, Secret, check, exposed};
 
 /// What is wrong with a configuration: a line a problem.
 #[derive(Debug, thiserror::Error)]
@@ -42,17 +42,30 @@ impl Places<'_> {
     }
 }
 
-impl Config {
-    /// Loads and checks a configuration. `variables` are the process's; `flags` are pairs of key
-    /// and value. Relative paths are taken from the file's directory.
+/// Where a configuration comes from, so that it can be read again.
+#[derive(Clone)]
+pub struct Source {
+    file: PathBuf,
+    variables: Vec<(String, String)>,
+    flags: Vec<(String, String)>,
+}
+
+impl Source {
+    /// `variables` are the process's; `flags` are pairs of key and value.
+    pub fn new(
+        file: &Path,
+        variables: impl Iterator<Item = (String, String)>,
+        flags: Vec<(String, String)>,
+    ) -> Self {
+        Self { file: file.to_owned(), variables: variables.collect(), flags }
+    }
+
+    /// Loads and checks the configuration. Relative paths are taken from the file's directory.
     ///
     /// # Errors
     /// With every problem that was found.
-    pub fn load(
-        file: &Path,
-        variables: impl Iterator<Item = (String, String)>,
-        flags: &[(String, String)],
-    ) -> Result<Self, ConfigError> {
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        let file = &self.file;
         let text = std::fs::read_to_string(file).map_err(|error| {
             ConfigError::one(format!(
                 "{}: {error}; `towline config example` prints a configuration to start from",
@@ -60,13 +73,15 @@ impl Config {
             ))
         })?;
         let mut places = Places { file, text: &text, overrides: Vec::new() };
+        // Its message never shows the text that is wrong: that may be a secret.
         let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
             let at = error.span().map_or(0, |span| span.start);
             let line = text[..at.min(text.len())].lines().count().max(1);
-            ConfigError::one(format!("{}:{line}: {}", file.display(), error.message()))
+            let what = error.message().replace('\n', ", ");
+            ConfigError::one(format!("{}:{line}: {what}", file.display()))
         })?;
-        overlay(&mut table, &mut places, variables, flags)?;
-        let mut config: Self = serde_path_to_error::deserialize(table).map_err(|error| {
+        overlay(&mut table, &mut places, &self.variables, &self.flags)?;
+        let mut config: Config = serde_path_to_error::deserialize(table).map_err(|error| {
             let key = error.path().to_string();
             ConfigError::one(places.problem(&key, error.inner().message()))
         })?;
@@ -75,6 +90,43 @@ impl Config {
         let mut problems = config.read_secret(&places);
         problems.extend(check::check(&config, &places));
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
+    }
+
+    /// Where a key is set now, for messages.
+    #[must_use]
+    pub fn place(&self, key: &str) -> String {
+        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+        let mut places = Places { file: &self.file, text: &text, overrides: Vec::new() };
+        // A file that cannot be read has no lines to name.
+        let mut table = text.parse().unwrap_or_default();
+        let _unreadable = overlay(&mut table, &mut places, &self.variables, &self.flags);
+        places.of(key)
+    }
+
+    /// Files with secrets that others can read, as lines to warn with.
+    #[must_use]
+    pub fn exposed(&self, config: &Config) -> Vec<String> {
+        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+        let table: Table = text.parse().unwrap_or_default();
+        let in_file = table.get("s3").is_some_and(|s3| s3.get("root_secret_key").is_some());
+        let own = in_file.then_some(("s3.root_secret_key", self.file.as_path()));
+        own.into_iter().chain(config.secret_files()).filter_map(exposed::problem).collect()
+    }
+}
+
+impl Config {
+    /// Files that hold secrets, with the keys that name them.
+    fn secret_files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let link = self.link.as_ref().map(|link| &link.key);
+        let kafka = self.kafka.as_ref().and_then(|kafka| kafka.key.as_ref());
+        let files = [
+            ("s3.root_secret_key_file", self.s3.root_secret_key_file.as_ref()),
+            ("s3.tls_key", self.s3.tls_key.as_ref()),
+            ("keys.file", Some(&self.keys.file)),
+            ("link.key", link),
+            ("kafka.key", kafka),
+        ];
+        files.into_iter().filter_map(|(key, file)| Some((key, file?.as_path())))
     }
 
     fn resolve_paths(&mut self, directory: &Path) {
@@ -122,10 +174,16 @@ const PREFIX: &str = "TOWLINE_";
 /// Variables with our prefix that are no settings.
 const NO_SETTINGS: [&str; 2] = ["TOWLINE_CRASH_AT", "TOWLINE_CONFIG"];
 
+/// What can be set in two ways, of which a variable or flag replaces the other.
+const EITHER: [(&str, &str); 2] = [
+    ("s3.root_secret_key", "s3.root_secret_key_file"),
+    ("s3.root_secret_key_file", "s3.root_secret_key"),
+];
+
 fn overlay(
     table: &mut Table,
     places: &mut Places<'_>,
-    variables: impl Iterator<Item = (String, String)>,
+    variables: &[(String, String)],
     flags: &[(String, String)],
 ) -> Result<(), ConfigError> {
     let mut settings = Vec::new();
@@ -135,11 +193,11 @@ fn overlay(
             continue;
         };
         if let Some((section, key)) = key.to_lowercase().split_once('_') {
-            settings.push((format!("{section}.{key}"), value, name));
+            settings.push((format!("{section}.{key}"), value, name.clone()));
         }
     }
     for (key, value) in flags {
-        settings.push((key.clone(), value.clone(), format!("--set {key}")));
+        settings.push((key.clone(), value, format!("--set {key}")));
     }
     for (key, value, source) in settings {
         let Some((section, name)) = key.split_once('.') else {
@@ -150,14 +208,24 @@ fn overlay(
         let Value::Table(held) = held else {
             return Err(ConfigError::one(format!("{source}: `{section}` has no single keys")));
         };
-        held.insert(name.to_owned(), scalar(&value));
+        held.insert(name.to_owned(), scalar(&key, value));
+        for (_, other) in EITHER.iter().filter(|(set, _)| *set == key) {
+            let from_file = !places.overrides.iter().any(|(set, _)| set == other);
+            if let (true, Some((_, other))) = (from_file, other.split_once('.')) {
+                held.remove(other);
+            }
+        }
         places.overrides.push((key, source));
     }
     Ok(())
 }
 
-/// `true`, `17` and the like as what they are; everything else as text.
-fn scalar(text: &str) -> Value {
+/// `true`, `17` and the like as what they are; everything else as text, and so is whatever the
+/// keys of the root user look like.
+fn scalar(key: &str, text: &str) -> Value {
+    if matches!(key, "s3.root_secret_key" | "s3.root_access_key") {
+        return Value::String(text.to_owned());
+    }
     #[derive(Deserialize)]
     struct Holder {
         value: Value,

@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc};
 use hyper::{Request, Response, body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use model::SiteName;
-use tokio::{net::TcpStream, sync::Mutex};
+use tokio::{
+    net::TcpStream,
+    sync::{Mutex, watch},
+};
 use tokio_rustls::TlsConnector;
 
 use super::{
@@ -49,7 +52,7 @@ pub struct LinkClient {
 struct Shared {
     peer: SiteName,
     address: String,
-    tls: LinkTls,
+    tls: watch::Receiver<LinkTls>,
     connection: Mutex<Option<http2::SendRequest<LinkBody>>>,
 }
 
@@ -60,9 +63,10 @@ impl fmt::Debug for LinkClient {
 }
 
 impl LinkClient {
-    /// A client of the site `peer`, whose certificate must say so.
+    /// A client of the site `peer`, whose certificate must say so. What `tls` shows counts for
+    /// every new connection.
     #[must_use]
-    pub fn new(peer: SiteName, address: String, tls: LinkTls) -> Self {
+    pub fn new(peer: SiteName, address: String, tls: watch::Receiver<LinkTls>) -> Self {
         let connection = Mutex::new(None);
         Self { shared: Arc::new(Shared { peer, address, tls, connection }) }
     }
@@ -108,7 +112,8 @@ impl LinkClient {
         let name = server_name(peer).ok_or_else(|| {
             refused(std::io::Error::other("site name is no name for a certificate"))
         })?;
-        let tls = TlsConnector::from(tls.client()).connect(name, tcp);
+        let tls = tls.borrow().client();
+        let tls = TlsConnector::from(tls).connect(name, tcp);
         let tls = tokio::time::timeout(CONNECT_TIMEOUT, tls).await.map_err(timed_out)?;
         let io = TokioIo::new(tls.map_err(refused)?);
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())

@@ -8,15 +8,15 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use model::SiteName;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, rustls::pki_types::CertificateDer};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     CONNECT_TIMEOUT, CONNECTION_WINDOW, FRAME, LinkBody, PING_INTERVAL, PING_TIMEOUT, STREAM_WINDOW,
 };
-use crate::tls::{LinkTls, peer_name};
+use crate::tls::{LinkTls, NotAdmitted};
 
 /// Connections at once: each peer needs one, and a few more while old ones die.
 const CONNECTIONS_MAX: usize = 64;
@@ -24,15 +24,16 @@ const CONNECTIONS_MAX: usize = 64;
 /// Listens for other sites.
 pub struct LinkServer {
     listener: TcpListener,
-    tls: LinkTls,
+    tls: watch::Receiver<LinkTls>,
 }
 
 impl LinkServer {
-    /// Binds the address.
+    /// Binds the address. What `tls` shows counts for every new connection, and whom it no
+    /// longer admits loses those that stand.
     ///
     /// # Errors
     /// If the address cannot be bound.
-    pub async fn bind(address: SocketAddr, tls: LinkTls) -> std::io::Result<Self> {
+    pub async fn bind(address: SocketAddr, tls: watch::Receiver<LinkTls>) -> std::io::Result<Self> {
         Ok(Self { listener: TcpListener::bind(address).await?, tls })
     }
 
@@ -66,22 +67,27 @@ impl LinkServer {
                 let _place = place;
                 tokio::select! {
                     () = cancelled.cancelled() => {}
-                    () = connection(tcp, from, &tls, handler) => {}
+                    () = connection(tcp, from, tls, handler) => {}
                 }
             });
         }
     }
 }
 
-async fn connection<H, F>(tcp: TcpStream, from: SocketAddr, tls: &LinkTls, handler: H)
-where
+async fn connection<H, F>(
+    tcp: TcpStream,
+    from: SocketAddr,
+    mut tls: watch::Receiver<LinkTls>,
+    handler: H,
+) where
     H: Fn(SiteName, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<LinkBody>> + Send + 'static,
 {
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%from, %error, "link socket");
     }
-    let accepted = TlsAcceptor::from(tls.server()).accept(tcp);
+    let acceptor = TlsAcceptor::from(tls.borrow_and_update().server());
+    let accepted = acceptor.accept(tcp);
     let stream = match tokio::time::timeout(CONNECT_TIMEOUT, accepted).await {
         Ok(Ok(stream)) => stream,
         // Anything else than wrong data is a peer that went away in the middle.
@@ -95,13 +101,16 @@ where
         }
         Err(_) => return,
     };
-    let name = peer_name(stream.get_ref().1.peer_certificates().unwrap_or_default());
-    let Some(peer) = name.filter(|name| tls.allows(name)) else {
-        let name = peer_name(stream.get_ref().1.peer_certificates().unwrap_or_default());
-        let name = name.map_or_else(|| "none".to_owned(), |name| name.to_string());
-        tracing::warn!(%from, name, "link refused: name is not in `link.allow`");
-        return;
+    let chain: Vec<_> = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
+    let admitted = tls.borrow_and_update().admits(&chain);
+    let peer = match admitted {
+        Ok(peer) => peer,
+        Err(why) => {
+            tracing::warn!(%from, %why, "link refused");
+            return;
+        }
     };
+    let name = peer.clone();
     let service = service_fn(move |request| {
         let (handler, peer) = (handler.clone(), peer.clone());
         async move { Ok::<_, Infallible>(handler(peer, request).await) }
@@ -114,7 +123,27 @@ where
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = served.await {
-        tracing::debug!(%from, %error, "link connection ended");
+    tokio::select! {
+        served = served => if let Err(error) = served {
+            tracing::debug!(%from, %error, "link connection ended");
+        },
+        // Its streams end with it.
+        why = no_longer_admitted(&mut tls, &chain) => {
+            tracing::info!(%from, peer = %name, %why, "link closed");
+        }
     }
+}
+
+/// Waits until a peer that was let in would not be any more.
+async fn no_longer_admitted(
+    tls: &mut watch::Receiver<LinkTls>,
+    chain: &[CertificateDer<'static>],
+) -> NotAdmitted {
+    while tls.changed().await.is_ok() {
+        if let Err(why) = tls.borrow_and_update().admits(chain) {
+            return why;
+        }
+    }
+    // Nothing changes any more.
+    std::future::pending().await
 }

@@ -1,20 +1,36 @@
 use std::path::Path;
 
+use bytes::Bytes;
+use futures::StreamExt;
 use http::{Request, Response};
-use http_body_util::BodyExt;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use model::SiteName;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::*;
-use crate::{certs, tls::LinkTls};
+use super::{LinkClient, LinkError, LinkServer, full};
+use crate::{
+    certs,
+    tls::{LinkTls, PemFile, PemPair, TlsError},
+};
 
 fn site(name: &str) -> SiteName {
     SiteName::try_from(name.to_owned()).unwrap()
 }
 
-fn tls(ca: &Path, certs: &Path, name: &str) -> LinkTls {
+fn load(ca: &Path, (cert, key): (&Path, &Path), allow: &[SiteName]) -> Result<LinkTls, TlsError> {
+    let pair = PemPair::read(("link.cert", cert), ("link.key", key))?;
+    LinkTls::new(&PemFile::read("link.ca", ca)?, &pair, allow)
+}
+
+fn letting_in(ca: &Path, certs: &Path, name: &str, allow: &[SiteName]) -> LinkTls {
     let (cert, key) = (certs.join(format!("{name}.pem")), certs.join(format!("{name}.key")));
-    LinkTls::load(&ca.join("ca.pem"), (&cert, &key), &[site("west")]).unwrap()
+    load(&ca.join("ca.pem"), (&cert, &key), allow).unwrap()
+}
+
+fn tls(ca: &Path, certs: &Path, name: &str) -> watch::Receiver<LinkTls> {
+    watch::channel(letting_in(ca, certs, name, &[site("west")])).1
 }
 
 /// Asks a server `east`, that lets `west` in, as `name` with certificates of `certs`; the server
@@ -76,12 +92,68 @@ fn files_that_are_no_certificates_are_named() {
     let home = tempfile::tempdir().unwrap();
     certs::make(home.path(), &[site("east")]).unwrap();
     let (cert, key) = (home.path().join("east.pem"), home.path().join("east.key"));
-    let load = |ca: &Path| LinkTls::load(ca, (&cert, &key), &[]).err().unwrap().to_string();
-    assert!(load(Path::new("/nonexistent")).contains("/nonexistent"));
-    assert!(load(&key).contains("east.key"));
+    let error = |ca: &Path| load(ca, (&cert, &key), &[]).err().unwrap().to_string();
+    assert!(error(Path::new("/nonexistent")).contains("/nonexistent"));
+    assert!(error(&key).contains("east.key"));
     let other = tempfile::tempdir().unwrap();
     certs::make(other.path(), &[site("east")]).unwrap();
     let other_key = other.path().join("east.key");
-    let pair = LinkTls::load(&home.path().join("ca.pem"), (&cert, &other_key), &[]);
+    let pair = load(&home.path().join("ca.pem"), (&cert, &other_key), &[]);
     assert!(pair.err().unwrap().to_string().contains("do not work together"));
+}
+
+/// A stream that never ends by itself, of a server whose settings then become `new`.
+async fn stream_after(new: impl FnOnce(&Path) -> LinkTls) -> (bool, Option<LinkError>) {
+    let home = tempfile::tempdir().unwrap();
+    certs::make(home.path(), &[site("east"), site("west")]).unwrap();
+    let old = letting_in(home.path(), home.path(), "east", &[site("west")]);
+    let (settings, shown) = watch::channel(old);
+    let server = LinkServer::bind(([127, 0, 0, 1], 0).into(), shown).await.unwrap();
+    let address = server.address().unwrap().to_string();
+    let cancelled = CancellationToken::new();
+    let handler = |_, _| async {
+        let piece = futures::stream::iter([Ok(Frame::data(Bytes::from_static(b"a")))]);
+        let body = StreamBody::new(piece.chain(futures::stream::pending()));
+        Response::new(body.boxed_unsync())
+    };
+    let serving = tokio::spawn(server.serve(handler, cancelled.clone()));
+    let client = LinkClient::new(site("east"), address, tls(home.path(), home.path(), "west"));
+    let answer = client.request(Request::new(full(""))).await.unwrap();
+    let mut body = answer.into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "a");
+    settings.send_replace(new(home.path()));
+    let wait = std::time::Duration::from_millis(300);
+    let ended = tokio::time::timeout(wait, body.frame()).await.is_ok();
+    let again = client.request(Request::new(full(""))).await.err();
+    cancelled.cancel();
+    serving.await.unwrap().unwrap();
+    (ended, again)
+}
+
+#[tokio::test]
+async fn who_is_no_longer_let_in_loses_what_is_open() {
+    let (ended, again) =
+        stream_after(|home| letting_in(home, home, "east", &[site("north")])).await;
+    assert!(ended && again.is_some(), "a name that was taken off the list: {again:?}");
+    let (ended, again) = stream_after(|home| {
+        let other = tempfile::tempdir().unwrap();
+        certs::make(other.path(), &[site("east")]).unwrap();
+        letting_in(other.path(), home, "east", &[site("west")])
+    })
+    .await;
+    assert!(ended && again.is_some(), "a CA that no longer counts: {again:?}");
+}
+
+#[tokio::test]
+async fn who_is_still_let_in_keeps_what_is_open() {
+    let (ended, again) = stream_after(|home| {
+        let again = tempfile::tempdir().unwrap();
+        for name in ["ca.pem", "ca.key"] {
+            std::fs::copy(home.join(name), again.path().join(name)).unwrap();
+        }
+        certs::make(again.path(), &[site("east")]).unwrap();
+        letting_in(home, again.path(), "east", &[site("north"), site("west")])
+    })
+    .await;
+    assert!(!ended && again.is_none(), "a new certificate disturbs nobody: {again:?}");
 }

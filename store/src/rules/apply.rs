@@ -44,7 +44,10 @@ pub(crate) fn apply(section: &mut Section<'_>, steps: Vec<Step>) -> Result<Outco
         match step {
             Step::Apply(event) => {
                 section.observe(event.version);
-                match merge(section, *event)? {
+                let (request, position) = (event.request, event.position);
+                let decision = merge(section, *event)?;
+                tracing::debug!(%request, %position, ?decision, "an event was applied");
+                match decision {
                     Decision::Replace => outcomes.replaced += 1,
                     Decision::Stale => outcomes.stale += 1,
                     Decision::Duplicate => outcomes.duplicate += 1,

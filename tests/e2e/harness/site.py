@@ -109,7 +109,18 @@ class Site:
         if self.origin:
             origin, port = self.origin
             lines += ["[[origin]]", f'name = "{origin}"', f'link = "127.0.0.1:{port}"']
-        self.config.write_text("\n".join(lines) + "\n")
+        # Whole or not at all, and for its owner alone: it holds a secret, and may be read now.
+        new = self.config.with_suffix(".new")
+        new.touch(mode=0o600)
+        new.write_text("\n".join(lines) + "\n")
+        new.rename(self.config)
+
+    def reload(self):
+        """Makes a running site take on what was set, and waits until it has."""
+        self.write_config()
+        before = self.metric("config_reloads_total")
+        self.process.send_signal(signal.SIGHUP)
+        until(lambda: self.metric("config_reloads_total") > before, "settings were read again")
 
     def start(self, **environment):
         """Starts the process and waits until it is ready."""

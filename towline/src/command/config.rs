@@ -13,7 +13,11 @@ pub(crate) enum ConfigCommand {
 pub(super) fn run(command: &ConfigCommand) -> Result<(), Failure> {
     match command {
         ConfigCommand::Check(args) => {
-            let config = args.load()?;
+            let source = args.source()?;
+            let config = super::load(&source)?;
+            for line in source.exposed(&config) {
+                eprintln!("towline: warning: {line}");
+            }
             println!("configuration of site `{}` is in order", config.site.name);
         }
         ConfigCommand::Example => print!("{}", ops::config::EXAMPLE),

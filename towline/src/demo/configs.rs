@@ -2,7 +2,9 @@
 
 use std::{
     fs,
+    io::Write,
     net::{Ipv4Addr, TcpListener},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
@@ -34,7 +36,7 @@ pub(super) fn write(directory: &Path, args: &DemoArgs) -> Result<Demo, Failure> 
     if !secret_file.exists() {
         let secret: [u8; 20] = rand::Rng::random(&mut rand::rng());
         let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        fs::write(&secret_file, secret).map_err(failed)?;
+        write_secret(&secret_file, &secret).map_err(failed)?;
     }
     let ports_file = directory.join("ports");
     let ports: Vec<u16> = match fs::read_to_string(&ports_file) {
@@ -56,6 +58,12 @@ pub(super) fn write(directory: &Path, args: &DemoArgs) -> Result<Demo, Failure> 
     }
     let secret_key = fs::read_to_string(&secret_file).map_err(failed)?;
     Ok(Demo { access_key: "root".to_owned(), secret_key })
+}
+
+/// For its owner alone from the first byte on.
+fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(secret.as_bytes())
 }
 
 fn site(name: &str, peer: &str, [s3, admin, link]: [u16; 3], origin: &str) -> String {

@@ -1,9 +1,12 @@
 use std::fs;
 
-use crate::{Config, ConfigError, config::EXAMPLE};
+use crate::{
+    Config, ConfigError,
+    config::{EXAMPLE, Source},
+};
 
 /// Loads a configuration made from the example by replacing text, with overrides.
-fn load(
+pub(in crate::config) fn load(
     replace: &[(&str, &str)],
     variables: &[(&str, &str)],
     flags: &[(&str, &str)],
@@ -22,7 +25,7 @@ fn load(
     let pairs = |list: &[(&str, &str)]| -> Vec<(String, String)> {
         list.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     };
-    Config::load(&file, pairs(variables).into_iter(), &pairs(flags))
+    Source::new(&file, pairs(variables).into_iter(), pairs(flags)).load()
 }
 
 fn problem(replace: &[(&str, &str)]) -> String {
@@ -86,11 +89,99 @@ fn the_secret_is_set_once() {
     assert!(problem(&none).contains("is missing"));
     let file = [("root_secret_key =", "root_secret_key_file = \"class.key\"\n#")];
     assert_eq!(load(&file, &[], &[]).unwrap().s3.root_secret_key().expose(), "x");
+    let empty = [("root_secret_key = \"change-me-please\"", "root_secret_key = \"\"")];
+    assert!(problem(&empty).contains("`s3.root_secret_key`: is empty"));
+}
+
+#[test]
+fn a_variable_replaces_the_secret_whichever_way_the_file_sets_it() {
+    let file = [("root_secret_key =", "root_secret_key_file = \"class.key\"\n#")];
+    for replace in [&file[..], &[]] {
+        // Whatever it looks like, it is a text.
+        for secret in ["of the environment", "17", "true", "[1]", "\"quoted\""] {
+            let config = load(replace, &[("TOWLINE_S3_ROOT_SECRET_KEY", secret)], &[]).unwrap();
+            assert_eq!(config.s3.root_secret_key().expose(), secret);
+        }
+    }
+    let by_file = load(&[], &[("TOWLINE_S3_ROOT_SECRET_KEY_FILE", "class.key")], &[]).unwrap();
+    assert_eq!(by_file.s3.root_secret_key().expose(), "x");
+    let flags = [("s3.root_secret_key", "a"), ("s3.root_secret_key_file", "class.key")];
+    assert!(load(&[], &[], &flags).unwrap_err().to_string().contains("set one of the two"));
+}
+
+#[test]
+fn no_message_shows_a_secret() {
+    let set = "root_secret_key = \"change-me-please\"";
+    for wrong in [
+        "root_secret_key = 17171717",
+        "root_secret_key = 1717.1717",
+        "root_secret_key = [\"17171717\"]",
+        "root_secret_key = { value = \"17171717\" }",
+        "root_secret_key = 1717-17-17T17:17:17",
+        "root_secret_key = a17171717",
+        "root_secret_key = \"17171717",
+        "root_secret_key = '17171717\"",
+        "root_secret_key = \"17171717\\q\"",
+        "root_secret_key \"17171717\"",
+        "root_secret_key = \"17171717\" 17171717",
+        "root_secret_key = \"17171717\"\nroot_secret_key = \"17171717\"",
+        "root_secret_keyy = \"17171717\"",
+        "root_secret_key = \"17171717\"\nroot_secret_key_file = \"class.key\"",
+    ] {
+        let error = load(&[(set, wrong)], &[], &[]).unwrap_err();
+        assert_eq!(error.to_string().lines().count(), 1, "{wrong}: {error}");
+        let shown = format!("{error}\n{error:?}");
+        assert!(!shown.contains("1717"), "{wrong}: {shown}");
+        assert!(shown.contains("site.toml:"), "{wrong}: {shown}");
+    }
+    let typed = problem(&[(set, "root_secret_key = 17")]);
+    assert!(typed.ends_with("key `s3.root_secret_key`: must be a text in quotes"), "{typed}");
+    let variables = [("TOWLINE_S3_ROOT_SECRET_KEY", "17171717"), ("TOWLINE_S3_REGION", "5")];
+    let error = load(&[], &variables, &[]).unwrap_err();
+    assert!(!format!("{error:?}").contains("1717"), "{error}");
+    let config = load(&[], &variables[..1], &[]).unwrap();
+    assert!(!format!("{config:?} {config:#?}").contains("1717"));
+}
+
+#[test]
+fn files_with_secrets_that_others_can_read_are_told_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    for name in ["ca.pem", "east.pem", "east.key", "class.key"] {
+        fs::write(path(name), "x").unwrap();
+    }
+    fs::write(path("site.toml"), EXAMPLE).unwrap();
+    let mode = |name: &str, mode| {
+        fs::set_permissions(path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for name in ["east.key", "class.key", "site.toml"] {
+        mode(name, 0o600);
+    }
+    let source = Source::new(&path("site.toml"), std::iter::empty(), Vec::new());
+    let config = source.load().unwrap();
+    assert_eq!(source.exposed(&config), Vec::<String>::new());
+    mode("east.key", 0o644);
+    mode("site.toml", 0o604);
+    let told = source.exposed(&config);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("`s3.root_secret_key`") && told[0].contains("site.toml"));
+    assert!(told[1].contains("`link.key`") && told[1].contains("chmod"), "{told:?}");
+}
+
+#[test]
+fn limits_that_do_not_fit_are_told() {
+    let small = problem(&[("header_bytes_max = \"32KiB\"", "header_bytes_max = \"1KiB\"")]);
+    assert!(small.contains("`s3.header_bytes_max`: must be from 8KiB to 256KiB"), "{small}");
+    let lonely = problem(&[("# requests_burst", "requests_burst")]);
+    assert!(lonely.contains("`s3.requests_burst`: needs `s3.requests_per_second`"), "{lonely}");
+    let zero = problem(&[("connections_max = 1024", "connections_max = 0")]);
+    assert!(zero.contains("`s3.connections_max`"), "{zero}");
 }
 
 #[test]
 fn a_file_that_is_not_there_says_how_to_get_one() {
     let nowhere = std::path::Path::new("/nonexistent/site.toml");
-    let error = Config::load(nowhere, std::iter::empty(), &[]).unwrap_err();
+    let error = Source::new(nowhere, std::iter::empty(), Vec::new()).load().unwrap_err();
     assert!(error.to_string().contains("towline config example"));
 }
