@@ -31,7 +31,8 @@ FILES = {
     **{
         f"usr/share/doc/towline/{name}": 0o644
         for name in (
-            "changelog.gz", "copyright", "libraries.gz", "quickstart.md", "semantics.md",
+            "changelog.gz", "copyright", "libraries.gz",
+            "metrics.md", "quickstart.md", "roadmap.md", "semantics.md",
             "examples/every-key.toml", "examples/primary.toml", "examples/secondary.toml",
         )
     },
