@@ -55,7 +55,7 @@ class Broker:
         with open(self.dir / "console.log", "ab") as console:
             return subprocess.Popen(
                 [java, *FORMAT_JVM, LOGGING, "-Dcluster.log=format.log", "-cp", classpath, "kafka.tools.StorageTool",
-                 "format", "--cluster-id", cluster_id, "--config", "server.properties"],
+                 "format", f"--cluster-id={cluster_id}", "--config", "server.properties"],
                 cwd=self.dir, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
 
     def launch(self, java, classpath):

@@ -1,4 +1,6 @@
-//! A plain HTTP/1.1 server for metrics, health and administration.
+//! Plain HTTP/1.1 for metrics, health and administration: the server, and a client for one question.
+
+mod get;
 
 use std::convert::Infallible;
 
@@ -7,6 +9,8 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+pub use get::{GetError, get};
 
 use crate::link::LinkBody;
 

@@ -1,8 +1,12 @@
 //! The command line. Exit codes: 0 done, 1 failed, 2 usage (a wrong configuration is usage).
 
 mod certs;
+mod completions;
 mod config;
 pub(crate) mod demo;
+mod example;
+mod health;
+mod man;
 mod site;
 mod store;
 
@@ -11,9 +15,11 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use ops::config::Source;
 
+pub(crate) use example::parse;
+
 /// Multi-site replication for S3-compatible object storage.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(version, arg_required_else_help = true, after_help = "Example: towline demo")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -22,17 +28,24 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run a site.
+    #[command(after_help = "Example: towline site --config site.toml")]
     Site(ConfigArgs),
+    /// Ask a site that runs how it is.
+    Health(health::HealthArgs),
     /// Check a configuration, or print an example.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: towline config check --config site.toml")]
     Config(config::ConfigCommand),
     /// Make a CA, a certificate for each site, and a class key.
     Certs(certs::CertsArgs),
     /// Run two sites on this machine, `east` and `west`, and watch them.
     Demo(demo::DemoArgs),
     /// Work on the data of a site that is stopped.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: towline store new-epoch --config site.toml")]
     Store(store::StoreCommand),
+    /// Print what makes a shell complete `towline`.
+    Completions(completions::CompletionsArgs),
+    /// Write the manual, one page a command.
+    Man(man::ManArgs),
 }
 
 /// Where the configuration is.
@@ -91,10 +104,13 @@ fn load(source: &Source) -> Result<ops::Config, Failure> {
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Site(args) => site::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Config(command) => config::run(&command),
         Command::Certs(args) => certs::run(&args),
         Command::Demo(args) => demo::run(args),
         Command::Store(command) => store::run(&command),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

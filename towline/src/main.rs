@@ -10,12 +10,10 @@ mod site;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::command::{Cli, Failure};
+use crate::command::Failure;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = command::parse();
     match command::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(line)) => {

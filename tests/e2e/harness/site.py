@@ -39,6 +39,8 @@ class Site:
         self.settings = {}
         self.process = None
         self.allowed = []
+        # What runs the program, if not this one itself.
+        self.under = []
 
     @staticmethod
     def binary():
@@ -132,7 +134,7 @@ class Site:
         """Starts the process without waiting."""
         self.write_config()
         with self.log.open("ab") as log:
-            command = [BINARY, "site", "--config", self.config]
+            command = [*self.under, BINARY, "site", "--config", self.config]
             self.process = start(command, stdout=log, stderr=log, env={**os.environ, **environment})
 
     def answers(self):

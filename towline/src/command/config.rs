@@ -5,8 +5,10 @@ use super::{ConfigArgs, Failure};
 #[derive(clap::Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Check a configuration whole, without starting anything.
+    #[command(after_help = "Example: towline config check --config site.toml")]
     Check(ConfigArgs),
     /// Print a commented example.
+    #[command(after_help = "Example: towline config example")]
     Example,
 }
 

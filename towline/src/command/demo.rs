@@ -7,6 +7,7 @@ use crate::demo;
 
 /// Run two sites on this machine, `east` (primary) and `west`, and watch them until Ctrl-C.
 #[derive(clap::Args)]
+#[command(after_help = "Example: towline demo --dir demo")]
 pub(crate) struct DemoArgs {
     /// Keep everything there, and go on from what is there. Otherwise it is a temporary folder.
     #[arg(long, value_name = "DIR")]

@@ -11,11 +11,13 @@ pub(crate) enum StoreCommand {
     ///
     /// The site numbers its events from 1 again, under a number that was never used, so that
     /// other sites can tell them from those that the lost disk held.
+    #[command(after_help = "Example: towline store new-epoch --config site.toml")]
     NewEpoch(ConfigArgs),
     /// Forget a site that is gone for good: nothing waits for it any more.
     ///
     /// Take it out of `link.allow` too. One that comes back all the same registers again, and may
     /// have missed events by then.
+    #[command(after_help = "Example: towline store remove-site west --config site.toml")]
     RemoveSite {
         /// Name of the site, as its certificate says.
         #[arg(value_parser = |name: &str| SiteName::try_from(name.to_owned()))]
