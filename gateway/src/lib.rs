@@ -30,6 +30,7 @@ mod read_miss;
 mod receive;
 mod service;
 mod unsupported;
+mod wrong_region;
 
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,7 @@ use crate::{
     meter::Meter,
     names::BucketNames,
     operation::OperationSlot,
+    wrong_region,
 };
 
 /// Bytes of a request's XML: 1,000 keys of 1 KiB in `DeleteObjects`, each byte of them escaped.
@@ -33,11 +34,12 @@ const REQUEST_ID: &str = "x-amz-request-id";
 pub(crate) struct Service {
     s3: S3Service,
     meter: Meter,
+    region: Arc<str>,
 }
 
 impl Service {
     pub(crate) fn new(handler: Handler, keys: RootKeys) -> Self {
-        let meter = handler.meter.clone();
+        let (meter, region) = (handler.meter.clone(), Arc::from(handler.region.as_str()));
         let mut config = S3Config::default();
         config.xml_max_body_size = XML_BYTES_MAX;
         let mut builder = S3ServiceBuilder::new(handler);
@@ -45,7 +47,7 @@ impl Service {
         builder.set_auth(Auth::new(keys));
         builder.set_access(Access);
         builder.set_validation(BucketNames);
-        Self { s3: builder.build(), meter }
+        Self { s3: builder.build(), meter, region }
     }
 
     /// Answers one request.
@@ -58,6 +60,8 @@ impl Service {
         let answer = if is_form(&request) {
             let error = s3_error!(NotImplemented, "Uploads by HTML form are not available");
             error.to_http_response().map_err(|error| HttpError::new(error.into()))
+        } else if let Some(refusal) = wrong_region::refusal(request.headers(), &self.region) {
+            Ok(refusal)
         } else {
             let (mut parts, body) = request.into_parts();
             parts.extensions.insert(slot.clone());

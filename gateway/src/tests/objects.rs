@@ -134,8 +134,14 @@ async fn a_put_has_conditions() {
     assert_eq!(site.get("/photos/a").await.body, b"1");
     assert_eq!(site.send(put("if-match", &matches(b"1"), b"2")).await.status, 200);
     assert_eq!(site.get("/photos/a").await.body, b"2");
-    let odd = site.send(put("if-match", "*", b"3")).await;
+    assert_eq!(site.send(put("if-match", "*", b"3")).await.status, 200);
+    let odd = site.send(put("if-none-match", &matches(b"3"), b"4")).await;
     assert_eq!(odd.error(), (501, "NotImplemented".to_owned()));
+    let delete = |value: &str| ask("DELETE", "/photos/a").header("if-match", value);
+    let other = site.send(delete(&matches(b"2"))).await;
+    assert_eq!(other.error(), (412, "PreconditionFailed".to_owned()));
+    assert_eq!(site.send(delete(&matches(b"3"))).await.status, 204);
+    assert_absent(&site, "/photos/a").await;
 }
 
 #[tokio::test]
