@@ -85,6 +85,16 @@ impl S3 {
 #[serde(deny_unknown_fields)]
 pub struct Admin {
     pub listen: SocketAddr,
+    token: Option<Secret>,
+    token_file: Option<PathBuf>,
+}
+
+impl Admin {
+    /// The token of the admin API, from wherever it was set; `None`: nobody may use the API.
+    #[must_use]
+    pub fn token(&self) -> Option<&Secret> {
+        self.token.as_ref()
+    }
 }
 
 /// `[keys]`

@@ -7,3 +7,4 @@ pub(crate) mod client;
 pub(crate) mod collect;
 pub(crate) mod place;
 pub(crate) mod site;
+pub(crate) mod users;

@@ -1,9 +1,11 @@
 //! `towline`: one command a file, and the wiring of roles into a site.
 
 mod admin;
+mod client;
 mod command;
 mod demo;
 mod miss;
+mod observe;
 mod site;
 
 use std::process::ExitCode;

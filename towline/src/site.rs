@@ -7,19 +7,22 @@ use bus::{
     kafka::{KafkaConfig, KafkaLog, KafkaPublisher, KafkaTls, TopicPlan},
 };
 use consumer::{Limits, Origin, Replication, ReplicationParts};
-use gateway::{Gateway, ReadMiss, RootKeys};
+use gateway::{
+    Gateway, ReadMiss, RootKeys,
+    admin::{AdminApi, AdminOptions},
+};
 use model::{SiteId, SiteName};
 use ops::{
     Config, Metrics, Shutdown, SystemClock,
     link::{LinkClient, LinkServer},
     tls::LinkTls,
 };
-use producer::{FenceLimits, FetchService};
+use producer::{Evictions, FenceLimits, FetchService};
 use schemas::{Codec, Keys};
 use store::{CollectorOptions, Options, Refusal, Sizes, Store};
 use tokio::net::TcpListener;
 
-use crate::{admin::Admin, command::Failure, miss::Miss};
+use crate::{admin::Admin, command::Failure, miss::Miss, observe::Roles};
 
 /// For everything to end after a signal: requests have 10 seconds of it.
 pub(crate) const STOP_MAX: Duration = Duration::from_secs(15);
@@ -63,7 +66,8 @@ impl Site {
         shutdown.spawn("collector", collect);
         let fence = &config.fence;
         let fence = FenceLimits { max_age: fence.max_age, max_bytes: fence.max_bytes };
-        let (of, told) = (store.clone(), metrics.clone());
+        let evictions = Evictions::default();
+        let (of, told) = (store.clone(), (metrics.clone(), evictions.clone()));
         let evict = producer::evict_forever(of, told, codec.clone(), fence, shutdown.token());
         shutdown.spawn("eviction", evict);
         publish(&config, &site, &codec, shutdown);
@@ -73,11 +77,9 @@ impl Site {
         let gateway = Gateway::new(gateway_options(&config)?, store.clone(), miss, metrics.clone());
         shutdown.spawn("gateway", gateway.serve(s3, shutdown.token()));
         site.replication.clone_from(&replication);
-        let answers = Admin { store, metrics, replication };
-        let answer = move |request| {
-            let response = answers.answer(&request);
-            async move { response }
-        };
+        let api = AdminApi::new(admin_options(&config, &site, evictions));
+        let answers = Admin { store, metrics, replication, api };
+        let answer = move |request| answers.clone().answer(request);
         shutdown.spawn("admin", ops::http::serve_plain(admin, answer, shutdown.token()));
         Ok(site)
     }
@@ -201,6 +203,23 @@ async fn link(
     });
     replication.start(shutdown);
     Ok(Some(replication))
+}
+
+fn admin_options(config: &Config, site: &Site, evictions: Evictions) -> AdminOptions {
+    let roles = Roles {
+        store: site.store.clone(),
+        metrics: site.metrics.clone(),
+        replication: site.replication.clone(),
+        evictions,
+        publishes: config.kafka.is_some() && config.origins.is_empty(),
+    };
+    AdminOptions {
+        store: site.store.clone(),
+        metrics: site.metrics.clone(),
+        token: config.admin.token().map(|token| token.expose().to_owned()),
+        root_access_key: config.s3.root_access_key.clone(),
+        status: Arc::new(roles),
+    }
 }
 
 fn gateway_options(config: &Config) -> Result<gateway::Options, Failure> {

@@ -73,6 +73,7 @@ impl Config {
         let directory = file.parent().unwrap_or(Path::new(""));
         config.resolve_paths(directory);
         let mut problems = config.read_secret(&places);
+        problems.extend(config.read_token(&places));
         problems.extend(check::check(&config, &places));
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
     }
@@ -81,6 +82,7 @@ impl Config {
         let mut paths: Vec<&mut PathBuf> = vec![&mut self.site.data, &mut self.keys.file];
         paths.extend(self.s3.tls_cert.iter_mut().chain(&mut self.s3.tls_key));
         paths.extend(&mut self.s3.root_secret_key_file);
+        paths.extend(&mut self.admin.token_file);
         if let Some(link) = &mut self.link {
             paths.extend([&mut link.ca, &mut link.cert, &mut link.key]);
         }
@@ -117,6 +119,46 @@ impl Config {
         }
     }
 }
+
+impl Config {
+    /// The token may be left out; the admin API then says so to whoever asks.
+    fn read_token(&mut self, places: &Places<'_>) -> Vec<String> {
+        // A variable or flag goes over what the file says, in whichever of the two ways.
+        let over = |key: &str| places.overrides.iter().any(|(set, _)| set == key);
+        let (token, file) = match (over("admin.token"), over("admin.token_file")) {
+            (true, false) => (self.admin.token.as_ref(), None),
+            (false, true) => (None, self.admin.token_file.as_ref()),
+            _ => (self.admin.token.as_ref(), self.admin.token_file.as_ref()),
+        };
+        let (key, token) = match (token, file) {
+            (None, None) => return Vec::new(),
+            (Some(_), Some(_)) => {
+                let what = "is set beside `admin.token_file`; set one of the two";
+                return vec![places.problem("admin.token", what)];
+            }
+            (Some(token), None) => ("admin.token", token.clone()),
+            (None, Some(file)) => match std::fs::read_to_string(file) {
+                Ok(token) => ("admin.token_file", Secret::new(token.trim().to_owned())),
+                Err(error) => {
+                    let what = format!("`{}`: {error}", file.display());
+                    return vec![places.problem("admin.token_file", &what)];
+                }
+            },
+        };
+        let text = token.expose();
+        let fits = text.len() >= TOKEN_MIN && text.bytes().all(|b| b.is_ascii_graphic());
+        self.admin.token = Some(token);
+        if fits {
+            return Vec::new();
+        }
+        let what = "must have at least 16 visible characters of ASCII; `openssl rand -hex 32` \
+                    prints a good one";
+        vec![places.problem(key, what)]
+    }
+}
+
+/// Characters of the admin token: fewer could be guessed.
+const TOKEN_MIN: usize = 16;
 
 const PREFIX: &str = "TOWLINE_";
 /// Variables with our prefix that are no settings.
