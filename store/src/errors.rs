@@ -92,7 +92,7 @@ pub enum UserError {
     NoSuchKey(String),
     #[error("a user has at most {most} access keys; delete one first")]
     TooManyKeys { most: usize },
-    #[error("user `{user}` owns {buckets} buckets; delete these first")]
+    #[error("user `{user}` owns buckets ({buckets}); delete these first")]
     HasBuckets { user: UserId, buckets: usize },
     #[error(transparent)]
     Write(#[from] WriteError),

@@ -153,7 +153,7 @@ def test_a_user_who_owns_buckets_stays_until_they_are_deleted(pair):
     alice, west = pair.east.client(keys), known(pair.west, keys)
     alice.create_bucket(Bucket="alice")
     refused = pair.east.command("user", "delete", "alice", code=1)
-    assert "owns 1 buckets; delete these first" in refused.stderr
+    assert "owns buckets (1); delete these first" in refused.stderr
     alice.delete_bucket(Bucket="alice")
     assert pair.east.command("user", "delete", "alice").stdout == "user `alice` is deleted\n"
     assert refusal(alice.list_buckets) == "InvalidAccessKeyId"

@@ -86,7 +86,7 @@ pub(super) fn pair(
 }
 
 /// Gives a user a new key pair, whose secret is shown here and never again.
-#[utoipa::path(post, path = "/v1/users/{user}/keys", tag = "users", request_body = Rekey,
+#[utoipa::path(post, path = "/v1/users/{user}/keys", tag = "users", operation_id = "create_key", request_body = Rekey,
     params(("user" = String, Path, description = "Id of the user")),
     responses((status = CREATED, body = KeyCreated), (status = "default", body = ErrorBody)),
 )]
@@ -104,7 +104,7 @@ pub(super) async fn create(
 }
 
 /// Enables or disables one key.
-#[utoipa::path(patch, path = "/v1/users/{user}/keys/{key}", tag = "users",
+#[utoipa::path(patch, path = "/v1/users/{user}/keys/{key}", tag = "users", operation_id = "change_key",
     request_body = ChangeKey,
     params(
         ("user" = String, Path, description = "Id of the user"),
@@ -125,7 +125,7 @@ pub(super) async fn change(
 }
 
 /// Deletes one key.
-#[utoipa::path(delete, path = "/v1/users/{user}/keys/{key}", tag = "users",
+#[utoipa::path(delete, path = "/v1/users/{user}/keys/{key}", tag = "users", operation_id = "delete_key",
     params(
         ("user" = String, Path, description = "Id of the user"),
         ("key" = String, Path, description = "Access key"),

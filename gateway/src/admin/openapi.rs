@@ -37,7 +37,7 @@ impl Modify for BearerToken {
 }
 
 /// This document.
-#[utoipa::path(get, path = "/v1/openapi.json", tag = "document", responses((status = OK, body = Object)))]
+#[utoipa::path(get, path = "/v1/openapi.json", tag = "document", operation_id = "get_document", responses((status = OK, body = Object)))]
 pub(super) async fn show() -> Json<Document> {
     Json(ApiDocument::openapi())
 }

@@ -80,7 +80,7 @@ fn registered(store: &Store, peer: &Peer) -> Result<RegisteredSite, ReadError> {
 }
 
 /// Sites that replicate from this one.
-#[utoipa::path(get, path = "/v1/sites", tag = "sites", responses(
+#[utoipa::path(get, path = "/v1/sites", tag = "sites", operation_id = "list_sites", responses(
     (status = OK, body = SiteList),
     (status = "default", body = ErrorBody),
 ))]
@@ -90,7 +90,7 @@ pub(super) async fn list(State(site): Site) -> Result<Json<SiteList>, ApiError> 
 }
 
 /// Forgets a site that is gone for good: nothing waits for it any more.
-#[utoipa::path(delete, path = "/v1/sites/{name}", tag = "sites",
+#[utoipa::path(delete, path = "/v1/sites/{name}", tag = "sites", operation_id = "remove_site",
     params(
         ("name" = String, Path, description = "Name of the site"),
         ("id" = Option<String>, Query, description = "Its id, where several have the name: one \

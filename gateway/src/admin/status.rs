@@ -166,7 +166,7 @@ pub struct Evicted {
 }
 
 /// Where this site stands.
-#[utoipa::path(get, path = "/v1/status", tag = "status", responses(
+#[utoipa::path(get, path = "/v1/status", tag = "status", operation_id = "get_status", responses(
     (status = OK, body = Status),
     (status = "default", body = ErrorBody),
 ))]

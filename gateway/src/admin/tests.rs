@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use model::{Millis, SiteId, SiteName};
 use serde_json::{Value, json};
@@ -253,9 +256,12 @@ async fn every_path_of_the_document_is_there_and_the_document_is_kept() {
     let paths: BTreeMap<String, BTreeMap<String, Value>> =
         serde_json::from_value(document["paths"].clone()).unwrap();
     assert_eq!(paths.values().map(BTreeMap::len).sum::<usize>(), 12);
-    for (path, methods) in paths {
+    let operations = paths.values().flat_map(BTreeMap::values);
+    let names: BTreeSet<_> = operations.map(|it| it["operationId"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), 12, "every operation has a name of its own: {names:?}");
+    for (path, methods) in &paths {
         let path = path.replace(['{', '}'], "");
-        for method in methods.into_keys() {
+        for method in methods.keys() {
             let (status, _) = admin.ask(&method.to_uppercase(), &path, &Value::Null).await;
             assert_ne!(status, 405, "{method} {path}");
         }

@@ -86,7 +86,7 @@ pub(super) fn parse(id: String) -> Result<UserId, ApiError> {
 }
 
 /// All users.
-#[utoipa::path(get, path = "/v1/users", tag = "users", responses(
+#[utoipa::path(get, path = "/v1/users", tag = "users", operation_id = "list_users", responses(
     (status = OK, body = UserList),
     (status = "default", body = ErrorBody),
 ))]
@@ -97,7 +97,7 @@ pub(super) async fn list(State(site): Site) -> Result<Json<UserList>, ApiError> 
 }
 
 /// Creates a user with one key pair, whose secret is shown here and never again.
-#[utoipa::path(post, path = "/v1/users", tag = "users", request_body = CreateUser, responses(
+#[utoipa::path(post, path = "/v1/users", tag = "users", operation_id = "create_user", request_body = CreateUser, responses(
     (status = CREATED, body = UserCreated),
     (status = "default", body = ErrorBody),
 ))]
@@ -116,7 +116,7 @@ pub(super) async fn create(
 }
 
 /// One user.
-#[utoipa::path(get, path = "/v1/users/{user}", tag = "users",
+#[utoipa::path(get, path = "/v1/users/{user}", tag = "users", operation_id = "get_user",
     params(("user" = String, Path, description = "Id of the user")),
     responses((status = OK, body = UserShown), (status = "default", body = ErrorBody)),
 )]
@@ -131,7 +131,7 @@ pub(super) async fn show(
 }
 
 /// Renames, enables or disables a user.
-#[utoipa::path(patch, path = "/v1/users/{user}", tag = "users", request_body = ChangeUser,
+#[utoipa::path(patch, path = "/v1/users/{user}", tag = "users", operation_id = "change_user", request_body = ChangeUser,
     params(("user" = String, Path, description = "Id of the user")),
     responses((status = OK, body = UserShown), (status = "default", body = ErrorBody)),
 )]
@@ -149,7 +149,7 @@ pub(super) async fn change(
 }
 
 /// Deletes a user who owns no bucket.
-#[utoipa::path(delete, path = "/v1/users/{user}", tag = "users",
+#[utoipa::path(delete, path = "/v1/users/{user}", tag = "users", operation_id = "delete_user",
     params(("user" = String, Path, description = "Id of the user")),
     responses((status = NO_CONTENT), (status = "default", body = ErrorBody)),
 )]
