@@ -19,6 +19,13 @@ pub struct Limits {
     pub holes_max: usize,
 }
 
+impl Limits {
+    /// Whether a line with so many holes, so many of them parked events, goes on.
+    pub(crate) fn has_room(self, holes: usize, parked: usize) -> bool {
+        holes < self.holes_max && parked < self.parked_max
+    }
+}
+
 /// Something that a person must look at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Alarm {
@@ -185,7 +192,7 @@ impl Cursor {
     }
 
     fn has_room(&self, limits: Limits) -> bool {
-        self.holes < limits.holes_max && self.parked < limits.parked_max
+        limits.has_room(self.holes, self.parked)
     }
 
     fn open(&mut self, line: Line, hole: Hole) -> Step {

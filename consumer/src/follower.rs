@@ -12,6 +12,7 @@ use crate::{
     applier::{Alarm, Applier, Decision, Limits},
     decoded::Decoded,
     lag::Lag,
+    pulse::Pulse,
 };
 
 /// Why a subscription ended.
@@ -32,6 +33,7 @@ pub(crate) struct Follower {
     pub(crate) codec: Codec,
     pub(crate) metrics: Metrics,
     pub(crate) lag: Lag,
+    pub(crate) pulse: Pulse,
     pub(crate) limits: Limits,
 }
 
@@ -98,6 +100,7 @@ impl Follower {
             if !whole.steps.is_empty() {
                 ops::crash::point(ops::crash::APPLY_BEFORE);
                 let outcomes = self.store.apply(whole.steps).await?;
+                self.pulse.applied(self.store.now());
                 self.count(outcomes);
             }
             for beat in &beats {

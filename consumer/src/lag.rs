@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use model::{Heartbeat, HoleReason, Line, Millis, Seq};
+use model::{Heartbeat, HoleReason, Line, Millis, Seq, SiteId};
 use ops::Metrics;
 use store::{LineProgress, Store};
 
@@ -45,11 +45,20 @@ impl Lag {
     /// Writes the lag of one origin into the metrics: the worst line's seconds, all lines' events
     /// and bytes.
     pub(crate) fn report(&self, store: &Store, metrics: &Metrics, name: &str) {
+        let Some(Measured { lag, lines, .. }) = self.measure(store) else { return };
+        metrics.lag_seconds.with_label_values(&[name]).set(lag.seconds);
+        metrics.lag_events.with_label_values(&[name]).set(lag.events.cast_signed());
+        metrics.lag_bytes.with_label_values(&[name]).set(lag.bytes.cast_signed());
+        report_lines(metrics, name, &lines);
+    }
+
+    /// How far behind this site is now; `None` before the first word of the origin.
+    pub(crate) fn measure(&self, store: &Store) -> Option<Measured> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let now = store.now();
         let known = store.lines(|line, _| line.site).into_iter().chain(seen.keys().map(|l| l.site));
-        // A site has one origin; before the first word of it there is nothing to tell.
-        let Some(site) = known.into_iter().next() else { return };
+        // A site has one origin.
+        let site = known.into_iter().next()?;
         let start = LineProgress::START;
         let (mut events, mut bytes, mut oldest) = (0, 0, None::<Millis>);
         let lines = store.lines(|line, progress| (line, progress.clone()));
@@ -68,11 +77,26 @@ impl Lag {
         }
         let since = oldest.or_else(|| lines.values().map(|l| l.handled.time).max());
         let seconds = since.map_or(0.0, |since| seconds(since, now, events));
-        metrics.lag_seconds.with_label_values(&[name]).set(seconds);
-        metrics.lag_events.with_label_values(&[name]).set(events.cast_signed());
-        metrics.lag_bytes.with_label_values(&[name]).set(bytes.cast_signed());
-        report_lines(metrics, name, &lines);
+        let written = seen.into_iter().map(|(line, said)| (line, said.written)).collect();
+        Some(Measured { site, lag: LagNow { seconds, events, bytes }, lines, written })
     }
+}
+
+/// How far behind its origin this site is.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct LagNow {
+    pub seconds: f64,
+    pub events: u64,
+    pub bytes: u64,
+}
+
+/// Lag, and what it was measured on.
+pub(crate) struct Measured {
+    pub(crate) site: SiteId,
+    pub(crate) lag: LagNow,
+    pub(crate) lines: BTreeMap<Line, LineProgress>,
+    /// What the origin last said is written.
+    pub(crate) written: BTreeMap<Line, Seq>,
 }
 
 /// Lag of a site that held everything at `in_sync` and now misses so many events that it knows of.

@@ -11,11 +11,16 @@ mod follower;
 mod lag;
 mod origin;
 mod puller;
+mod pulse;
 mod read_miss;
 mod refill;
 mod replication;
+mod status;
 
 pub use applier::{Alarm, Applier, Decision, Limits};
+pub use lag::LagNow;
 pub use origin::{Origin, OriginError};
+pub use pulse::{LastError, Session};
 pub use read_miss::{OriginReads, ReadMissError};
 pub use replication::{Replication, ReplicationParts};
+pub use status::{LineStatus, OriginStatus};

@@ -10,13 +10,17 @@ mod tries;
 use std::time::Duration;
 
 use futures::{StreamExt, stream::FuturesUnordered};
+use model::Millis;
 use ops::Metrics;
 use rand::Rng;
 use store::{BlockError, BlockState, KeepBlockError, ReadError, Store, Wanted};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::flights::{FlightError, Flights, Outcome};
+use crate::{
+    flights::{FlightError, Flights, Outcome},
+    pulse::Pulse,
+};
 use queue::{Queue, ROUND};
 use tries::Tries;
 
@@ -30,11 +34,17 @@ pub(crate) struct PullerOptions {
     pub(crate) parallel: usize,
 }
 
+/// Who is told of what was pulled and what was not.
+pub(crate) struct Told {
+    pub(crate) metrics: Metrics,
+    pub(crate) pulse: Pulse,
+}
+
 /// Pulls until cancelled.
 pub(crate) async fn pull_forever(
     store: Store,
     flights: Flights,
-    metrics: Metrics,
+    told: Told,
     options: PullerOptions,
     cancelled: CancellationToken,
 ) -> Result<(), ReadError> {
@@ -69,8 +79,11 @@ pub(crate) async fn pull_forever(
             () = cancelled.cancelled() => return Ok(()),
             Some(pulled) = under_way.next() => for (want, outcome) in pulled {
                 match outcome {
-                    Ok(_) => tries.came(want.block.hash),
-                    Err(error) => note_failure(&mut tries, &metrics, want, &error),
+                    Ok(_) => {
+                        told.pulse.pulled(store.now());
+                        tries.came(want.block.hash);
+                    }
+                    Err(error) => note_failure(&mut tries, &told, store.now(), (want, &error)),
                 }
             },
             opened = changed.changed(), if !options.paused => match opened {
@@ -94,7 +107,12 @@ async fn pull(flights: &Flights, wants: Vec<Wanted>) -> Vec<(Wanted, Outcome)> {
     wants.into_iter().zip(flights.fetch_together(blocks).await).collect()
 }
 
-fn note_failure(tries: &mut Tries, metrics: &Metrics, want: Wanted, error: &FlightError) {
+fn note_failure(
+    tries: &mut Tries,
+    told: &Told,
+    now: Millis,
+    (want, error): (Wanted, &FlightError),
+) {
     let hash = want.block.hash;
     let before = tries.failed(hash, Instant::now(), rand::rng().random());
     let reason = match error {
@@ -106,6 +124,10 @@ fn note_failure(tries: &mut Tries, metrics: &Metrics, want: Wanted, error: &Flig
     if reason == "damaged" && before == 0 {
         tracing::error!(%hash, "the origin sent other bytes than the name of the block says");
     }
-    metrics.block_pull_failures.with_label_values(&[reason]).inc();
+    told.metrics.block_pull_failures.with_label_values(&[reason]).inc();
+    // What the link is about is told by the session.
+    if reason != "unreachable" {
+        told.pulse.failed(now, format!("block `{hash}`: {}", ops::chain(error)));
+    }
     tracing::debug!(%hash, %error, before, "a block did not come");
 }

@@ -16,8 +16,10 @@ use crate::{
     lag::Lag,
     origin::Origin,
     puller::{self, PullerOptions},
+    pulse::Pulse,
     read_miss::OriginReads,
     refill::{self, RefillError},
+    status::OriginStatus,
 };
 
 const RETRY_FIRST: Duration = Duration::from_millis(200);
@@ -46,6 +48,7 @@ pub struct Replication {
     log: Arc<dyn Log>,
     flights: Flights,
     puller: PullerOptions,
+    pulse: Pulse,
 }
 
 impl Replication {
@@ -54,9 +57,11 @@ impl Replication {
     pub fn new(parts: ReplicationParts) -> Self {
         let ReplicationParts { store, codec, metrics, origin, log, limits, .. } = parts;
         let flights = Flights::new(store.clone(), origin.clone(), metrics.clone());
-        let follower = Follower { store, codec, metrics, lag: Lag::default(), limits };
+        let pulse = Pulse::new(store.now());
+        let lag = Lag::default();
+        let follower = Follower { store, codec, metrics, lag, pulse: pulse.clone(), limits };
         let puller = PullerOptions { paused: parts.puller_paused, parallel: parts.puller_parallel };
-        Self { follower, origin, log, flights, puller }
+        Self { follower, origin, log, flights, puller, pulse }
     }
 
     /// Reads through the origin, for the gateway.
@@ -69,8 +74,9 @@ impl Replication {
     pub fn start(&self, shutdown: &Shutdown) {
         let token = shutdown.token();
         let Follower { store, metrics, .. } = self.follower.clone();
+        let told = puller::Told { metrics, pulse: self.pulse.clone() };
         let pull =
-            puller::pull_forever(store, self.flights.clone(), metrics, self.puller, token.clone());
+            puller::pull_forever(store, self.flights.clone(), told, self.puller, token.clone());
         shutdown.spawn("puller", pull);
         let replication = self.clone();
         shutdown.spawn("follower", async move {
@@ -90,6 +96,7 @@ impl Replication {
             let began = tokio::time::Instant::now();
             let why = Box::pin(self.session()).await;
             connected.set(0);
+            self.pulse.ended(store.now(), &why);
             if *store.failed().borrow() {
                 return Ok(());
             }
@@ -113,6 +120,14 @@ impl Replication {
         lag.report(store, metrics, self.origin.name().as_str());
     }
 
+    /// How far this site is with its origin, and what stands in the way.
+    #[must_use]
+    pub fn status(&self) -> OriginStatus {
+        let Follower { store, lag, limits, .. } = &self.follower;
+        let session = (self.origin.name().clone(), self.pulse.get());
+        OriginStatus::new(session, (*limits, self.puller.paused), lag.measure(store))
+    }
+
     /// One session with the origin, until something stands in the way; says what.
     async fn session(&self) -> String {
         let Follower { store, metrics, .. } = &self.follower;
@@ -127,6 +142,7 @@ impl Replication {
             return chain(&error);
         }
         metrics.link_connected.with_label_values(&[name]).set(1);
+        self.pulse.connected(store.now());
         tracing::info!(origin = name, epoch = info.epoch.0, "following");
         // Before following, which would stop again at once in a line that has too many of them.
         if let Err(error) = self.retry_parked(info.site).await {

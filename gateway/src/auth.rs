@@ -1,4 +1,6 @@
-//! Who may come in: for now the root user alone, and nobody without a signature.
+//! Who may come in: the root user, users who are enabled, and nobody without a signature.
+//!
+//! What they may do there is asked of each bucket, and once more in the commit of what they write.
 
 use async_trait::async_trait;
 use model::{RequestId, UserId};
@@ -8,10 +10,12 @@ use s3s::{
     auth::{S3Auth, SecretKey},
     s3_error,
 };
+use store::{Caller, Store};
 
-use store::Caller;
-
-use crate::operation::{Operation, OperationSlot};
+use crate::{
+    errors,
+    operation::{Operation, OperationSlot},
+};
 
 /// The keys of the root user.
 #[derive(Clone)]
@@ -24,27 +28,52 @@ pub struct RootKeys {
 pub(crate) struct Auth {
     access_key: String,
     secret_key: SecretKey,
+    store: Store,
 }
 
 impl Auth {
-    pub(crate) fn new(keys: RootKeys) -> Self {
-        Self { access_key: keys.access_key, secret_key: keys.secret_key.into() }
+    pub(crate) fn new(keys: RootKeys, store: Store) -> Self {
+        Self { access_key: keys.access_key, secret_key: keys.secret_key.into(), store }
     }
 }
 
 #[async_trait]
 impl S3Auth for Auth {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        // First, so that no user can take the root user's place.
         if access_key == self.access_key {
-            Ok(self.secret_key.clone())
-        } else {
-            Err(s3_error!(InvalidAccessKeyId, "The access key you sent does not exist here"))
+            return Ok(self.secret_key.clone());
+        }
+        let found = self.store.credential(access_key).map_err(|error| errors::internal(&error))?;
+        match found {
+            Some(credential) if credential.enabled => Ok(credential.secret.into()),
+            // S3 says the same of both: nobody learns which keys there are.
+            _ => Err(errors::no_such_access_key()),
         }
     }
 }
 
 /// Lets in whoever has signed; takes note of the operation, and of who asks for it.
-pub(crate) struct Access;
+pub(crate) struct Access {
+    root_access_key: String,
+    store: Store,
+}
+
+impl Access {
+    pub(crate) fn new(root_access_key: String, store: Store) -> Self {
+        Self { root_access_key, store }
+    }
+
+    fn user(&self, access_key: &str) -> S3Result<UserId> {
+        if access_key == self.root_access_key {
+            return Ok(UserId::root());
+        }
+        match self.store.key_holder(access_key).map_err(|error| errors::read(&error))? {
+            Some((user, true)) => Ok(user),
+            _ => Err(errors::no_such_access_key()),
+        }
+    }
+}
 
 #[async_trait]
 impl S3Access for Access {
@@ -53,12 +82,12 @@ impl S3Access for Access {
         if let Some(slot) = context.extensions_mut().get::<OperationSlot>() {
             slot.set(operation);
         }
-        if context.credentials().is_none() {
-            return Err(s3_error!(AccessDenied, "Requests must be signed"));
-        }
+        let user = match context.credentials() {
+            Some(credentials) => self.user(&credentials.access_key)?,
+            None => return Err(s3_error!(AccessDenied, "Requests must be signed")),
+        };
         let request = context.extensions_mut().get().copied().unwrap_or(RequestId::NONE);
-        let caller = Caller { user: UserId::root(), request };
-        context.extensions_mut().insert(caller);
+        context.extensions_mut().insert(Caller { user, request });
         Ok(())
     }
 }

@@ -117,6 +117,10 @@ pub(crate) fn denied() -> S3Error {
     s3_error!(AccessDenied, "You may not do this")
 }
 
+pub(crate) fn no_such_access_key() -> S3Error {
+    s3_error!(InvalidAccessKeyId, "The access key you sent does not exist here")
+}
+
 pub(crate) fn no_such_bucket() -> S3Error {
     s3_error!(NoSuchBucket, "The bucket does not exist")
 }

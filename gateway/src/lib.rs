@@ -1,8 +1,9 @@
-//! The S3 endpoint of a site, over HTTP and HTTPS.
+//! The S3 endpoint of a site, over HTTP and HTTPS, and its admin API.
 //!
 //! Only this crate knows s3s. It keeps nothing itself: what a client is told has been committed
 //! by the store (law 1), and a read gives the right bytes or an error (law 5).
 
+pub mod admin;
 mod attributes;
 mod auth;
 mod blocks;

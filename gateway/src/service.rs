@@ -39,13 +39,15 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new(handler: Handler, keys: RootKeys) -> Self {
-        let (meter, region) = (handler.meter.clone(), Arc::from(handler.region.as_str()));
+        let (meter, store) = (handler.meter.clone(), handler.store.clone());
+        let region = Arc::from(handler.region.as_str());
+        let access = Access::new(keys.access_key.clone(), store.clone());
         let mut config = S3Config::default();
         config.xml_max_body_size = XML_BYTES_MAX;
         let mut builder = S3ServiceBuilder::new(handler);
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
-        builder.set_auth(Auth::new(keys));
-        builder.set_access(Access);
+        builder.set_auth(Auth::new(keys, store));
+        builder.set_access(access);
         builder.set_validation(BucketNames);
         Self { s3: builder.build(), meter, region }
     }
@@ -99,7 +101,7 @@ impl Service {
 }
 
 /// Never [`RequestId::NONE`].
-fn new_id() -> RequestId {
+pub(crate) fn new_id() -> RequestId {
     RequestId(rand::Rng::random_range(&mut rand::rng(), 1..=u64::MAX))
 }
 

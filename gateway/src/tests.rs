@@ -7,5 +7,6 @@ mod misses;
 mod objects;
 mod reads;
 mod server;
-mod site;
+pub(crate) mod site;
+mod users;
 mod wire;

@@ -7,6 +7,7 @@ mod changes;
 mod check;
 mod exposed;
 mod load;
+mod secrets;
 mod value;
 
 use std::{
@@ -102,6 +103,16 @@ impl S3 {
 #[serde(deny_unknown_fields)]
 pub struct Admin {
     pub listen: SocketAddr,
+    token: Option<Secret>,
+    token_file: Option<PathBuf>,
+}
+
+impl Admin {
+    /// The token of the admin API, from wherever it was set; `None`: nobody may use the API.
+    #[must_use]
+    pub fn token(&self) -> Option<&Secret> {
+        self.token.as_ref()
+    }
 }
 
 /// `[keys]`

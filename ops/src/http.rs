@@ -1,6 +1,4 @@
-//! Plain HTTP/1.1 for metrics, health and administration: the server, and a client for one question.
-
-mod get;
+//! A plain HTTP/1.1 server for metrics, health and administration.
 
 use std::convert::Infallible;
 
@@ -9,8 +7,6 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-
-pub use get::{GetError, get};
 
 use crate::link::LinkBody;
 

@@ -12,7 +12,7 @@ mod heartbeat;
 mod past;
 mod publisher;
 
-pub use eviction::{FenceLimits, evict_forever};
+pub use eviction::{Evicted, Evictions, FenceLimits, evict_forever};
 pub use fetch::FetchService;
 pub use past::{Dispute, compare};
 pub use publisher::{PublishError, publish_forever};

@@ -1,6 +1,6 @@
 //! Why the store did not do what it was asked, one enum an operation.
 
-use model::BlockHash;
+use model::{BlockHash, UserId};
 use schemas::CodecError;
 
 use crate::{
@@ -83,6 +83,53 @@ impl From<RecordError> for WriteError {
     fn from(error: RecordError) -> Self {
         Self::Read(error.into())
     }
+}
+
+/// Why an administrator's change of a user was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum UserError {
+    #[error("user id `root` is the root user's, whose keys stand in each site's configuration")]
+    Root,
+    #[error("user `{0}` exists")]
+    Exists(UserId),
+    #[error("no such user `{0}`")]
+    NoSuchUser(UserId),
+    #[error("user name must be 1 to 64 characters, none of them a control character")]
+    BadName,
+    #[error("{0}")]
+    BadKey(&'static str),
+    #[error("access key `{0}` exists")]
+    KeyExists(String),
+    #[error("the user has no access key `{0}`")]
+    NoSuchKey(String),
+    #[error("a user has at most {most} access keys; delete one first")]
+    TooManyKeys { most: usize },
+    #[error("user `{user}` owns buckets ({buckets}); delete these first")]
+    HasBuckets { user: UserId, buckets: usize },
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl From<SectionError> for UserError {
+    fn from(error: SectionError) -> Self {
+        Self::Write(error.into())
+    }
+}
+
+impl From<CommitError> for UserError {
+    fn from(error: CommitError) -> Self {
+        Self::Write(error.into())
+    }
+}
+
+/// Why an access key could not be looked up.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// This site does not hold the class key that it is sealed under, or its bytes are damaged.
+    #[error("open the secret of access key `{0}`")]
+    Sealed(String, #[source] CodecError),
 }
 
 /// Why a batch of another site's events was not taken in. None of it was.

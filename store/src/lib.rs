@@ -10,6 +10,7 @@ mod committer;
 mod engine;
 mod errors;
 mod gate;
+mod key_pair;
 mod lines;
 mod list;
 mod multipart;
@@ -23,15 +24,17 @@ mod rules;
 mod section;
 mod store;
 mod upload;
+mod users;
 
 pub use caller::Caller;
 pub use collector::{CollectorOptions, collect_forever};
 pub use committer::{CommitError, WrittenAll};
 pub use engine::{Batch, Embedded, Engine, EngineError, KeyRange, Memory, Table, Visit};
 pub use errors::{
-    ApplyError, BlockError, DiskFull, KeepError, OpenError, ReadError, Refusal, UploadError,
-    WriteError,
+    ApplyError, BlockError, CredentialError, DiskFull, KeepError, OpenError, ReadError, Refusal,
+    UploadError, UserError, WriteError,
 };
+pub use key_pair::KeyPair;
 pub use lines::LineProgress;
 pub use list::{ListCursor, ListEntry, ListQuery, Listing};
 pub use multipart::{
@@ -54,3 +57,4 @@ pub use rules::{
 pub use section::SectionError;
 pub use store::{CopyObject, Object, PutObject, Sizes, Store};
 pub use upload::{Upload, Uploaded};
+pub use users::{Credential, NewUser};

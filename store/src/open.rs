@@ -73,7 +73,7 @@ impl Store {
         let committer = Committer::start(Parts {
             identity: Arc::clone(&identity),
             engine: Arc::clone(&engine),
-            codec: options.codec,
+            codec: options.codec.clone(),
             clock: Arc::clone(&options.clock),
             lines: Arc::clone(&lines),
             recent: Arc::clone(&recent),
@@ -82,9 +82,19 @@ impl Store {
             gate: Arc::clone(&gate),
         })?;
         let blocks = open_blocks(&options.directory)?;
-        let (sizes, clock) = (options.sizes, options.clock);
-        let parts =
-            SharedParts { identity, engine, committer, blocks, gate, lines, recent, clock, sizes };
+        let (sizes, clock, codec) = (options.sizes, options.clock, options.codec);
+        let parts = SharedParts {
+            identity,
+            engine,
+            committer,
+            blocks,
+            gate,
+            lines,
+            recent,
+            clock,
+            codec,
+            sizes,
+        };
         let store = Self { shared: Arc::new(Shared::new(parts)) };
         store.sweep().await.map_err(|error| OpenError::Sweep(Box::new(error)))?;
         Ok(store)

@@ -24,7 +24,7 @@ use crate::engine::Table;
 
 pub(crate) use attributes::AttributesRecord;
 pub(crate) use block::BlockRecord;
-pub(crate) use entity::{BucketRecord, UserRecord};
+pub(crate) use entity::{BucketRecord, KeyHolderRecord, UserRecord};
 pub(crate) use handled::HandledRecord;
 pub(crate) use history::HistoryRecord;
 pub(crate) use hole::HoleRecord;

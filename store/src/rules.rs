@@ -8,3 +8,4 @@ pub(crate) mod collect;
 pub(crate) mod multipart;
 pub(crate) mod place;
 pub(crate) mod site;
+pub(crate) mod users;

@@ -7,6 +7,7 @@ use model::{
     BlockHash, BlockRef, Bucket, BucketName, Manifest, Millis, ObjectKey, Seq, SiteId, Version,
     visibility::{self, BucketState},
 };
+use schemas::Codec;
 use tokio::sync::watch;
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     caller::Caller,
     committer::{Committer, WrittenAll},
     engine::{Engine, Table, prefix_range},
-    errors::{BlockError, ReadError, Refusal, WriteError},
+    errors::{BlockError, DiskFull, ReadError, Refusal, WriteError},
     gate::Gate,
     lines::Lines,
     list::{self, ListQuery, Listing},
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) lines: Arc<Lines>,
     pub(crate) recent: Arc<Recent>,
     pub(crate) clock: Arc<dyn ops::Clock>,
+    /// For the secrets of users' keys, which rest sealed.
+    pub(crate) codec: Codec,
     pub(crate) block_size: usize,
     pub(crate) inline_max: usize,
     /// Files that may have no record.
@@ -86,8 +89,18 @@ pub struct Object {
 
 impl Shared {
     pub(crate) fn new(parts: SharedParts) -> Self {
-        let SharedParts { identity, engine, committer, blocks, gate, lines, recent, clock, sizes } =
-            parts;
+        let SharedParts {
+            identity,
+            engine,
+            committer,
+            blocks,
+            gate,
+            lines,
+            recent,
+            clock,
+            codec,
+            sizes,
+        } = parts;
         Self {
             identity,
             engine,
@@ -98,6 +111,7 @@ impl Shared {
             lines,
             recent,
             clock,
+            codec,
             block_size: sizes.block,
             inline_max: sizes.inline_max,
             orphans: Mutex::default(),
@@ -133,6 +147,7 @@ pub(crate) struct SharedParts {
     pub(crate) lines: Arc<Lines>,
     pub(crate) recent: Arc<Recent>,
     pub(crate) clock: Arc<dyn ops::Clock>,
+    pub(crate) codec: Codec,
     pub(crate) sizes: Sizes,
 }
 
@@ -178,6 +193,14 @@ impl Store {
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         self.shared.gate.refusal()
+    }
+
+    /// Whether the disk has room for anything more.
+    ///
+    /// # Errors
+    /// If it has not.
+    pub fn room(&self) -> Result<(), DiskFull> {
+        self.shared.gate.room()
     }
 
     /// What is known of a bucket name.

@@ -1,6 +1,7 @@
-//! Metrics and health, on the admin listener.
+//! The admin listener: metrics and health for everybody, the admin API for who has the token.
 
 use consumer::Replication;
+use gateway::admin::{AdminApi, registered_sites};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use ops::{
@@ -9,17 +10,21 @@ use ops::{
 };
 use store::{Refusal, Store};
 
-/// Answers `/metrics`, `/health/live` and `/health/ready`.
+/// Answers `/metrics`, `/health/live`, `/health/ready`, and what is below `/v1`.
 #[derive(Clone)]
 pub(crate) struct Admin {
     pub(crate) store: Store,
     pub(crate) metrics: Metrics,
     /// At a secondary.
     pub(crate) replication: Option<Replication>,
+    pub(crate) api: AdminApi,
 }
 
 impl Admin {
-    pub(crate) fn answer(&self, request: &Request<Incoming>) -> Response<LinkBody> {
+    pub(crate) async fn answer(self, request: Request<Incoming>) -> Response<LinkBody> {
+        if request.uri().path().starts_with("/v1/") {
+            return self.api.answer(request).await;
+        }
         let (status, text) = match request.uri().path() {
             "/metrics" => {
                 self.observe();
@@ -76,28 +81,17 @@ impl Admin {
 
     fn observe_peers(&self) -> Result<(), store::ReadError> {
         let identity = self.store.identity();
-        let written = self.store.written().borrow().clone();
         for (partition, fenced) in self.store.fence()? {
             let labels = [identity.name.as_str(), &partition.0.to_string(), "fenced"];
             self.metrics.position.with_label_values(&labels).set(fenced.0.cast_signed());
         }
-        for peer in self.store.peers()? {
-            let (mut depth, mut oldest) = (0, None);
-            for (partition, written) in identity.partitions.iter().zip(written.iter()) {
-                let applied = peer
-                    .acknowledged
-                    .iter()
-                    .find(|ack| ack.epoch == identity.epoch && ack.partition == partition);
-                let applied = applied.map_or(model::Seq::NONE, |ack| ack.applied);
-                depth += written.seq.0.saturating_sub(applied.0);
-                let next = self.store.history(identity.epoch, partition, applied, 1)?;
-                let time = next.first().map(|event| event.version.hlc.millis());
-                oldest = oldest.into_iter().chain(time).min();
-            }
-            let age = oldest.map_or(0.0, |oldest| self.store.now().since(oldest).as_secs_f64());
-            let name = [peer.name.as_str()];
-            self.metrics.history_depth.with_label_values(&name).set(depth.cast_signed());
-            self.metrics.history_age_seconds.with_label_values(&name).set(age);
+        for site in registered_sites(&self.store)? {
+            let name = [site.name.as_str()];
+            self.metrics
+                .history_depth
+                .with_label_values(&name)
+                .set(site.depth_events.cast_signed());
+            self.metrics.history_age_seconds.with_label_values(&name).set(site.age_seconds);
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The command line. Exit codes: 0 done, 1 failed, 2 usage (a wrong configuration is usage).
 
+mod admin;
 mod certs;
 mod completions;
 mod config;
@@ -7,8 +8,11 @@ pub(crate) mod demo;
 mod example;
 mod health;
 mod man;
+mod peer;
 mod site;
+mod status;
 mod store;
+mod user;
 
 use std::path::PathBuf;
 
@@ -39,6 +43,14 @@ enum Command {
     Certs(certs::CertsArgs),
     /// Run two sites on this machine, `east` and `west`, and watch them.
     Demo(demo::DemoArgs),
+    /// Show where a running site stands, and whether a person must look.
+    Status(status::StatusArgs),
+    /// Manage the users of a running site.
+    #[command(subcommand, after_help = "Example: towline user create alice --config site.toml")]
+    User(user::UserCommand),
+    /// List and remove the sites that replicate from a running site.
+    #[command(subcommand, after_help = "Example: towline peer list --config site.toml")]
+    Peer(peer::PeerCommand),
     /// Work on the data of a site that is stopped.
     #[command(subcommand, after_help = "Example: towline store new-epoch --config site.toml")]
     Store(store::StoreCommand),
@@ -108,6 +120,9 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Config(command) => config::run(&command),
         Command::Certs(args) => certs::run(&args),
         Command::Demo(args) => demo::run(args),
+        Command::Status(args) => status::run(&args),
+        Command::User(command) => user::run(command),
+        Command::Peer(command) => peer::run(&command),
         Command::Store(command) => store::run(&command),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -2,6 +2,7 @@
 
 mod configs;
 mod table;
+mod users;
 
 use std::{path::Path, time::Duration};
 
@@ -48,6 +49,11 @@ async fn run_in(directory: &Path, args: DemoArgs, json: bool) -> Result<(), Fail
         shutdown.spawn("reload", reload.watch(None, shutdown.token()));
         sites.push(site);
     }
+    let users = users::load(directory)?;
+    // At the primary; the secondary has them as it has everything else.
+    if let Some(primary) = sites.first() {
+        users::create(&primary.store, &users).await?;
+    }
     if json {
         let line = json!({
             "sites": sites.iter().map(|site| json!({
@@ -59,6 +65,8 @@ async fn run_in(directory: &Path, args: DemoArgs, json: bool) -> Result<(), Fail
             })).collect::<Vec<_>>(),
             "access_key": demo.access_key,
             "secret_key": demo.secret_key,
+            "users": users,
+            "admin_token_file": directory.join(configs::TOKEN_FILE),
         });
         println!("{line}");
     } else {

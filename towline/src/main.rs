@@ -1,10 +1,12 @@
 //! `towline`: one command a file, and the wiring of roles into a site.
 
 mod admin;
+mod client;
 mod command;
 mod demo;
 mod live;
 mod miss;
+mod observe;
 mod reload;
 mod site;
 

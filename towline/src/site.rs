@@ -7,13 +7,16 @@ use bus::{
     kafka::{KafkaConfig, KafkaLog, KafkaPublisher, KafkaTls, TopicPlan},
 };
 use consumer::{Limits, Origin, Replication, ReplicationParts};
-use gateway::{Gateway, ReadMiss, RootKeys};
+use gateway::{
+    Gateway, ReadMiss, RootKeys,
+    admin::{AdminApi, AdminOptions},
+};
 use model::{SiteId, SiteName};
 use ops::{
     Config, Metrics, Shutdown, SystemClock,
     link::{LinkClient, LinkServer},
 };
-use producer::{FenceLimits, FetchService};
+use producer::{Evictions, FenceLimits, FetchService};
 use schemas::{Codec, Keys};
 use store::{CollectorOptions, Options, Refusal, Sizes, Store};
 use tokio::net::TcpListener;
@@ -23,6 +26,7 @@ use crate::{
     command::Failure,
     live::{Live, Ready, Settings},
     miss::Miss,
+    observe::Roles,
 };
 
 /// For everything to end after a signal: requests have 10 seconds of it.
@@ -75,7 +79,8 @@ impl Site {
         shutdown.spawn("collector", collect);
         let fence = &config.fence;
         let fence = FenceLimits { max_age: fence.max_age, max_bytes: fence.max_bytes };
-        let (of, told) = (store.clone(), metrics.clone());
+        let evictions = Evictions::default();
+        let (of, told) = (store.clone(), (metrics.clone(), evictions.clone()));
         let evict = producer::evict_forever(of, told, codec.clone(), fence, shutdown.token());
         shutdown.spawn("eviction", evict);
         publish(&config, &site, &codec, shutdown);
@@ -86,11 +91,9 @@ impl Site {
         let gateway = Gateway::new(options, store.clone(), miss, metrics.clone());
         shutdown.spawn("gateway", gateway.serve(s3, shutdown.token()));
         site.replication.clone_from(&replication);
-        let answers = Admin { store, metrics, replication };
-        let answer = move |request| {
-            let response = answers.answer(&request);
-            async move { response }
-        };
+        let api = AdminApi::new(admin_options(&config, &site, evictions));
+        let answers = Admin { store, metrics, replication, api };
+        let answer = move |request| answers.clone().answer(request);
         shutdown.spawn("admin", ops::http::serve_plain(admin, answer, shutdown.token()));
         Ok(site)
     }
@@ -212,6 +215,23 @@ async fn link(
     });
     replication.start(shutdown);
     Ok(Some(replication))
+}
+
+fn admin_options(config: &Config, site: &Site, evictions: Evictions) -> AdminOptions {
+    let roles = Roles {
+        store: site.store.clone(),
+        metrics: site.metrics.clone(),
+        replication: site.replication.clone(),
+        evictions,
+        publishes: config.kafka.is_some() && config.origins.is_empty(),
+    };
+    AdminOptions {
+        store: site.store.clone(),
+        metrics: site.metrics.clone(),
+        token: config.admin.token().map(|token| token.expose().to_owned()),
+        root_access_key: config.s3.root_access_key.clone(),
+        status: Arc::new(roles),
+    }
 }
 
 fn gateway_options(config: &Config, live: &Live) -> gateway::Options {

@@ -25,7 +25,7 @@ use crate::{Gateway, Limits, Live, MissError, Options, ReadMiss, RootKeys};
 
 pub(super) const BLOCK: usize = 64;
 pub(super) const INLINE_MAX: usize = 16;
-pub(super) const ACCESS: &str = "ROOT";
+pub(crate) const ACCESS: &str = "ROOT";
 pub(super) const SECRET: &str = "very secret";
 
 /// No test comes near these.
@@ -75,17 +75,17 @@ impl ReadMiss for FakeMiss {
     }
 }
 
-pub(super) struct Site {
-    pub(super) store: Store,
+pub(crate) struct Site {
+    pub(crate) store: Store,
     pub(super) gateway: Gateway,
     pub(super) miss: Arc<FakeMiss>,
-    pub(super) metrics: ops::Metrics,
+    pub(crate) metrics: ops::Metrics,
     pub(super) home: tempfile::TempDir,
 }
 
 /// What a client sees of an answer.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
     /// The body ended with an error.
@@ -121,7 +121,7 @@ impl Answer {
 }
 
 impl Site {
-    pub(super) async fn new(site: u8) -> Self {
+    pub(crate) async fn new(site: u8) -> Self {
         let sizes = Sizes { block: BLOCK, inline_max: INLINE_MAX };
         Self::with_sizes(site, sizes).await
     }
@@ -160,7 +160,7 @@ impl Site {
         site
     }
 
-    pub(super) async fn send(&self, ask: Ask) -> Answer {
+    pub(crate) async fn send(&self, ask: Ask) -> Answer {
         self.send_raw(ask.sign()).await
     }
 
@@ -188,7 +188,7 @@ impl Site {
 
 /// A request that is being put together.
 #[derive(Clone)]
-pub(super) struct Ask {
+pub(crate) struct Ask {
     method: &'static str,
     path: String,
     query: BTreeMap<String, String>,
@@ -199,7 +199,7 @@ pub(super) struct Ask {
 }
 
 /// A request; the path is encoded as in a URL, and may have a query behind it.
-pub(super) fn ask(method: &'static str, path: &str) -> Ask {
+pub(crate) fn ask(method: &'static str, path: &str) -> Ask {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -226,6 +226,12 @@ impl Ask {
         self.body = body.to_vec();
         let length = self.body.len().to_string();
         self.headers.entry("content-length".to_owned()).or_insert(length);
+        self
+    }
+
+    /// Signs with these keys instead of the root user's.
+    pub(crate) fn by(mut self, access: &'static str, secret: &'static str) -> Self {
+        (self.access, self.secret) = (access, secret);
         self
     }
 

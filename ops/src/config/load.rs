@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Config, Secret, check, exposed};
+use super::{
+    Config, check, exposed,
+    secrets::{EITHER, TEXTS},
+};
 
 /// What is wrong with a configuration: a line a problem.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +90,7 @@ impl Source {
         })?;
         let directory = file.parent().unwrap_or(Path::new(""));
         config.resolve_paths(directory);
-        let mut problems = config.read_secret(&places);
+        let mut problems = config.read_secrets(&places);
         problems.extend(check::check(&config, &places));
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
     }
@@ -108,9 +111,14 @@ impl Source {
     pub fn exposed(&self, config: &Config) -> Vec<String> {
         let text = std::fs::read_to_string(&self.file).unwrap_or_default();
         let table: Table = text.parse().unwrap_or_default();
-        let in_file = table.get("s3").is_some_and(|s3| s3.get("root_secret_key").is_some());
-        let own = in_file.then_some(("s3.root_secret_key", self.file.as_path()));
-        own.into_iter().chain(config.secret_files()).filter_map(exposed::problem).collect()
+        let has = |section: &str, key: &str| table.get(section)?.get(key);
+        let root = has("s3", "root_secret_key").map(|_| "s3.root_secret_key");
+        let own = root.or(has("admin", "token").map(|_| "admin.token"));
+        own.map(|key| (key, self.file.as_path()))
+            .into_iter()
+            .chain(config.secret_files())
+            .filter_map(exposed::problem)
+            .collect()
     }
 }
 
@@ -121,6 +129,7 @@ impl Config {
         let kafka = self.kafka.as_ref().and_then(|kafka| kafka.key.as_ref());
         let files = [
             ("s3.root_secret_key_file", self.s3.root_secret_key_file.as_ref()),
+            ("admin.token_file", self.admin.token_file.as_ref()),
             ("s3.tls_key", self.s3.tls_key.as_ref()),
             ("keys.file", Some(&self.keys.file)),
             ("link.key", link),
@@ -133,6 +142,7 @@ impl Config {
         let mut paths: Vec<&mut PathBuf> = vec![&mut self.site.data, &mut self.keys.file];
         paths.extend(self.s3.tls_cert.iter_mut().chain(&mut self.s3.tls_key));
         paths.extend(&mut self.s3.root_secret_key_file);
+        paths.extend(&mut self.admin.token_file);
         if let Some(link) = &mut self.link {
             paths.extend([&mut link.ca, &mut link.cert, &mut link.key]);
         }
@@ -143,42 +153,11 @@ impl Config {
             *path = directory.join(&*path);
         }
     }
-
-    fn read_secret(&mut self, places: &Places<'_>) -> Vec<String> {
-        let file = self.s3.root_secret_key_file.clone();
-        match (&self.s3.root_secret_key, file) {
-            (Some(_), None) => Vec::new(),
-            (None, Some(file)) => match std::fs::read_to_string(&file) {
-                Ok(secret) => {
-                    self.s3.root_secret_key = Some(Secret::new(secret.trim().to_owned()));
-                    Vec::new()
-                }
-                Err(error) => {
-                    let what = format!("`{}`: {error}", file.display());
-                    vec![places.problem("s3.root_secret_key_file", &what)]
-                }
-            },
-            (Some(_), Some(_)) => {
-                let what = "is set beside `s3.root_secret_key_file`; set one of the two";
-                vec![places.problem("s3.root_secret_key", what)]
-            }
-            (None, None) => {
-                let what = "is missing; set it or `s3.root_secret_key_file`";
-                vec![places.problem("s3.root_secret_key", what)]
-            }
-        }
-    }
 }
 
 const PREFIX: &str = "TOWLINE_";
 /// Variables with our prefix that are no settings.
 const NO_SETTINGS: [&str; 2] = ["TOWLINE_CRASH_AT", "TOWLINE_CONFIG"];
-
-/// What can be set in two ways, of which a variable or flag replaces the other.
-const EITHER: [(&str, &str); 2] = [
-    ("s3.root_secret_key", "s3.root_secret_key_file"),
-    ("s3.root_secret_key_file", "s3.root_secret_key"),
-];
 
 fn overlay(
     table: &mut Table,
@@ -220,10 +199,9 @@ fn overlay(
     Ok(())
 }
 
-/// `true`, `17` and the like as what they are; everything else as text, and so is whatever the
-/// keys of the root user look like.
+/// `true`, `17` and the like as what they are; everything else as text, and so is every secret.
 fn scalar(key: &str, text: &str) -> Value {
-    if matches!(key, "s3.root_secret_key" | "s3.root_access_key") {
+    if TEXTS.contains(&key) {
         return Value::String(text.to_owned());
     }
     #[derive(Deserialize)]

@@ -1,4 +1,5 @@
-//! Buckets (key: `b` name) and users (key: `u` id).
+//! Buckets (key: `b` name), users (key: `u` id), and who holds an access key (key: `k` access key, 0,
+//! user id).
 
 use bytes::Bytes;
 use model::{Bucket, BucketName, User, UserId, Version, visibility::BucketState};
@@ -38,7 +39,66 @@ pub(crate) struct UserRecord {
 super::record!(UserRecord, Table::Entities, "user", format 1);
 
 impl UserRecord {
+    pub(crate) const PREFIX: &'static [u8] = b"u";
+
     pub(crate) fn key(user: &UserId) -> Bytes {
-        super::join(&[b"u", user.as_str().as_bytes()])
+        super::join(&[Self::PREFIX, user.as_str().as_bytes()])
+    }
+}
+
+/// Says that a user's record holds an access key: found by the key, which requests name.
+///
+/// Sites that write at the same time may give one key to two users. Then there is a row for each,
+/// whichever came first, so that rows are the same wherever users are, and the first user id in
+/// order has the key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct KeyHolderRecord;
+
+super::record!(KeyHolderRecord, Table::Entities, "key holder", format 1);
+
+impl KeyHolderRecord {
+    pub(crate) fn key(access_key: &str, user: &UserId) -> Bytes {
+        super::join(&[&Self::prefix(access_key), user.as_str().as_bytes()])
+    }
+
+    /// What the rows of an access key begin with.
+    pub(crate) fn prefix(access_key: &str) -> Vec<u8> {
+        [b"k", access_key.as_bytes(), &[0]].concat()
+    }
+
+    /// The user in a row that begins with `prefix`; `None` if it is of a longer access key.
+    pub(crate) fn user(row: &[u8], prefix: &[u8]) -> Option<UserId> {
+        let id = std::str::from_utf8(row.strip_prefix(prefix)?).ok()?;
+        UserId::try_from(id.to_owned()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::Record;
+
+    fn user(id: &str) -> UserId {
+        UserId::try_from(id.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn rows_of_a_key_are_told_from_those_of_a_longer_one() {
+        let prefix = KeyHolderRecord::prefix("AK");
+        assert_eq!(&KeyHolderRecord::key("AK", &user("main"))[..], b"kAK\0main");
+        let found = |access_key: &str| {
+            KeyHolderRecord::user(&KeyHolderRecord::key(access_key, &user("main")), &prefix)
+        };
+        assert_eq!(found("AK"), Some(user("main")));
+        assert_eq!(found("AKB"), None);
+        // No key that this release makes has a NUL; one of another release must not confuse it.
+        assert_eq!(found("AK\0B"), None);
+    }
+
+    #[test]
+    fn a_key_holder_is_its_format_and_nothing_else() {
+        assert_eq!(&KeyHolderRecord.encode()[..], [1]);
+        assert_eq!(KeyHolderRecord::decode(&Bytes::from_static(&[1])).unwrap(), KeyHolderRecord);
+        assert!(KeyHolderRecord::decode(&Bytes::from_static(&[2])).is_err());
     }
 }

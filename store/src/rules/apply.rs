@@ -6,7 +6,10 @@ use model::{
     merge::Decision, progress::Handled,
 };
 
-use super::place::{self, Presence};
+use super::{
+    place::{self, Presence},
+    users,
+};
 use crate::{
     errors::ApplyError,
     records::{AttributesRecord, BucketRecord, ObjectRecord, UserRecord},
@@ -146,8 +149,8 @@ fn merge_user(
         Some(held) if held.version > version => Ok(Decision::Stale),
         Some(held) if held.version == version && held.user == user => Ok(Decision::Duplicate),
         Some(held) if held.version == version => Ok(Decision::Conflict { replace: false }),
-        _ => {
-            section.put(row, &UserRecord { version, user });
+        held => {
+            users::set(section, id, held, UserRecord { version, user });
             Ok(Decision::Replace)
         }
     }

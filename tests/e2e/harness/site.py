@@ -23,6 +23,7 @@ from ports import free_ports  # noqa: E402
 
 BINARY = ROOT / "target" / "debug" / "towline"
 SECRET = "a-secret-key-for-tests"
+TOKEN = "an-admin-token-for-tests"
 # Lines that a site may log at WARN in any test: none.
 _BAD = re.compile(r"\b(WARN|ERROR)\b|panicked")
 
@@ -35,6 +36,7 @@ class Site:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.s3_port, self.admin_port, self.link_port = free_ports(3)
         self.origin = None
+        self.token = TOKEN
         self.kafka = kafka
         self.settings = {}
         self.process = None
@@ -98,6 +100,8 @@ class Site:
                 "allow": [self.peer],
             },
         }
+        if self.token:
+            sections["admin"]["token"] = self.token
         if self.kafka:
             tls = self.kafka["tls"]
             sections["kafka"] = {"bootstrap": self.kafka["bootstrap"], **tls}
@@ -152,6 +156,28 @@ class Site:
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
+    def api(self, method, path, body=None, token=TOKEN):
+        """Status and answer of a path of the admin API."""
+        headers = {"Content-Type": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        data = None if body is None else json.dumps(body).encode()
+        url = f"http://127.0.0.1:{self.admin_port}{path}"
+        request = urllib.request.Request(url, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, json.loads(answer.read() or "null")
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def command(self, *words, code=0):
+        """Runs `towline` on this running site, to its end."""
+        return self.run(BINARY, *words, "--config", self.config, code=code)
+
+    def ask(self, *words, code=0):
+        """The JSON that a command prints."""
+        return json.loads(self.command(*words, "--json", code=code).stdout)
+
     def metric(self, name, **labels):
         """One metric, or the sum of all that have these labels."""
         total = 0.0
@@ -184,14 +210,14 @@ class Site:
         bad = [line for line in lines if _BAD.search(line)]
         return [line for line in bad if not any(re.search(p, line) for p in self.allowed)]
 
-    def client(self, **options):
-        """An S3 client of this site."""
+    def client(self, keys=("root", SECRET), **options):
+        """An S3 client of this site, by these keys."""
         options = {"retries": {"max_attempts": 1}, "max_pool_connections": 50, **options}
         return boto3.client(
             "s3",
             endpoint_url=f"http://127.0.0.1:{self.s3_port}",
-            aws_access_key_id="root",
-            aws_secret_access_key=SECRET,
+            aws_access_key_id=keys[0],
+            aws_secret_access_key=keys[1],
             region_name="us-east-1",
             config=Config(**options),
         )

@@ -1,13 +1,11 @@
 //! `towline health`.
 
-use std::{
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use http::{StatusCode, Uri, uri::PathAndQuery};
 
-use super::{ConfigArgs, Failure, block_on};
+use super::{ConfigArgs, Failure};
+use crate::client::{self, reachable};
 
 /// Ask a site that runs how it is: one line, and exit code 0 if it is well, 1 if not.
 #[derive(clap::Args)]
@@ -30,8 +28,7 @@ pub(crate) struct HealthArgs {
 
 pub(super) fn run(args: &HealthArgs) -> Result<(), Failure> {
     let url = address(args)?;
-    let (status, text) =
-        block_on(async { ops::http::get(&url).await.map_err(|error| Failure::of(&error)) })?;
+    let (status, text) = client::fetch(&url)?;
     let line = format!("{url}: {}", text.trim());
     match status {
         StatusCode::OK => println!("{line}"),
@@ -62,16 +59,6 @@ fn address(args: &HealthArgs) -> Result<Uri, Failure> {
     let mut parts = given.into_parts();
     parts.path_and_query = Some(PathAndQuery::from_static(path));
     Ok(Uri::from_parts(parts).expect("another path keeps a URL whole"))
-}
-
-/// Where a listener on every address is reached from this machine.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        listen => listen.ip(),
-    };
-    SocketAddr::new(ip, listen.port())
 }
 
 #[cfg(test)]

@@ -10,10 +10,14 @@ use std::{
 
 use model::SiteName;
 
+use super::users;
 use crate::command::{Failure, demo::DemoArgs};
 
 /// The primary first.
 pub(super) const SITES: [&str; 2] = ["east", "west"];
+
+/// Both sites take the same token, so that one is enough to try everything.
+pub(super) const TOKEN_FILE: &str = "admin.token";
 
 /// The root user's keys.
 pub(super) struct Demo {
@@ -37,6 +41,12 @@ pub(super) fn write(directory: &Path, args: &DemoArgs) -> Result<Demo, Failure> 
         let secret: [u8; 20] = rand::Rng::random(&mut rand::rng());
         let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
         write_secret(&secret_file, &secret).map_err(failed)?;
+    }
+    let token_file = directory.join(TOKEN_FILE);
+    if !token_file.exists() {
+        let token: [u8; 32] = rand::Rng::random(&mut rand::rng());
+        let token: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
+        users::write_private(&token_file, &token)?;
     }
     let ports_file = directory.join("ports");
     let ports: Vec<u16> = match fs::read_to_string(&ports_file) {
@@ -72,7 +82,7 @@ fn site(name: &str, peer: &str, [s3, admin, link]: [u16; 3], origin: &str) -> St
          [site]\nname = \"{name}\"\ndata = \"{name}\"\n\n\
          [s3]\nlisten = \"127.0.0.1:{s3}\"\nroot_access_key = \"root\"\n\
          root_secret_key_file = \"root.secret\"\n\n\
-         [admin]\nlisten = \"127.0.0.1:{admin}\"\n\n\
+         [admin]\nlisten = \"127.0.0.1:{admin}\"\ntoken_file = \"{TOKEN_FILE}\"\n\n\
          [keys]\nfile = \"class.key\"\n\n\
          [link]\nlisten = \"127.0.0.1:{link}\"\nca = \"ca.pem\"\ncert = \"{name}.pem\"\n\
          key = \"{name}.key\"\nallow = [\"{peer}\"]\n\n\

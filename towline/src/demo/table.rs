@@ -32,7 +32,9 @@ pub(super) fn introduce(sites: &[Site], demo: &Demo, directory: &Path) {
         "  aws --endpoint-url http://{} s3 cp --recursive /usr/share/doc s3://photos/doc",
         east.s3
     );
-    println!("  aws --endpoint-url http://{} s3 ls --recursive s3://photos/ | tail\n", west.s3);
+    println!("  aws --endpoint-url http://{} s3 ls --recursive s3://photos/ | tail", west.s3);
+    let config = directory.join(format!("{}.toml", west.name));
+    println!("  towline status --config {}\n", config.display());
 }
 
 /// A live line for each site.

@@ -180,6 +180,28 @@ fn limits_that_do_not_fit_are_told() {
 }
 
 #[test]
+fn the_admin_token_is_set_once_or_not_at_all_and_is_long_enough() {
+    assert!(load(&[], &[], &[]).unwrap().admin.token().is_none());
+    let line = "# token_file = \"admin.token\"";
+    let token = "0123456789abcdef";
+    let inline = format!("token = \"{token}\"");
+    let config = load(&[(line, &inline)], &[], &[]).unwrap();
+    assert_eq!(config.admin.token().unwrap().expose(), token);
+    assert!(!format!("{config:?}").contains(token));
+    let variable = load(&[], &[("TOWLINE_ADMIN_TOKEN", "from-the-environment")], &[]).unwrap();
+    assert_eq!(variable.admin.token().unwrap().expose(), "from-the-environment");
+    let over = [("TOWLINE_ADMIN_TOKEN", "from-the-environment")];
+    let over = load(&[(line, "token_file = \"no-such.token\"")], &over, &[]).unwrap();
+    assert_eq!(over.admin.token().unwrap().expose(), "from-the-environment");
+    let both = problem(&[(line, &format!("token_file = \"class.key\"\n{inline}"))]);
+    assert!(both.contains("key `admin.token`: is set beside `admin.token_file`"), "{both}");
+    let short = problem(&[(line, "token_file = \"class.key\"")]);
+    assert!(short.contains("key `admin.token_file`: must have at least 16"), "{short}");
+    let missing = problem(&[(line, "token_file = \"no-such.token\"")]);
+    assert!(missing.contains("no-such.token`: No such file"), "{missing}");
+}
+
+#[test]
 fn a_file_that_is_not_there_says_how_to_get_one() {
     let nowhere = std::path::Path::new("/nonexistent/site.toml");
     let error = Source::new(nowhere, std::iter::empty(), Vec::new()).load().unwrap_err();

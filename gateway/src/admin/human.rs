@@ -1,0 +1,109 @@
+//! When a person must look: pure, over what the status says.
+//!
+//! Each sentence says what is wrong and what to do. What heals by itself in moments (a restart, a
+//! gap that is refilled, an origin that reconnects) is not among them.
+
+use store::DiskFull;
+
+use super::status::{Origin, Refused, Status};
+
+/// An origin that restarts is back by then.
+const AWAY_SECONDS_MAX: f64 = 15.0;
+/// Connected, with work to do, and nothing done for so long: something is stuck.
+const STILL_SECONDS_MAX: f64 = 60.0;
+
+pub(super) fn needs_human(
+    status: &Status,
+    full: Option<DiskFull>,
+    counted: &[(&str, u64)],
+) -> Vec<String> {
+    let mut told = Vec::new();
+    if let Some(Refused { reason, why }) = &status.writes_refused
+        && reason == "disputed"
+    {
+        told.push(why.clone());
+    }
+    told.extend(full.map(|full| full.to_string()));
+    if status.log.is_some_and(|log| !log.up) {
+        told.push("the log takes no events; they wait in history, look at Kafka".to_owned());
+    }
+    for origin in &status.origins {
+        told.extend(session(origin));
+        told.extend(holes(origin));
+    }
+    for gone in &status.evicted {
+        told.push(format!(
+            "site `{}` was evicted at {}: it passed `{}`; what it missed by then is lost to it",
+            gone.name, gone.at, gone.limit
+        ));
+    }
+    for (kind, count) in counted.iter().filter(|(_, count)| *count > 0) {
+        told.push(format!("alarm `{kind}`, {count} times since the start; the log says more"));
+    }
+    told
+}
+
+/// No session with an origin, or one in which nothing goes on.
+fn session(origin: &Origin) -> Vec<String> {
+    let Origin { name, since, since_seconds, .. } = origin;
+    if !origin.connected {
+        let why = origin.last_error.as_ref().map_or("no answer yet", |error| &error.what);
+        let away = format!("origin `{name}` is not followed since {since}: {why}");
+        return (*since_seconds > AWAY_SECONDS_MAX).then_some(away).into_iter().collect();
+    }
+    let still = |last: Option<f64>| last.map_or(*since_seconds, |last| last.min(*since_seconds));
+    let (mut told, last) = (Vec::new(), origin.last_error.as_ref());
+    let last = last.map(|error| format!("; last error: {}", error.what)).unwrap_or_default();
+    let applied = still(origin.applied_seconds_ago);
+    if origin.lag.events > 0 && applied > STILL_SECONDS_MAX {
+        told.push(format!(
+            "origin `{name}`: {} events to apply, and none was for {applied:.0} s{last}",
+            origin.lag.events
+        ));
+    }
+    let pulled = still(origin.pulled_seconds_ago);
+    if origin.wants > 0 && !origin.puller_paused && pulled > STILL_SECONDS_MAX {
+        told.push(format!(
+            "origin `{name}`: {} blocks to pull, and none came for {pulled:.0} s{last}",
+            origin.wants
+        ));
+    }
+    told
+}
+
+/// Holes that do not fill by themselves.
+fn holes(origin: &Origin) -> Vec<String> {
+    let name = &origin.name;
+    let count = |reason: &str| origin.holes.get(reason).copied().unwrap_or_default();
+    let why = |reason: &str| {
+        let of_reason = origin.some_holes.iter().find(|hole| hole.reason == reason);
+        of_reason.and_then(|hole| hole.why.as_deref()).unwrap_or("the log says why")
+    };
+    let mut told = Vec::new();
+    if count("parked") > 0 {
+        told.push(format!(
+            "origin `{name}`: {} events cannot be read here ({}); upgrade this site, or give it \
+             the class key",
+            count("parked"),
+            why("parked")
+        ));
+    }
+    if count("lost_at_origin") > 0 {
+        told.push(format!(
+            "origin `{name}`: {} runs of events are lost; what they changed may be old or missing \
+             here",
+            count("lost_at_origin")
+        ));
+    }
+    if origin.stopped > 0 {
+        told.push(format!(
+            "origin `{name}`: {} partitions wait, they have more holes than `limits.parked_max` or \
+             `limits.holes_max`",
+            origin.stopped
+        ));
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests;

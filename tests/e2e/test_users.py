@@ -1,0 +1,217 @@
+"""Users: who may do what, at both sites, and what becomes of requests under way."""
+
+import http.client
+import json
+import subprocess
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.exceptions import ClientError
+
+from harness.process import start
+from harness.site import Site
+from harness.until import until
+
+MIB = 1 << 20
+
+
+def create(site, name, *more):
+    """A user at a site: its answer, and the keys to sign with."""
+    made = site.ask("user", "create", name, *more)
+    return made["user"], (made["key"]["access_key"], made["key"]["secret_key"])
+
+
+def refusal(call, **arguments):
+    """The code that a call is refused with; of a HEAD the status, since it has no body."""
+    try:
+        call(**arguments)
+    except ClientError as refused:
+        return refused.response["Error"]["Code"]
+    return None
+
+
+def known(site, keys):
+    """Waits until a site lets these keys in."""
+    client = site.client(keys)
+    until(client.list_buckets, f"{keys[0]} is known at {site.name}")
+    return client
+
+
+def test_users_sign_at_both_sites_and_touch_only_their_own(any_pair):
+    pair = any_pair
+    _, main_keys = create(pair.east, "main", "--id", "main")
+    _, alt_keys = create(pair.east, "alt")
+    main, alt = pair.east.client(main_keys), pair.east.client(alt_keys)
+    main.create_bucket(Bucket="mine")
+    main.put_object(Bucket="mine", Key="a", Body=b"main's")
+    alt.create_bucket(Bucket="other")
+    assert refusal(alt.create_bucket, Bucket="mine") == "BucketAlreadyExists"
+    for site in pair.sites:
+        main, alt, root = known(site, main_keys), known(site, alt_keys), site.client()
+        until(lambda: main.get_object(Bucket="mine", Key="a"), "the object is there")
+        until(lambda: len(root.list_buckets()["Buckets"]) == 2, "both buckets are there")
+        mine = main.list_buckets()
+        assert [bucket["Name"] for bucket in mine["Buckets"]] == ["mine"]
+        assert mine["Owner"]["ID"] == "main"
+        assert main.get_object(Bucket="mine", Key="a")["Body"].read() == b"main's"
+        assert [bucket["Name"] for bucket in alt.list_buckets()["Buckets"]] == ["other"]
+        key = {"Bucket": "mine", "Key": "a"}
+        assert refusal(alt.get_object, **key) == "AccessDenied"
+        assert refusal(alt.head_object, **key) == "403"
+        assert refusal(alt.head_bucket, Bucket="mine") == "403"
+        assert refusal(alt.list_objects_v2, Bucket="mine") == "AccessDenied"
+        assert refusal(alt.put_object, **key, Body=b"") == "AccessDenied"
+        assert refusal(alt.delete_object, **key) == "AccessDenied"
+        many = {"Objects": [{"Key": "a"}]}
+        assert refusal(alt.delete_objects, Bucket="mine", Delete=many) == "AccessDenied"
+        assert refusal(alt.delete_bucket, Bucket="mine") == "AccessDenied"
+        assert root.get_object(**key)["Body"].read() == b"main's"
+        forged = site.client((main_keys[0], alt_keys[1]))
+        assert refusal(forged.list_buckets) == "SignatureDoesNotMatch"
+        assert refusal(site.client(("nobody", "12345678")).list_buckets) == "InvalidAccessKeyId"
+
+
+def test_whoever_is_disabled_is_so_at_both_sites_until_enabled_again(pair):
+    user, keys = create(pair.east, "alice")
+    east, west = pair.east.client(keys), known(pair.west, keys)
+    east.create_bucket(Bucket="alice")
+    pair.east.command("user", "disable", "alice")
+    assert refusal(east.list_buckets) == "InvalidAccessKeyId"
+    until(lambda: refusal(west.list_buckets) == "InvalidAccessKeyId", "disabled at the secondary")
+    assert pair.west.ask("user", "show", "alice")["enabled"] is False
+    # It holds over a restart, too.
+    pair.west.stop()
+    pair.west.start()
+    assert refusal(west.list_buckets) == "InvalidAccessKeyId"
+    pair.east.command("user", "enable", user["id"])
+    until(west.list_buckets, "enabled at the secondary")
+    pair.east.command("user", "disable", "alice", "--key", keys[0])
+    assert refusal(east.list_buckets) == "InvalidAccessKeyId"
+    shown = pair.east.ask("user", "show", "alice")
+    assert shown["enabled"] and shown["access_keys"] == [{"id": keys[0], "enabled": False}]
+
+
+def test_a_user_who_is_disabled_in_the_middle_of_a_download(pair):
+    _, keys = create(pair.east, "alice")
+    east = pair.east.client(keys)
+    east.create_bucket(Bucket="alice")
+    body = bytes(range(256)) * (64 * MIB // 256)
+    east.put_object(Bucket="alice", Key="large", Body=body)
+    under_way = east.get_object(Bucket="alice", Key="large")["Body"]
+    first = under_way.read(MIB)
+    pair.east.command("user", "disable", "alice")
+    assert first + under_way.read() == body, "the request under way ends"
+    assert refusal(east.get_object, Bucket="alice", Key="large") == "InvalidAccessKeyId"
+
+
+def test_a_user_who_is_disabled_in_the_middle_of_an_upload(pair):
+    _, keys = create(pair.east, "alice")
+    alice = pair.east.client(keys)
+    alice.create_bucket(Bucket="alice")
+    target = {"Bucket": "alice", "Key": "large"}
+    url = urlsplit(alice.generate_presigned_url("put_object", Params=target))
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
+    connection.putrequest("PUT", f"{url.path}?{url.query}")
+    connection.putheader("Content-Length", str(2 * MIB))
+    connection.endheaders(bytes(MIB))
+    pair.east.command("user", "disable", "alice")
+    connection.send(bytes(MIB))
+    answer = connection.getresponse()
+    assert answer.status == 403 and b"<Code>AccessDenied</Code>" in answer.read()
+    assert refusal(pair.east.client().head_object, **target) == "404", "nothing was written"
+
+
+def test_keys_change_in_turn_or_at_once(pair):
+    _, first = create(pair.east, "alice")
+    made = pair.east.ask("user", "rekey", "alice", "--keep-old")
+    second = (made["access_key"], made["secret_key"])
+    for keys in (first, second):
+        known(pair.west, keys)
+    made = pair.east.ask("user", "rekey", "alice")
+    third = (made["access_key"], made["secret_key"])
+    known(pair.west, third)
+    for keys in (first, second):
+        assert refusal(pair.east.client(keys).list_buckets) == "InvalidAccessKeyId"
+        assert refusal(pair.west.client(keys).list_buckets) == "InvalidAccessKeyId"
+    pair.east.command("user", "delete", "alice", "--key", third[0])
+    assert refusal(pair.east.client(third).list_buckets) == "InvalidAccessKeyId"
+
+
+def test_a_user_who_comes_from_elsewhere_brings_the_keys_along(pair, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("minio/secret+key=\n")
+    given = ("--access-key", "minio-admin", "--secret-key-file", secret)
+    made = pair.east.ask("user", "create", "old", *given)
+    assert made["key"] == {"access_key": "minio-admin"}
+    known(pair.west, ("minio-admin", "minio/secret+key="))
+    again = pair.east.command("user", "create", "other", *given, code=1)
+    assert again.stderr == "towline: access key `minio-admin` exists\n"
+
+
+def test_a_user_who_owns_buckets_stays_until_they_are_deleted(pair):
+    _, keys = create(pair.east, "alice")
+    alice, west = pair.east.client(keys), known(pair.west, keys)
+    alice.create_bucket(Bucket="alice")
+    refused = pair.east.command("user", "delete", "alice", code=1)
+    assert "owns buckets (1); delete these first" in refused.stderr
+    alice.delete_bucket(Bucket="alice")
+    assert pair.east.command("user", "delete", "alice").stdout == "user `alice` is deleted\n"
+    assert refusal(alice.list_buckets) == "InvalidAccessKeyId"
+    until(lambda: refusal(west.list_buckets) == "InvalidAccessKeyId", "gone at the secondary")
+    assert pair.west.ask("user", "list") == {"users": []}
+
+
+def test_a_secondary_changes_no_user_and_names_the_primary(pair):
+    user, keys = create(pair.east, "alice")
+    known(pair.west, keys)
+    for words in (["create", "bob"], ["disable", "alice"], ["rekey", "alice"], ["delete", "alice"]):
+        refused = pair.west.command("user", *words, code=1)
+        assert f"write to the primary `{pair.east.name}`" in refused.stderr
+    assert pair.west.ask("user", "list") == {"users": [user]}
+
+
+def test_no_secret_is_in_a_log_or_in_a_data_folder(pair):
+    _, keys = create(pair.east, "alice")
+    made = pair.east.ask("user", "rekey", "alice", "--keep-old")
+    alice = known(pair.west, (made["access_key"], made["secret_key"]))
+    for site in pair.sites:
+        assert refusal(site.client((keys[0], "wrong-secret")).list_buckets)
+    alice.list_buckets()
+    for site in pair.sites:
+        site.stop()
+        files = [site.log, *(path for path in (site.folder / "data").rglob("*") if path.is_file())]
+        kept = b"".join(path.read_bytes() for path in files)
+        assert keys[0].encode() in kept, "what is not secret is found like this"
+        for secret in (keys[1], made["secret_key"]):
+            assert secret.encode() not in kept
+    assert "user created" in pair.east.log.read_text()
+
+
+def test_the_demo_has_two_users_who_stay_the_same(tmp_path):
+    def demo():
+        command = [Site.binary(), "demo", "--json", "--dir", tmp_path / "demo"]
+        process = start(command, stdout=subprocess.PIPE, text=True)
+        return process, json.loads(process.stdout.readline())
+
+    def client(site, user):
+        keys = {"aws_access_key_id": user["access_key"], "aws_secret_access_key": user["secret_key"]}
+        return boto3.client("s3", endpoint_url=site["s3"], region_name="us-east-1", **keys)
+
+    process, told = demo()
+    try:
+        assert [user["name"] for user in told["users"]] == ["main", "alt"]
+        east, west = told["sites"]
+        main, alt = told["users"]
+        client(east, main).create_bucket(Bucket="mine")
+        until(lambda: client(west, main).head_bucket(Bucket="mine"), "known at the secondary")
+        assert refusal(client(east, alt).head_bucket, Bucket="mine") == "403"
+        asks = ["--admin", west["admin"], "--token-file", told["admin_token_file"], "--json"]
+        listed = json.loads(Site.run(Site.binary(), "user", "list", *asks).stdout)["users"]
+        assert {user["id"] for user in listed} == {main["id"], alt["id"]}
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+    process, again = demo()
+    process.terminate()
+    assert process.wait(timeout=30) == 0
+    assert again["users"] == told["users"]

@@ -1,0 +1,85 @@
+//! `towline status`.
+
+use std::fmt::Write;
+
+use gateway::admin::{Origin, Role, Status};
+
+use super::{Failure, admin::AdminArgs, peer};
+
+/// Show where a running site stands. Exit code 1 if a person must look at something.
+#[derive(clap::Args)]
+#[command(after_help = "Example: towline status --config site.toml")]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+pub(super) fn run(StatusArgs { admin }: &StatusArgs) -> Result<(), Failure> {
+    let status: Status = admin.client()?.get("/v1/status")?;
+    admin.show(&status, text);
+    match status.needs_human.len() {
+        0 => Ok(()),
+        1 => Err(Failure::Failed(format!("site `{}`: a person must look", status.site.name))),
+        n => Err(Failure::Failed(format!("site `{}`: {n} things to look at", status.site.name))),
+    }
+}
+
+fn text(status: &Status) -> String {
+    let site = &status.site;
+    let role = match site.role {
+        Role::Primary => "primary",
+        Role::Secondary => "secondary",
+    };
+    let mut text = format!("site {}  {role}  id {}  epoch {}\n", site.name, site.id, site.epoch);
+    match &status.writes_refused {
+        None => text.push_str("clients may write\n"),
+        Some(refused) => line(&mut text, format_args!("clients may not write: {}", refused.why)),
+    }
+    line(&mut text, format_args!("written {} events", status.written));
+    if let Some(log) = status.log {
+        line(&mut text, format_args!("log {}", if log.up { "up" } else { "down" }));
+    }
+    for of in &status.origins {
+        origin(&mut text, of);
+    }
+    if !status.sites.is_empty() {
+        text.push_str("\nsites that follow\n");
+        for site in &status.sites {
+            line(&mut text, format_args!("  {}", peer::line(site)));
+        }
+    }
+    if !status.needs_human.is_empty() {
+        text.push_str("\na person must look\n");
+        for sentence in &status.needs_human {
+            line(&mut text, format_args!("  - {sentence}"));
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+fn origin(text: &mut String, origin: &Origin) {
+    let connected = if origin.connected { "followed" } else { "not followed" };
+    line(text, format_args!("\norigin {}  {connected} since {}", origin.name, origin.since));
+    let (lag, at) = (&origin.lag, &origin.positions);
+    line(
+        text,
+        format_args!("  lag {:.1} s, {} events, {} bytes", lag.seconds, lag.events, lag.bytes),
+    );
+    line(
+        text,
+        format_args!("  written {}  applied {}  complete {}", at.written, at.applied, at.complete),
+    );
+    let paused = if origin.puller_paused { " (puller is paused)" } else { "" };
+    line(text, format_args!("  blocks to pull {}{paused}", origin.wants));
+    for (reason, count) in origin.holes.iter().filter(|(_, count)| **count > 0) {
+        line(text, format_args!("  holes {reason} {count}"));
+    }
+    if let Some(error) = &origin.last_error {
+        line(text, format_args!("  last error {}: {}", error.at, error.what));
+    }
+}
+
+fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    // A `String` takes everything.
+    let _ = writeln!(text, "{line}");
+}

@@ -1,0 +1,96 @@
+//! What the admin API's status says of the roles of this process, in its words.
+
+use std::collections::BTreeMap;
+
+use consumer::{LineStatus, OriginStatus, Replication};
+use gateway::admin::{
+    Evicted, HoleShown, Lag, LastError, LogStatus, Observed, Origin, PartitionPositions, Positions,
+    StatusSource,
+};
+use model::{Hole, HoleReason, Line, Millis};
+use ops::Metrics;
+use producer::Evictions;
+use store::Store;
+
+/// The roles that run.
+pub(crate) struct Roles {
+    pub(crate) store: Store,
+    pub(crate) metrics: Metrics,
+    pub(crate) replication: Option<Replication>,
+    pub(crate) evictions: Evictions,
+    /// This site publishes to Kafka.
+    pub(crate) publishes: bool,
+}
+
+impl StatusSource for Roles {
+    fn observe(&self) -> Observed {
+        let now = self.store.now();
+        let origins = self.replication.iter().map(|it| origin(it.status(), now)).collect();
+        // Before its first try the publisher is neither up nor down.
+        let up = self.metrics.kafka_up.with_label_values(&["publisher"]).get() == 1;
+        let log = LogStatus { up: up || self.metrics.publish_failures.get() == 0 };
+        let evicted = self.evictions.get().into_iter().map(|gone| Evicted {
+            name: gone.name.to_string(),
+            id: gone.site.to_string(),
+            at: gone.at.to_string(),
+            limit: gone.limit.to_owned(),
+        });
+        Observed { origins, log: self.publishes.then_some(log), evicted: evicted.collect() }
+    }
+}
+
+fn origin(status: OriginStatus, now: Millis) -> Origin {
+    let session = status.session;
+    let ago = |time: Millis| now.since(time).as_secs_f64();
+    let mut positions = Positions::default();
+    for LineStatus { written, applied, complete, .. } in &status.lines {
+        positions.written += written.0;
+        positions.applied += applied.0;
+        positions.complete += complete.0;
+    }
+    let lag = status.lag;
+    Origin {
+        name: status.name.to_string(),
+        id: status.site.map(|site| site.to_string()),
+        connected: session.connected,
+        since: session.since.to_string(),
+        since_seconds: ago(session.since),
+        applied_seconds_ago: session.applied.map(ago),
+        pulled_seconds_ago: session.pulled.map(ago),
+        lag: Lag { seconds: lag.seconds, events: lag.events, bytes: lag.bytes },
+        positions,
+        partitions: status.lines.iter().map(partition).collect(),
+        stopped: status.lines.iter().filter(|line| line.stopped).count() as u64,
+        wants: status.wants,
+        puller_paused: status.puller_paused,
+        holes: counted(&status.holes),
+        some_holes: status.some_holes.into_iter().map(hole).collect(),
+        last_error: session
+            .last_error
+            .map(|error| LastError { at: error.at.to_string(), what: error.what }),
+    }
+}
+
+fn partition(status: &LineStatus) -> PartitionPositions {
+    let LineStatus { line, written, applied, complete, .. } = status;
+    PartitionPositions {
+        epoch: line.epoch.0,
+        partition: line.partition.0,
+        positions: Positions { written: written.0, applied: applied.0, complete: complete.0 },
+    }
+}
+
+fn counted(holes: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    holes.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect()
+}
+
+fn hole((line, hole): (Line, Hole)) -> HoleShown {
+    let reason = hole.reason.label().to_owned();
+    let why = match hole.reason {
+        HoleReason::Parked { why, .. } => Some(why),
+        HoleReason::BlocksMissing { count } => Some(format!("{count} blocks")),
+        HoleReason::Gap { .. } | HoleReason::LostAtOrigin => None,
+    };
+    let (epoch, partition) = (line.epoch.0, line.partition.0);
+    HoleShown { epoch, partition, first: hole.first.0, last: hole.last.0, reason, why }
+}
