@@ -132,6 +132,7 @@ def test_status_with_something_parked(make_pair):
     pair = make_pair()
     pair.west.allow('alarm while applying .*kind="parked"')
     other = pair.certs / "other.key"
+    other.touch(0o600)
     other.write_text(f"default:{'ab' * 32}\n")
     pair.west.set("keys.file", str(other))
     pair.start()

@@ -101,6 +101,6 @@ def test_health_is_a_line_and_an_exit_code(make_pair):
 def test_health_of_nobody_is_exit_code_1():
     (port,) = free_ports(1)
     outcome = Site.run(BINARY, "health", "--url", f"http://127.0.0.1:{port}", code=1)
-    assert outcome.stderr.count("\n") == 1 and "cannot be reached" in outcome.stderr
+    assert outcome.stderr.count("\n") == 1 and "does not answer" in outcome.stderr
     outcome = Site.run(BINARY, "health", "--url", "https://127.0.0.1", code=2)
     assert "write it like" in outcome.stderr

@@ -89,6 +89,7 @@ def test_a_site_with_another_class_key_parks_what_it_cannot_read_until_it_has_th
     pair = make_pair()
     pair.west.allow('alarm while applying .*kind="(parked|applier_stopped)"')
     other = pair.certs / "other.key"
+    other.touch(0o600)
     other.write_text(f"default:{'ab' * 32}\n")
     pair.west.set("keys.file", str(other))
     pair.west.set("limits.parked_max", 1)
