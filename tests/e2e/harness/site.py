@@ -43,6 +43,8 @@ class Site:
         self.allowed = []
         # What runs the program, if not this one itself.
         self.under = []
+        # The program of an earlier release, if it runs one; it knows no newer settings.
+        self.release = None
 
     @staticmethod
     def binary():
@@ -100,7 +102,7 @@ class Site:
                 "allow": [self.peer],
             },
         }
-        if self.token:
+        if self.token and not self.release:
             sections["admin"]["token"] = self.token
         if self.kafka:
             tls = self.kafka["tls"]
@@ -138,7 +140,8 @@ class Site:
         """Starts the process without waiting."""
         self.write_config()
         with self.log.open("ab") as log:
-            command = [*self.under, BINARY, "site", "--config", self.config]
+            program = self.release or BINARY
+            command = [*self.under, program, "site", "--config", self.config]
             self.process = start(command, stdout=log, stderr=log, env={**os.environ, **environment})
 
     def answers(self):
