@@ -31,6 +31,17 @@ pub(crate) struct Target {
     pub(crate) bucket: String,
 }
 
+/// Bytes of an answer's body that are kept, about.
+const SHORT_BYTES: usize = 16 << 10;
+
+/// What a site answered.
+pub(crate) struct Answer {
+    status: u16,
+    /// In lower case.
+    head: String,
+    body: Vec<u8>,
+}
+
 /// One connection.
 pub(crate) struct Client {
     target: Target,
@@ -56,27 +67,61 @@ impl Client {
         Ok(Self { target, stream, buffer: BytesMut::new(), signing: (day, key) })
     }
 
-    fn head(&self, method: &str, path: &str, length: usize) -> String {
+    /// The time, as signatures write it.
+    fn now(&self) -> String {
         let now = time::OffsetDateTime::now_utc();
-        let (day, key) = &self.signing;
         let (h, m, s) = (now.hour(), now.minute(), now.second());
-        let at = format!("{day}T{h:02}{m:02}{s:02}Z");
-        let host = &self.target.endpoint;
-        let canonical = format!(
-            "{method}\n{path}\n\nhost:{host}\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:{at}\n\n\
-             host;x-amz-content-sha256;x-amz-date\nUNSIGNED-PAYLOAD"
-        );
+        format!("{}T{h:02}{m:02}{s:02}Z", self.signing.0)
+    }
+
+    /// Signs a canonical request; returns scope and signature.
+    fn sign(&self, at: &str, canonical: &str) -> (String, String) {
+        let (day, key) = &self.signing;
         let scope = format!("{day}/us-east-1/s3/aws4_request");
         let digest = hex::encode(Sha256::digest(canonical.as_bytes()));
-        let signature =
-            hex::encode(mac(key, &format!("AWS4-HMAC-SHA256\n{at}\n{scope}\n{digest}")));
+        let signature = mac(key, &format!("AWS4-HMAC-SHA256\n{at}\n{scope}\n{digest}"));
+        (scope, hex::encode(signature))
+    }
+
+    /// `query` is canonical: sorted, each name with `=`.
+    fn head(&self, method: &str, (path, query): (&str, &str), length: usize) -> String {
+        let at = self.now();
+        let host = &self.target.endpoint;
+        let canonical = format!(
+            "{method}\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:{at}\n\n\
+             host;x-amz-content-sha256;x-amz-date\nUNSIGNED-PAYLOAD"
+        );
+        let (scope, signature) = self.sign(&at, &canonical);
         let user = &self.target.access_key;
+        let mark = if query.is_empty() { "" } else { "?" };
         format!(
-            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nx-amz-date: {at}\r\n\
+            "{method} {path}{mark}{query} HTTP/1.1\r\nhost: {host}\r\nx-amz-date: {at}\r\n\
              x-amz-content-sha256: UNSIGNED-PAYLOAD\r\ncontent-length: {length}\r\n\
              authorization: AWS4-HMAC-SHA256 Credential={user}/{scope}, \
              SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={signature}\r\n\r\n"
         )
+    }
+
+    /// A link to a key, good for an hour: path and query.
+    pub(crate) fn presigned(&self, key: &str) -> String {
+        let at = self.now();
+        let (day, user) = (&self.signing.0, &self.target.access_key);
+        let path = format!("/{}/{key}", self.target.bucket);
+        let query = format!(
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={user}%2F{day}%2Fus-east-1%2Fs3%2F\
+             aws4_request&X-Amz-Date={at}&X-Amz-Expires=3600&X-Amz-SignedHeaders=host"
+        );
+        let host = &self.target.endpoint;
+        let canonical = format!("GET\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD");
+        let (_, signature) = self.sign(&at, &canonical);
+        format!("{path}?{query}&X-Amz-Signature={signature}")
+    }
+
+    /// Reads what is behind a link. Returns the status.
+    pub(crate) async fn follow(&mut self, link: &str) -> Outcome<u16> {
+        let head = format!("GET {link} HTTP/1.1\r\nhost: {}\r\n\r\n", self.target.endpoint);
+        self.stream.write_all(head.as_bytes()).await?;
+        Ok(self.answer(false).await?.status)
     }
 
     /// Reads a key again and again until it is there, whole.
@@ -94,8 +139,19 @@ impl Client {
 
     /// Sends a request and reads the whole answer. Returns the status.
     pub(crate) async fn request(&mut self, method: &str, key: &str, body: &Bytes) -> Outcome<u16> {
+        Ok(self.send(method, key, "", body).await?.status)
+    }
+
+    /// Sends a request and reads the whole answer; `query` is canonical.
+    pub(crate) async fn send(
+        &mut self,
+        method: &str,
+        key: &str,
+        query: &str,
+        body: &Bytes,
+    ) -> Outcome<Answer> {
         let path = format!("/{}{}{key}", self.target.bucket, if key.is_empty() { "" } else { "/" });
-        let head = self.head(method, &path, body.len());
+        let head = self.head(method, (&path, query), body.len());
         if body.len() < 16 << 10 {
             let whole = [head.as_bytes(), body].concat();
             self.stream.write_all(&whole).await?;
@@ -106,7 +162,7 @@ impl Client {
         self.answer(method == "HEAD").await
     }
 
-    async fn answer(&mut self, head_only: bool) -> Outcome<u16> {
+    async fn answer(&mut self, head_only: bool) -> Outcome<Answer> {
         let end = loop {
             if let Some(at) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at + 4;
@@ -117,6 +173,7 @@ impl Client {
         };
         let head = String::from_utf8_lossy(&self.buffer[..end]).to_ascii_lowercase();
         self.buffer.advance(end);
+        let mut body = Vec::new();
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
         let mut left: usize = length.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
@@ -131,9 +188,39 @@ impl Client {
                 return Err("the connection was closed in a body".into());
             }
             let taken = left.min(self.buffer.len());
+            // Only short answers are looked at.
+            if body.len() < SHORT_BYTES {
+                body.extend_from_slice(&self.buffer[..taken.min(SHORT_BYTES)]);
+            }
             self.buffer.advance(taken);
             left -= taken;
         }
-        status.ok_or_else(|| "an answer without status".into())
+        let status = status.ok_or("an answer without status")?;
+        Ok(Answer { status, head, body })
+    }
+}
+
+impl Answer {
+    /// The answer, if it says that all went well.
+    pub(crate) fn ok(self) -> Outcome<Self> {
+        let Self { status, body, .. } = &self;
+        match status {
+            200 => Ok(self),
+            _ => Err(format!("{status}: {}", String::from_utf8_lossy(body)).into()),
+        }
+    }
+
+    /// A header's value.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let value =
+            |line: &str| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned());
+        self.head.lines().find_map(value)
+    }
+
+    /// Text of the first element of this name.
+    pub(crate) fn tag(&self, name: &str) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.body);
+        let rest = text.split(&format!("<{name}>")).nth(1)?;
+        rest.split("</").next().map(str::to_owned)
     }
 }

@@ -2,8 +2,10 @@
 
 mod client;
 mod disk;
+mod get;
 mod kafka;
 mod lag;
+mod multipart;
 mod put;
 mod quantiles;
 
@@ -20,6 +22,10 @@ struct Cli {
 enum Command {
     /// Puts objects with several clients for a time, or at a rate.
     Put(put::PutArgs),
+    /// Uploads objects in parts, for a time.
+    Multipart(multipart::MultipartArgs),
+    /// Reads by presigned links with several clients, for a time.
+    Get(get::GetArgs),
     /// Measures acknowledged → readable at the other site, one object after another.
     Lag(lag::LagArgs),
     /// Measures a disk sync of 4 KiB.
@@ -35,6 +41,8 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 async fn main() -> Outcome<()> {
     let result = match Cli::parse().command {
         Command::Put(args) => put::run(args).await?,
+        Command::Multipart(args) => multipart::run(args).await?,
+        Command::Get(args) => get::run(args).await?,
         Command::Lag(args) => lag::run(args).await?,
         Command::Disk(args) => disk::run(&args)?,
         Command::Kafka(args) => kafka::run(args).await?,
