@@ -11,8 +11,12 @@ from harness.site import SECRET
 def test_clients_speak_https_when_a_certificate_is_set(make_pair):
     pair = make_pair()
     for site in pair.sites:
-        site.set("s3.tls_cert", f"{pair.certs}/{site.name}.pem")
-        site.set("s3.tls_key", f"{pair.certs}/{site.name}.key")
+        # One setting: a file with certificate and key.
+        parts = [pair.certs / f"{site.name}.{kind}" for kind in ("pem", "key")]
+        both = site.folder / "s3.pem"
+        both.touch(0o600)
+        both.write_text("".join(part.read_text() for part in parts))
+        site.set("s3.tls_cert", "s3.pem")
     pair.start()
     client = boto3.client(
         "s3",

@@ -48,8 +48,8 @@ fn check_s3(config: &Config, report: Report<'_>) {
     if config.s3.requests_burst.is_some() && config.s3.requests_per_second.is_none() {
         report("s3.requests_burst", "needs `s3.requests_per_second`");
     }
-    if config.s3.tls_cert.is_some() != config.s3.tls_key.is_some() {
-        report("s3.tls_cert", "needs `s3.tls_key`, and the other way round");
+    if config.s3.tls_key.is_some() && config.s3.tls_cert.is_none() {
+        report("s3.tls_key", "needs `s3.tls_cert`: the certificate that belongs to the key");
     }
     for (key, path) in [("s3.tls_cert", &config.s3.tls_cert), ("s3.tls_key", &config.s3.tls_key)] {
         if let Some(path) = path {

@@ -90,6 +90,10 @@ impl Source {
         })?;
         let directory = file.parent().unwrap_or(Path::new(""));
         config.resolve_paths(directory);
+        // One setting is enough: a file may hold certificate and key.
+        if config.s3.tls_key.is_none() {
+            config.s3.tls_key.clone_from(&config.s3.tls_cert);
+        }
         let mut problems = config.read_secrets(&places);
         problems.extend(check::check(&config, &places));
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
