@@ -83,7 +83,7 @@ pub(crate) fn fetch(error: FetchError) -> S3Error {
 /// Of a body that is coming in.
 pub(crate) fn receive(error: ReceiveError) -> S3Error {
     match error {
-        ReceiveError::Client(cause) => client(&*cause),
+        ReceiveError::Client(cause) => stream(cause),
         error @ ReceiveError::Length { .. } => {
             S3Error::with_message(S3ErrorCode::IncompleteBody, error.to_string())
         }
@@ -93,6 +93,14 @@ pub(crate) fn receive(error: ReceiveError) -> S3Error {
         ReceiveError::Upload(UploadError::DiskFull(full)) => storage_full(full.to_string()),
         ReceiveError::Upload(UploadError::Block(BlockError::Read(error))) => read(&error),
         error @ (ReceiveError::Upload(_) | ReceiveError::Digest(_)) => internal(&error),
+    }
+}
+
+/// Of a body that broke off: a client's, or the source of a copy.
+pub(crate) fn stream(cause: s3s::StdError) -> S3Error {
+    match cause.downcast::<FetchError>() {
+        Ok(error) => fetch(*error),
+        Err(cause) => client(&*cause),
     }
 }
 

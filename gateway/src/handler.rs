@@ -20,6 +20,7 @@ mod multipart;
 mod parts;
 mod put;
 mod source;
+mod tags;
 
 /// What every operation works with.
 pub(crate) struct Handler {
@@ -87,5 +88,6 @@ operations! {
     get::head_object(HeadObjectInput) -> HeadObjectOutput;
     list::list_objects(ListObjectsInput) -> ListObjectsOutput;
     list::list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
+    tags::get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput;
     put::put_object(PutObjectInput) -> PutObjectOutput;
 }

@@ -42,7 +42,7 @@ macro_rules! operations {
 
 operations! {
     AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CreateBucket, CreateMultipartUpload,
-    DeleteBucket, DeleteObject, DeleteObjects, GetBucketLocation, GetObject,
+    DeleteBucket, DeleteObject, DeleteObjects, GetBucketLocation, GetObject, GetObjectTagging,
     HeadBucket, HeadObject, ListBuckets, ListMultipartUploads, ListObjects, ListObjectsV2, ListParts, PutObject, UploadPart,
     UploadPartCopy,
 }

@@ -10,7 +10,7 @@ pub(crate) fn refusal(headers: &HeaderMap, region: &str) -> Option<HttpResponse>
     let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let credential = authorization.split("Credential=").nth(1)?.split(',').next()?;
     let signed_for = credential.rsplit('/').nth(2)?;
-    if !signed_for.bytes().any(|byte| byte.is_ascii_uppercase()) {
+    if signed_for == region || !signed_for.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return None;
     }
     let xml = format!(
@@ -41,6 +41,7 @@ mod tests {
             status(&format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=x"))
         };
         assert_eq!(signed("US"), Some(StatusCode::BAD_REQUEST));
+        assert!(refusal(&HeaderMap::new(), "EU").is_none());
         assert_eq!((signed("us-east-1"), signed("garage")), (None, None));
         assert_eq!((status("AWS AK:signature"), status("Credential=US")), (None, None));
         assert!(refusal(&HeaderMap::new(), "eu-1").is_none());

@@ -25,9 +25,10 @@ impl Caller {
         Self { user: UserId::root(), request: RequestId::NONE }
     }
 
-    /// Begins a rule: from here on the section logs under this request.
+    /// Begins a rule: from here on the section logs under this request. A rule that adds anything
+    /// asks for room besides.
     pub(crate) fn enter(&self, section: &mut Section<'_>) -> Result<(), WriteError> {
-        section.may_write()?;
+        section.may_change()?;
         section.caused_by(self.request);
         if self.is_enabled(section)? { Ok(()) } else { Err(WriteError::Denied) }
     }

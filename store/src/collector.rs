@@ -14,16 +14,19 @@ use crate::{
     errors::{BlockError, KeepError, ReadError},
     open::rows,
     records::{
-        CompletedRecord, EndedRecord, GarbageRecord, HistoryRecord, Record, SupersededRecord,
-        Written,
+        CompletedRecord, DeletedBucketRecord, EndedRecord, GarbageRecord, HistoryRecord, Record,
+        SupersededRecord, Written,
     },
-    rules::collect,
+    rules::{collect, multipart},
     section::SectionError,
     store::Store,
 };
 
 /// Rows taken in one commit: small, so that clients' commits between wait little.
 const ROWS_PER_COMMIT: usize = 256;
+
+/// Parts dropped in one commit: each names up to 1,024 blocks, whose rows change with it.
+const PARTS_PER_COMMIT: usize = 8;
 
 /// How long the answer of a completed upload is kept for who asks again.
 const COMPLETED_KEPT: Duration = Duration::from_hours(24);
@@ -65,6 +68,7 @@ impl Store {
         let fence = self.fence().map_err(section_error)?;
         self.trim_history(&fence, history_window).await?;
         self.free_versions(&fence).await?;
+        self.end_uploads_with_their_buckets().await?;
         self.drop_ended_uploads().await?;
         self.forget_completed_uploads().await?;
         self.free_blocks().await
@@ -202,6 +206,26 @@ impl Store {
         fence.get(&line.partition).copied().unwrap_or(Seq::NONE)
     }
 
+    async fn end_uploads_with_their_buckets(&self) -> Result<(), KeepError> {
+        let deleted = rows(&*self.shared.engine, Table::Multipart, DeletedBucketRecord::PREFIX);
+        for (row, _) in deleted.map_err(SectionError::from)? {
+            let Some(bucket) = DeletedBucketRecord::bucket(&row) else { continue };
+            let mut after = None;
+            loop {
+                let (bucket, from) = (bucket.clone(), after.take());
+                let ended = self.shared.committer.run(move |section| {
+                    multipart::end_orphaned(section, &bucket, from, ROWS_PER_COMMIT)
+                        .map_err(KeepError::from)
+                });
+                match ended.await? {
+                    None => break,
+                    next => after = next,
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Drops what ended uploads still name.
     async fn drop_ended_uploads(&self) -> Result<(), KeepError> {
         let ended = rows(&*self.shared.engine, Table::Multipart, EndedRecord::PREFIX);
@@ -210,7 +234,7 @@ impl Store {
             let mut more = true;
             while more {
                 let dropped = self.shared.committer.run(move |section| {
-                    collect::drop_parts(section, id, ROWS_PER_COMMIT).map_err(KeepError::from)
+                    collect::drop_parts(section, id, PARTS_PER_COMMIT).map_err(KeepError::from)
                 });
                 more = dropped.await?;
             }
@@ -264,16 +288,21 @@ impl Store {
             }
         });
         scan.map_err(SectionError::from)?;
+        let mut leased = Vec::new();
         for hash in candidates {
-            self.free_block(hash).await?;
+            if !self.free_block(hash).await? {
+                leased.push(hash);
+            }
         }
+        // A file that no record names is found again by nothing else.
+        self.shared.orphaned(leased);
         Ok(())
     }
 
-    /// Frees one block that nothing names, unless somebody counts on it just now.
-    async fn free_block(&self, hash: BlockHash) -> Result<(), KeepError> {
+    /// Frees one block that nothing names. `false`: somebody counts on it just now.
+    async fn free_block(&self, hash: BlockHash) -> Result<bool, KeepError> {
         let Some(_collecting) = self.shared.pins.collect(hash) else {
-            return Ok(());
+            return Ok(false);
         };
         let segment = self.segment_of(hash).await?;
         let rule = self.shared.committer.run(move |section| {
@@ -286,7 +315,7 @@ impl Store {
                 tracing::warn!(%error, "a block that nothing names was not deleted; next start will");
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The blocks that a segment names; none for a block, or a segment that never came.

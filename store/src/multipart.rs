@@ -10,7 +10,7 @@ mod listing;
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 use bytes::Bytes;
-use model::{BucketName, Manifest, Millis, ObjectKey, UserId, Version};
+use model::{BucketName, Content, Manifest, Millis, ObjectKey, UserId, Version};
 
 use crate::{
     caller::Caller,
@@ -211,12 +211,31 @@ impl Store {
         &self,
         complete: CompleteMultipart,
     ) -> Result<Completed, WriteError> {
-        let CompleteMultipart { caller, name, revision, parts, mut manifest, condition } = complete;
-        let mut assembly = Assembly::new(self, (&name, &caller, revision));
-        for number in parts {
+        let content = self.assembled(&complete).await?;
+        self.commit_assembled(complete, content).await
+    }
+
+    /// The content of an object out of parts; the upload names what was made for it.
+    pub(crate) async fn assembled(
+        &self,
+        complete: &CompleteMultipart,
+    ) -> Result<Content, WriteError> {
+        let CompleteMultipart { name, caller, revision, .. } = complete;
+        let mut assembly = Assembly::new(self, (name, caller, *revision));
+        for &number in &complete.parts {
             assembly.take(number).await?;
         }
-        manifest.content = assembly.finish(manifest.size).await?;
+        assembly.finish(complete.manifest.size).await
+    }
+
+    /// The one commit, in which everything is checked again.
+    pub(crate) async fn commit_assembled(
+        &self,
+        complete: CompleteMultipart,
+        content: Content,
+    ) -> Result<Completed, WriteError> {
+        let CompleteMultipart { caller, name, revision, mut manifest, condition, .. } = complete;
+        manifest.content = content;
         let complete = Complete { name, caller, revision, manifest, condition };
         self.shared.committer.run(|section| multipart::complete(section, complete)).await
     }

@@ -26,6 +26,7 @@ use crate::{
     records::{BlockRecord, HandledRecord, HoleRecord, Identity, Record, RecordError, Written},
     section::Counters,
     store::{Shared, SharedParts, Sizes, Store},
+    users,
 };
 
 /// Layout of the data directory. 1: `format`, `engine/` (fjall), `blocks/`.
@@ -66,6 +67,11 @@ impl Store {
         let directory = options.directory.display().to_string();
         let read = |cause| OpenError::Read { directory: directory.clone(), cause };
         let identity = Arc::new(identity(&*engine, &options)?);
+        let unindexed = users::unindexed(&*engine).map_err(read)?;
+        if !unindexed.is_empty() {
+            let committed = engine.commit(unindexed);
+            committed.map_err(|cause| read(ReadError::Engine(cause)))?;
+        }
         let counters = counters(&*engine, &identity).map_err(read)?;
         let lines = Arc::new(Lines::new(lines(&*engine).map_err(read)?));
         let recent = Arc::<Recent>::default();

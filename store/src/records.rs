@@ -31,7 +31,8 @@ pub(crate) use hole::HoleRecord;
 pub use identity::Identity;
 pub use multipart::{Completed, MultipartChecksum, MultipartId};
 pub(crate) use multipart::{
-    CompletedRecord, EndedRecord, HeldSegmentRecord, MultipartRecord, PartRecord, RevisionRecord,
+    CompletedRecord, DeletedBucketRecord, EndedRecord, HeldSegmentRecord, MultipartRecord,
+    PartRecord, RevisionRecord,
 };
 pub(crate) use object::{ObjectRecord, split_object_key};
 pub use peer::{Acknowledged, Peer, Registered};

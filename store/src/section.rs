@@ -119,12 +119,11 @@ impl<'a> Section<'a> {
         self.limits.full.clone().map_or(Ok(()), Err)
     }
 
-    /// Whether a client may add anything.
-    pub(crate) fn may_write(&self) -> Result<(), WriteError> {
-        match &self.limits.refusal {
-            Some(refusal) => Err(WriteError::Refused(refusal.clone())),
-            None => Ok(self.room()?),
-        }
+    /// Whether clients may change anything. What takes away needs no [`Section::room`]: the little
+    /// that it writes, the reserve is there for.
+    pub(crate) fn may_change(&self) -> Result<(), WriteError> {
+        let refusal = self.limits.refusal.clone();
+        refusal.map_or(Ok(()), |refusal| Err(WriteError::Refused(refusal)))
     }
 
     /// Runs one rule; keeps what it did only if it ends well.
@@ -274,7 +273,7 @@ impl<'a> Section<'a> {
         let (prev, request) = (before.digest, self.staged.request);
         let event = Event { position, version, prev, volume, request, change };
         let sealed = self.codec.seal(&event)?;
-        tracing::debug!(%request, %position, %version, "an event was written");
+        tracing::debug!(%request, %position, %version, "an event is being written");
         let digest = sealed.digest();
         let written = Written { seq: position.seq, digest, volume, hlc, trimmed: before.trimmed };
         self.set_written(partition, written);

@@ -33,6 +33,7 @@ pub struct Upload {
     pending_length: usize,
     size: u64,
     in_flight: VecDeque<InFlight>,
+    block_size: usize,
     inline_max: usize,
     stored: Stored,
 }
@@ -72,6 +73,7 @@ impl Upload {
             pending_length: 0,
             size: 0,
             in_flight: VecDeque::new(),
+            block_size: shared.block_size,
             inline_max: shared.inline_max,
             stored,
         }
@@ -82,14 +84,20 @@ impl Upload {
         Self { inline_max: 0, ..Self::new(shared) }
     }
 
+    /// Cuts into other blocks than the site does.
+    #[cfg(test)]
+    pub(crate) fn block_size(&mut self, bytes: usize) {
+        self.block_size = bytes;
+    }
+
     /// Takes the next piece of the body. Waits while too many blocks are being written.
     ///
     /// # Errors
     /// If a block before it could not be written.
     pub async fn write(&mut self, mut piece: Bytes) -> Result<(), UploadError> {
         self.size += piece.len() as u64;
-        while self.pending_length + piece.len() >= self.shared.block_size {
-            let rest = piece.split_off(self.shared.block_size - self.pending_length);
+        while self.pending_length + piece.len() >= self.block_size {
+            let rest = piece.split_off(self.block_size - self.pending_length);
             self.push(piece);
             self.cut().await?;
             piece = rest;

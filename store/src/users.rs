@@ -6,9 +6,10 @@ use model::{AccessKey, RequestId, User, UserId};
 use rand::Rng;
 
 use crate::{
-    engine::{Table, prefix_range},
+    engine::{Batch, Engine, Table, prefix_range},
     errors::{CredentialError, ReadError, UserError},
     key_pair::KeyPair,
+    open::rows,
     records::{KeyHolderRecord, Record, UserRecord},
     rules::users::{self, UserChange},
     store::Store,
@@ -40,16 +41,10 @@ impl Store {
     /// # Errors
     /// If the store cannot be read.
     pub fn users(&self) -> Result<Vec<(UserId, User)>, ReadError> {
-        let (mut rows, mut end) = (Vec::new(), Vec::new());
-        let range = prefix_range(UserRecord::PREFIX, &mut end);
-        self.shared.engine.scan(Table::Entities, range, &mut |key, value| {
-            rows.push((key.slice(UserRecord::PREFIX.len()..), value.clone()));
-            ControlFlow::Continue(())
-        })?;
         let mut users = Vec::new();
-        for (key, value) in rows {
-            let id = String::from_utf8(key.to_vec()).ok().and_then(|id| id.try_into().ok());
-            if let (Some(id), Some(user)) = (id, UserRecord::decode(&value)?.user) {
+        for (row, value) in rows(&*self.shared.engine, Table::Entities, UserRecord::PREFIX)? {
+            if let (Some(id), Some(user)) = (UserRecord::id(&row), UserRecord::decode(&value)?.user)
+            {
                 users.push((id, user));
             }
         }
@@ -215,6 +210,24 @@ fn name(name: String) -> Result<String, UserError> {
 fn draw_id() -> UserId {
     let id: [u8; 16] = rand::rng().random();
     UserId::try_from(hex::encode(id)).expect("hexadecimal digits keep the rules")
+}
+
+/// Rows of the index of keys that are not there: a release before it wrote users without them.
+pub(crate) fn unindexed(engine: &dyn Engine) -> Result<Batch, ReadError> {
+    let mut batch = Batch::new();
+    for (row, value) in rows(engine, Table::Entities, UserRecord::PREFIX)? {
+        let (Some(id), Some(user)) = (UserRecord::id(&row), UserRecord::decode(&value)?.user)
+        else {
+            continue;
+        };
+        for key in &user.keys {
+            let row = KeyHolderRecord::key(&key.id, &id);
+            if engine.get(Table::Entities, &row)?.is_none() {
+                batch.insert((Table::Entities, row), Some(KeyHolderRecord.encode()));
+            }
+        }
+    }
+    Ok(batch)
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 """The unit: systemd takes it, it exposes little, and a site does its work within its limits."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,6 @@ UNIT = ROOT / "deploy" / "systemd" / "towline.service"
 # systemd's measure, 0 to 10: a service on the network cannot come below about 1.
 EXPOSURE_MAX = 1.5
 
-systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")
 
 
 @pytest.fixture
@@ -28,19 +26,16 @@ def unit(tmp_path):
     return copy
 
 
-@systemd
 def test_systemd_finds_nothing_wrong_with_the_unit(unit):
     said = Site.run("systemd-analyze", "verify", "--man=no", unit)
     assert said.stdout + said.stderr == ""
 
 
-@systemd
 def test_the_unit_exposes_little(unit):
     limit = f"--threshold={EXPOSURE_MAX * 10:.0f}"
     Site.run("systemd-analyze", "security", "--offline=yes", "--no-pager", limit, unit)
 
 
-@systemd
 def test_the_sandbox_of_these_tests_refuses_what_the_unit_does():
     tries = """
 import mmap, os, socket
@@ -60,7 +55,6 @@ for what in (
     assert Site.run(*command).stdout.split() == ["refused"] * 4
 
 
-@systemd
 def test_a_pair_does_its_work_within_the_limits_of_the_unit(make_pair):
     pair = make_pair("kafka")
     for site in pair.sites:

@@ -65,9 +65,11 @@ fn origin(status: OriginStatus, now: Millis) -> Origin {
         puller_paused: status.puller_paused,
         holes: counted(&status.holes),
         some_holes: status.some_holes.into_iter().map(hole).collect(),
-        last_error: session
-            .last_error
-            .map(|error| LastError { at: error.at.to_string(), what: error.what }),
+        last_error: session.last_error.map(|error| LastError {
+            at: error.at.to_string(),
+            seconds_ago: ago(error.at),
+            what: error.what,
+        }),
     }
 }
 

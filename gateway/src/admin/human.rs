@@ -9,7 +9,7 @@ use super::status::{Origin, Refused, Status};
 
 /// An origin that restarts is back by then.
 const AWAY_SECONDS_MAX: f64 = 15.0;
-/// Connected, with work to do, and nothing done for so long: something is stuck.
+/// With work to do, and nothing done for so long: something is stuck, sessions or not.
 const STILL_SECONDS_MAX: f64 = 60.0;
 
 pub(super) fn needs_human(
@@ -46,25 +46,29 @@ pub(super) fn needs_human(
 /// No session with an origin, or one in which nothing goes on.
 fn session(origin: &Origin) -> Vec<String> {
     let Origin { name, since, since_seconds, .. } = origin;
-    if !origin.connected {
-        let why = origin.last_error.as_ref().map_or("no answer yet", |error| &error.what);
-        let away = format!("origin `{name}` is not followed since {since}: {why}");
-        return (*since_seconds > AWAY_SECONDS_MAX).then_some(away).into_iter().collect();
+    let why = origin.last_error.as_ref().map_or("no answer yet", |error| &error.what);
+    if !origin.connected && *since_seconds > AWAY_SECONDS_MAX {
+        return vec![format!("origin `{name}` is not followed since {since}: {why}")];
     }
-    let still = |last: Option<f64>| last.map_or(*since_seconds, |last| last.min(*since_seconds));
-    let (mut told, last) = (Vec::new(), origin.last_error.as_ref());
+    let last = origin.last_error.as_ref();
     let last = last.map(|error| format!("; last error: {}", error.what)).unwrap_or_default();
-    let applied = still(origin.applied_seconds_ago);
+    let mut told = Vec::new();
+    // By the lag, which rises by the clock: sessions that end and begin again do not make it less.
+    let lag = origin.lag.seconds;
+    let applied = origin.applied_seconds_ago.map_or(lag, |applied| applied.min(lag));
     if origin.lag.events > 0 && applied > STILL_SECONDS_MAX {
         told.push(format!(
             "origin `{name}`: {} events to apply, and none was for {applied:.0} s{last}",
             origin.lag.events
         ));
     }
-    let pulled = still(origin.pulled_seconds_ago);
-    if origin.wants > 0 && !origin.puller_paused && pulled > STILL_SECONDS_MAX {
+    // A puller that gets nothing has an error for it twice a minute; one that had nothing to do has
+    // none.
+    let pulled = origin.pulled_seconds_ago.unwrap_or(f64::INFINITY);
+    let fails = origin.last_error.as_ref().is_some_and(|e| e.seconds_ago < STILL_SECONDS_MAX);
+    if origin.wants > 0 && !origin.puller_paused && fails && pulled > STILL_SECONDS_MAX {
         told.push(format!(
-            "origin `{name}`: {} blocks to pull, and none came for {pulled:.0} s{last}",
+            "origin `{name}`: {} blocks to pull, and none came for a minute{last}",
             origin.wants
         ));
     }

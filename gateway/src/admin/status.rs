@@ -149,9 +149,10 @@ pub struct HoleShown {
     pub why: Option<String>,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LastError {
     pub at: String,
+    pub seconds_ago: f64,
     pub what: String,
 }
 

@@ -90,6 +90,12 @@ fn manifest(upload: Multipart, parts: &[PartInfo], wish: &Wish) -> S3Result<Mani
     if wish.size.is_some_and(|wished| u64::try_from(wished) != Ok(size)) {
         return Err(s3_error!(InvalidRequest, "The parts have {size} bytes, not as many as said"));
     }
+    let by = upload.checksum.as_ref().and_then(|by| Algorithm::parse(&by.algorithm));
+    let other = |which: &Algorithm| by != Some(*which) && wish.checksums.get(*which).is_some();
+    if let Some(other) = Algorithm::ALL.iter().find(|which| other(which)) {
+        let name = other.name();
+        return Err(s3_error!(InvalidRequest, "The upload was not begun with checksum {name}"));
+    }
     let mut kept = std::collections::BTreeMap::new();
     if let Some(by) = &upload.checksum
         && let Some(value) = composite::checksum(parts, by)

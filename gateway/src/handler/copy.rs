@@ -123,7 +123,7 @@ async fn compute(
     let mut body = body.map_err(errors::fetch)?;
     let mut hasher = checksum::hasher(|which| which == algorithm);
     while let Some(piece) = body.next().await {
-        hasher.update(&piece.map_err(|error| errors::internal(&*error))?);
+        hasher.update(&piece.map_err(errors::stream)?);
     }
     Ok(hasher.finalize().into())
 }

@@ -71,10 +71,13 @@ async fn names_and_places_that_cannot_be_are_refused() {
 #[tokio::test]
 async fn operations_that_are_not_there_say_so() {
     let site = Site::with_bucket().await;
-    for missing in ["/photos?acl", "/photos?policy", "/photos?versions", "/photos/a?tagging"] {
+    for missing in ["/photos?acl", "/photos?policy", "/photos?versions", "/photos/a?acl"] {
         let refused = site.get(missing).await;
         assert_eq!(refused.error(), (501, "NotImplemented".to_owned()), "{missing}");
     }
+    site.put("/photos/a", b"1").await;
+    let tags = site.get("/photos/a?tagging").await;
+    assert_eq!((tags.status.as_u16(), tags.tags("Tag").len()), (200, 0), "there are none");
     let form = ask("POST", "/photos").header("content-type", "multipart/form-data; boundary=x");
     let refused = site.send_raw(form.body(b"--x--").unsigned()).await;
     assert_eq!(refused.error(), (501, "NotImplemented".to_owned()));

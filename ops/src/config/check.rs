@@ -48,6 +48,10 @@ fn check_s3(config: &Config, report: Report<'_>) {
     if config.s3.requests_burst.is_some() && config.s3.requests_per_second.is_none() {
         report("s3.requests_burst", "needs `s3.requests_per_second`");
     }
+    let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if config.s3.region.is_empty() || !config.s3.region.bytes().all(letters) {
+        report("s3.region", "must be of a-z, 0-9 and -, as in \"us-east-1\"");
+    }
     if config.s3.tls_key.is_some() && config.s3.tls_cert.is_none() {
         report("s3.tls_key", "needs `s3.tls_cert`: the certificate that belongs to the key");
     }

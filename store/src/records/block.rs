@@ -11,8 +11,8 @@ use crate::engine::Table;
 pub(crate) struct BlockRecord {
     pub(crate) kind: BlockKind,
     pub(crate) length: u32,
-    /// How many manifests and segments name it, each counted once. At zero the collector may be
-    /// deleting the file, so the file counts as absent.
+    /// How many manifests, segments and parts of uploads name it, each counted once. At zero the
+    /// collector may take it: then this row goes first.
     pub(crate) refs: u32,
     /// The bytes are on this site's disk.
     pub(crate) here: bool,

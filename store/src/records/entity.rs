@@ -44,6 +44,12 @@ impl UserRecord {
     pub(crate) fn key(user: &UserId) -> Bytes {
         super::join(&[Self::PREFIX, user.as_str().as_bytes()])
     }
+
+    /// The user inside a key of this record.
+    pub(crate) fn id(row: &[u8]) -> Option<UserId> {
+        let id = std::str::from_utf8(row.strip_prefix(Self::PREFIX)?).ok()?;
+        UserId::try_from(id.to_owned()).ok()
+    }
 }
 
 /// Says that a user's record holds an access key: found by the key, which requests name.

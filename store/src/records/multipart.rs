@@ -1,7 +1,7 @@
 //! Multipart uploads, which are local to a site. Keys, all in `multipart`: `u` bucket 0 key 0 id
 //! (one under way), `v` id (its revision), `p` id number (a part), `s` id index (a segment that is
 //! held for it), `e` id (one that has ended, whose parts the collector drops), `c` id (what a
-//! completed one came to).
+//! completed one came to), `b` bucket (one that was deleted, whose uploads the collector ends).
 
 use std::{collections::BTreeMap, fmt};
 
@@ -184,6 +184,25 @@ impl EndedRecord {
     pub(crate) fn id(row: &[u8]) -> Option<MultipartId> {
         let id = row.strip_prefix(Self::PREFIX)?.try_into().ok()?;
         Some(MultipartId(u128::from_be_bytes(id)))
+    }
+}
+
+/// A bucket that was deleted while there were uploads into it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct DeletedBucketRecord;
+
+super::record!(DeletedBucketRecord, Table::Multipart, "deleted bucket", format 1);
+
+impl DeletedBucketRecord {
+    pub(crate) const PREFIX: &'static [u8] = b"b";
+
+    pub(crate) fn key(bucket: &BucketName) -> Bytes {
+        super::join(&[Self::PREFIX, bucket.as_str().as_bytes()])
+    }
+
+    pub(crate) fn bucket(row: &[u8]) -> Option<BucketName> {
+        let name = std::str::from_utf8(row.strip_prefix(Self::PREFIX)?).ok()?;
+        BucketName::try_from(name.to_owned()).ok()
     }
 }
 

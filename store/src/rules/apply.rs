@@ -7,6 +7,7 @@ use model::{
 };
 
 use super::{
+    multipart,
     place::{self, Presence},
     users,
 };
@@ -134,6 +135,9 @@ fn merge_bucket(
         _ => incoming,
     };
     let stale = record.version != version;
+    if !stale && record.live.is_none() {
+        multipart::bucket_deleted(section, name)?;
+    }
     section.put(row, &record);
     Ok(if stale { Decision::Stale } else { Decision::Replace })
 }

@@ -1,6 +1,8 @@
 //! References to blocks, who waits for them, and their arrival.
 //!
-//! A block's `refs` counts the manifests and segments that name it, each once. A want row says
+//! A block's `refs` counts who names it, each once: manifests, segments, and the parts and held
+//! segments of uploads. The blocks of a segment are counted exactly while its row says that it is
+//! here. A want row says
 //! who becomes more complete when a block does. Both sides of each count change in one commit.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,7 +59,10 @@ pub(crate) fn reference_uploaded(
                 uploaded_segment(section, &children, arrived)?;
                 settle(section, block.hash)?;
             }
-            _ if arrived => arrive(section, block.hash, None)?,
+            _ if arrived => {
+                assert!(kind == BlockKind::Block, "BUG: a segment without its blocks is no upload");
+                arrive(section, block.hash, None)?;
+            }
             _ => {}
         }
     }
@@ -121,6 +126,9 @@ fn want(
     Ok(missing)
 }
 
+/// What is held of a block, as who names it now needs it. A row is there until the commit in which
+/// the collector decides to delete the file, so what it says of the disk holds, also while nobody
+/// names the block.
 fn load(
     section: &Section<'_>,
     kind: BlockKind,
@@ -128,9 +136,15 @@ fn load(
     origin: SiteId,
 ) -> Result<BlockRecord, SectionError> {
     let record = section.get::<BlockRecord>(&BlockRecord::key(block.hash))?;
-    // At no references the collector may be at it: what it says of the disk is not to be trusted.
-    let record = record.filter(|record| record.refs > 0);
-    Ok(record.unwrap_or_else(|| BlockRecord::absent(kind, block.length, origin)))
+    let record = record.unwrap_or_else(|| BlockRecord::absent(kind, block.length, origin));
+    Ok(match (kind, record.kind) {
+        // The bytes of a segment may have been stored as a mere block, whose names count for
+        // nothing: they count from now on.
+        (BlockKind::Segment, BlockKind::Block) => {
+            BlockRecord { refs: record.refs, ..BlockRecord::absent(kind, block.length, origin) }
+        }
+        _ => record,
+    })
 }
 
 /// Takes back the references of a manifest. Blocks that nothing names go to the collector.

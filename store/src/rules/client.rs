@@ -48,6 +48,7 @@ pub(crate) fn create_bucket(
     caller: &Caller,
 ) -> Result<Bucket, WriteError> {
     caller.enter(section)?;
+    section.room()?;
     let key = BucketRecord::key(name);
     let held = section.get::<BucketRecord>(&key)?;
     if let Some(live) = held.as_ref().and_then(|held| held.live.as_ref()) {
@@ -76,7 +77,7 @@ pub(crate) fn delete_bucket(
     if has_objects(section, name, &bucket)? {
         return Err(WriteError::BucketNotEmpty);
     }
-    multipart::end_all(section, name)?;
+    multipart::bucket_deleted(section, name)?;
     let entity = Entity::Bucket(name.clone()).hash();
     let event = section.log(entity, |_| Change::BucketDeleted { bucket: name.clone() })?;
     let version = event.version;
@@ -97,6 +98,7 @@ pub(crate) struct Put {
 
 pub(crate) fn put_object(section: &mut Section<'_>, put: Put) -> Result<Version, WriteError> {
     put.caller.enter(section)?;
+    section.room()?;
     let bucket = bucket_state(section, &put.bucket)?;
     let birth = put.caller.may_use(&bucket)?;
     let row = ObjectRecord::key(&put.bucket, &put.key);
@@ -169,7 +171,10 @@ pub(crate) fn delete_object(
     Ok(Some(version))
 }
 
-fn bucket_state(section: &Section<'_>, name: &BucketName) -> Result<BucketState, SectionError> {
+pub(crate) fn bucket_state(
+    section: &Section<'_>,
+    name: &BucketName,
+) -> Result<BucketState, SectionError> {
     let record = section.get::<BucketRecord>(&BucketRecord::key(name))?;
     Ok(record.map_or_else(BucketState::default, BucketRecord::state))
 }

@@ -3,6 +3,9 @@
 //! An upload names its parts' blocks as a manifest does, until the collector drops them after its
 //! end; so an object takes over blocks that are named already, and nothing is counted twice.
 
+use std::ops::{Bound, ControlFlow};
+
+use bytes::Bytes;
 use model::{BucketName, Content, Manifest, ObjectKey, SegmentRef};
 
 use super::{
@@ -11,11 +14,11 @@ use super::{
 };
 use crate::{
     caller::Caller,
-    engine::Table,
+    engine::{Table, prefix_range},
     errors::WriteError,
     records::{
-        Completed, CompletedRecord, EndedRecord, HeldSegmentRecord, MultipartId, MultipartRecord,
-        PartRecord, RevisionRecord,
+        Completed, CompletedRecord, DeletedBucketRecord, EndedRecord, HeldSegmentRecord,
+        MultipartId, MultipartRecord, PartRecord, Record, RevisionRecord,
     },
     section::{Section, SectionError},
 };
@@ -29,12 +32,12 @@ pub struct MultipartName {
 }
 
 impl MultipartName {
-    pub(crate) fn row(&self) -> bytes::Bytes {
+    pub(crate) fn row(&self) -> Bytes {
         MultipartRecord::key(&self.bucket, &self.key, self.id)
     }
 }
 
-/// Begins an upload. The caller of the rule fills in what it cannot know: the bucket's birth.
+/// Begins an upload; fills in what the caller of the rule cannot know, the bucket's birth.
 pub(crate) fn create(
     section: &mut Section<'_>,
     name: &MultipartName,
@@ -42,6 +45,7 @@ pub(crate) fn create(
     record: MultipartRecord,
 ) -> Result<(), WriteError> {
     let birth = client::enter(section, &name.bucket, caller)?;
+    section.room()?;
     section.put(name.row(), &MultipartRecord { birth, ..record });
     section.put(RevisionRecord::key(name.id), &RevisionRecord::default());
     Ok(())
@@ -56,6 +60,7 @@ pub(crate) fn put_part(
     segments: &Segments,
 ) -> Result<(), WriteError> {
     find(section, name, caller)?;
+    section.room()?;
     let key = PartRecord::key(name.id, number);
     let before = section.get::<PartRecord>(&key)?;
     // In this order, so that blocks which both name never count as unnamed.
@@ -91,6 +96,7 @@ pub(crate) fn hold_segment(
     segments: &Segments,
 ) -> Result<(), WriteError> {
     find(section, name, caller)?;
+    section.room()?;
     unchanged(section, name, revision)?;
     let key = HeldSegmentRecord::key(name.id, index);
     let before = section.get::<HeldSegmentRecord>(&key)?;
@@ -123,6 +129,10 @@ pub(crate) fn complete(
     let Complete { name, caller, revision, manifest, condition } = complete;
     find(section, &name, &caller)?;
     unchanged(section, &name, revision)?;
+    // Who completes the same upload with other parts may have let go of a segment of ours.
+    if !blocks::all_here(section, &manifest.content)? {
+        return Err(WriteError::UploadChanged);
+    }
     let (etag, checksums) = (manifest.etag.clone(), manifest.checksums.clone());
     let (bucket, key, segments) = (name.bucket.clone(), name.key.clone(), Segments::new());
     let put = Put { caller, bucket, key, manifest, segments, condition };
@@ -132,16 +142,49 @@ pub(crate) fn complete(
     Ok(completed)
 }
 
-/// Ends every upload into a bucket that is being deleted.
-pub(crate) fn end_all(section: &mut Section<'_>, bucket: &BucketName) -> Result<(), SectionError> {
+/// Takes note that a bucket was deleted: with it, the uploads into it have ended.
+pub(crate) fn bucket_deleted(
+    section: &mut Section<'_>,
+    bucket: &BucketName,
+) -> Result<(), SectionError> {
     let prefix = MultipartRecord::prefix(bucket);
-    for row in section.keys(Table::Multipart, &prefix, usize::MAX)? {
-        let Some((key, id)) = MultipartRecord::split(&row) else { continue };
+    if !section.keys(Table::Multipart, &prefix, 1)?.is_empty() {
+        section.put(DeletedBucketRecord::key(bucket), &DeletedBucketRecord);
+    }
+    Ok(())
+}
+
+/// Ends up to `limit` of the uploads into a bucket that was deleted, from `after` on: all but
+/// those into one of that name that was made since. Returns where to go on, if there may be more.
+pub(crate) fn end_orphaned(
+    section: &mut Section<'_>,
+    bucket: &BucketName,
+    after: Option<Bytes>,
+    limit: usize,
+) -> Result<Option<Bytes>, SectionError> {
+    let (prefix, mut end_of) = (MultipartRecord::prefix(bucket), Vec::new());
+    let (first, last) = prefix_range(&prefix, &mut end_of);
+    let first = after.as_ref().map_or(first, |after| Bound::Excluded(after));
+    let mut rows = Vec::new();
+    section.scan(Table::Multipart, (first, last), &mut |row, value| {
+        rows.push((row.clone(), value.clone()));
+        if rows.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    let live = client::bucket_state(section, bucket)?.live.map(|live| live.birth);
+    let next = rows.last().filter(|_| rows.len() == limit).map(|(row, _)| row.clone());
+    for (row, value) in rows {
+        let birth = MultipartRecord::decode(&value)?.birth;
+        let Some((key, id)) = MultipartRecord::split(&row).filter(|_| live != Some(birth)) else {
+            continue;
+        };
         if let Ok(key) = ObjectKey::try_from(key.to_owned()) {
             end(section, &MultipartName { bucket: bucket.clone(), key, id }, None);
         }
     }
-    Ok(())
+    if next.is_none() {
+        section.remove::<DeletedBucketRecord>(DeletedBucketRecord::key(bucket));
+    }
+    Ok(next)
 }
 
 fn end(section: &mut Section<'_>, name: &MultipartName, completed: Option<Completed>) {

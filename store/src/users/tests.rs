@@ -126,8 +126,10 @@ async fn a_user_who_owns_buckets_stays_and_one_who_is_gone_may_not_write() {
     assert!(matches!(late, WriteError::Denied));
     let again = store.delete_user(id("main"), RequestId::NONE).await.unwrap_err();
     assert!(matches!(again, UserError::NoSuchUser(_)));
-    store.create_user(new("main", "AKM"), RequestId::NONE).await.unwrap();
-    assert_eq!(signs(&store, "AKM"), main_with("AKM", true), "id and key are free again");
+    let again = store.create_user(new("main", "AKN"), RequestId::NONE).await.unwrap_err();
+    assert!(matches!(again, UserError::Exists(_)), "a bucket of the first one may still be about");
+    store.create_user(new("other", "AKM"), RequestId::NONE).await.unwrap();
+    assert!(signs(&store, "AKM").is_some(), "the key is free again");
 }
 
 #[tokio::test]

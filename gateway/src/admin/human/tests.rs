@@ -72,9 +72,15 @@ fn nothing_is_told_of_a_site_that_is_in_sync_or_at_work() {
     let paused = |origin: &mut Origin| (origin.wants, origin.puller_paused) = (5, true);
     assert_eq!(of(paused), [""; 0], "that is how it is set");
     let just_connected = |origin: &mut Origin| {
-        (origin.lag.events, origin.since_seconds, origin.applied_seconds_ago) = (5, 2.0, None);
+        (origin.lag.events, origin.lag.seconds) = (5, 2.0);
+        (origin.since_seconds, origin.applied_seconds_ago) = (2.0, None);
+        origin.wants = 3;
     };
     assert_eq!(of(just_connected), [""; 0]);
+    let idle_until_now = |origin: &mut Origin| {
+        (origin.lag.events, origin.lag.seconds, origin.wants) = (1, 0.1, 1);
+    };
+    assert_eq!(of(idle_until_now), [""; 0], "the first event for a long time is on its way");
 }
 
 #[test]
@@ -82,24 +88,25 @@ fn an_origin_that_stays_away_is_told_with_what_stands_in_the_way() {
     let away = |origin: &mut Origin| {
         (origin.connected, origin.since_seconds) = (false, 16.0);
         let what = "cannot be reached".to_owned();
-        origin.last_error = Some(LastError { at: String::new(), what });
+        origin.last_error = Some(LastError { at: String::new(), seconds_ago: 1.0, what });
     };
     let says = "origin `east` is not followed since 2026-01-01T00:00:00Z: cannot be reached";
     assert_eq!(of(away), [says]);
 }
 
 #[test]
-fn no_progress_although_connected_is_told() {
+fn no_progress_is_told_also_while_sessions_come_and_go() {
     let stuck = |origin: &mut Origin| {
-        (origin.lag.events, origin.wants) = (5, 7);
+        (origin.lag.events, origin.lag.seconds, origin.wants) = (5, 950.0, 7);
+        (origin.connected, origin.since_seconds) = (false, 2.0);
         let what = "disk is full".to_owned();
-        origin.last_error = Some(LastError { at: String::new(), what });
+        origin.last_error = Some(LastError { at: String::new(), seconds_ago: 1.0, what });
     };
     assert_eq!(
         of(stuck),
         [
             "origin `east`: 5 events to apply, and none was for 900 s; last error: disk is full",
-            "origin `east`: 7 blocks to pull, and none came for 1000 s; last error: disk is full",
+            "origin `east`: 7 blocks to pull, and none came for a minute; last error: disk is full",
         ]
     );
 }

@@ -1,11 +1,14 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
-use model::{BLOCKS_PER_SEGMENT, BlockHash, Content, ETag, Manifest, Part, Parts};
+use model::{
+    BLOCKS_PER_SEGMENT, BlockHash, BlockKind, BlockRef, Content, ETag, Manifest, Part, Parts,
+    Segment,
+};
 
 use crate::{
     BlockState, Caller, CompleteMultipart, Condition, CopyObject, MultipartCursor, MultipartEntry,
-    MultipartName, MultipartQuery, NewMultipart, PutPart, Store, WriteError,
+    MultipartName, MultipartQuery, NewMultipart, PutObject, PutPart, Store, Uploaded, WriteError,
     store::tests::{bucket, caller, key, options, pair, put, read},
 };
 
@@ -60,6 +63,28 @@ fn seen(store: &Store, name: &MultipartName, condition: Condition) -> CompleteMu
     }
 }
 
+/// Collects until nothing more goes: a segment frees its blocks only in the pass after it.
+async fn settle(store: &Store) {
+    for _ in 0..3 {
+        store.collect(Duration::ZERO).await.unwrap();
+    }
+}
+
+async fn put_uploaded(store: &Store, name: &str, uploaded: Uploaded) {
+    let manifest = Manifest {
+        size: uploaded.size(),
+        etag: ETag("whole".to_owned()),
+        headers: BTreeMap::new(),
+        metadata: BTreeMap::new(),
+        checksums: BTreeMap::new(),
+        parts: Parts::Whole,
+        content: uploaded.content().clone(),
+    };
+    let (bucket, key, condition, caller) = (bucket(), key(name), Condition::None, caller());
+    let put = PutObject { caller, bucket, key, manifest, uploaded, condition };
+    store.put_object(put).await.unwrap();
+}
+
 async fn one_site() -> (Store, tempfile::TempDir) {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(options(home.path(), 1)).await.unwrap();
@@ -97,9 +122,7 @@ async fn parts_in_any_order_become_one_object_and_leave_nothing_behind() {
     assert_eq!(read(&store, "k").await, Some(Ok(bodies.concat())));
     let content = store.object(&bucket(), &key("k")).await.unwrap().unwrap().manifest.content;
     store.delete_object((bucket(), key("k")), caller(), Condition::None).await.unwrap();
-    for _ in 0..3 {
-        store.collect(Duration::ZERO).await.unwrap();
-    }
+    settle(&store).await;
     for (_, block) in content.named() {
         assert_eq!(store.block_state(block.hash).unwrap(), BlockState::Unknown);
     }
@@ -229,4 +252,101 @@ async fn a_copy_shares_its_blocks_and_one_whose_source_is_not_whole_is_refused()
     let source = west.object(&bucket(), &key("copy")).await.unwrap().unwrap();
     let refused = west.copy_object(copy(source)).await;
     assert!(matches!(refused, Err(WriteError::SourceIncomplete)));
+}
+
+/// A segment's worth of different blocks, and the segment's own bytes.
+fn segment_of(body: &[u8]) -> Vec<u8> {
+    let blocks = body.chunks(8).map(|block| {
+        let length = u32::try_from(block.len()).unwrap();
+        BlockRef { hash: BlockHash::of(block), length }
+    });
+    Segment(blocks.take(BLOCKS_PER_SEGMENT).collect()).to_bytes()
+}
+
+#[tokio::test]
+async fn a_segment_that_somebody_stored_as_a_block_still_keeps_its_blocks() {
+    let body = bytes(8 * BLOCKS_PER_SEGMENT + 8, 5);
+    for segment_first in [false, true] {
+        let (east, west, _homes) = pair().await;
+        if segment_first {
+            put(&east, "k", &body).await.unwrap();
+        }
+        // Anybody can compute the bytes of a segment, and put them as an object of one block.
+        let mut upload = east.upload_part();
+        upload.block_size(64 << 10);
+        upload.write(segment_of(&body).into()).await.unwrap();
+        put_uploaded(&east, "forged", upload.finish().await.unwrap()).await;
+        if !segment_first {
+            put(&east, "k", &body).await.unwrap();
+        }
+        east.collect(Duration::ZERO).await.unwrap();
+        assert_eq!(read(&east, "k").await, Some(Ok(body.clone())), "{segment_first}");
+        // The secondary wants the blocks of the segment too, whatever it took it for first.
+        for event in crate::store::tests::events(&east) {
+            west.apply(vec![crate::Step::Apply(Box::new(event))]).await.unwrap();
+        }
+        let wanted = west.wants(None, usize::MAX, |_| false).unwrap();
+        let kinds: Vec<_> = wanted.iter().map(|want| want.kind).collect();
+        assert_eq!(kinds.len(), 2, "the segment, and that of the rest");
+        assert!(kinds.iter().all(|kind| *kind == BlockKind::Segment), "{kinds:?}");
+        east.delete_object((bucket(), key("forged")), caller(), Condition::None).await.unwrap();
+        settle(&east).await;
+        assert_eq!(read(&east, "k").await, Some(Ok(body.clone())), "{segment_first}");
+        east.delete_object((bucket(), key("k")), caller(), Condition::None).await.unwrap();
+        settle(&east).await;
+        let block = BlockHash::of(&body[8..16]);
+        assert_eq!(east.block_state(block).unwrap(), BlockState::Unknown, "{segment_first}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_completions_with_other_parts_each_is_whole_or_refused() {
+    let (store, _home) = one_site().await;
+    let name = begin(&store, "k").await;
+    part(&store, &name, 1, &bytes(9_000, 1)).await.unwrap();
+    part(&store, &name, 2, &bytes(9_000, 2)).await.unwrap();
+    let both = seen(&store, &name, Condition::None);
+    let only = CompleteMultipart { parts: vec![2], ..seen(&store, &name, Condition::None) };
+    let only = CompleteMultipart {
+        manifest: Manifest { size: 9_000, parts: Parts::Whole, ..only.manifest },
+        ..only
+    };
+    // Between what the first holds and its commit, the second takes its place, and the collector
+    // runs.
+    let condition = || Condition::Matches(ETag("never".to_owned()));
+    let held = CompleteMultipart { condition: condition(), ..seen(&store, &name, Condition::None) };
+    assert!(store.complete_multipart(held).await.is_err());
+    let content = store.assembled(&both).await.unwrap();
+    let held = CompleteMultipart {
+        condition: condition(),
+        manifest: only.manifest.clone(),
+        parts: only.parts.clone(),
+        ..seen(&store, &name, Condition::None)
+    };
+    assert!(store.complete_multipart(held).await.is_err());
+    store.collect(Duration::ZERO).await.unwrap();
+    let refused = store.commit_assembled(both, content).await;
+    assert!(matches!(refused, Err(WriteError::UploadChanged)));
+    store.complete_multipart(only).await.unwrap();
+    store.collect(Duration::ZERO).await.unwrap();
+    assert_eq!(read(&store, "k").await, Some(Ok(bytes(9_000, 2))));
+}
+
+#[tokio::test]
+async fn a_segment_that_is_named_again_before_it_was_collected_counts_its_blocks_once() {
+    let (store, _home) = one_site().await;
+    let body = bytes(8 * BLOCKS_PER_SEGMENT + 8, 1);
+    put(&store, "k", &body).await.unwrap();
+    // A read keeps the collector away from the segment, though nothing names it any more.
+    let reading = store.object(&bucket(), &key("k")).await.unwrap();
+    store.delete_object((bucket(), key("k")), caller(), Condition::None).await.unwrap();
+    store.collect(Duration::ZERO).await.unwrap();
+    put(&store, "again", &body).await.unwrap();
+    drop(reading);
+    store.collect(Duration::ZERO).await.unwrap();
+    assert_eq!(read(&store, "again").await, Some(Ok(body.clone())));
+    store.delete_object((bucket(), key("again")), caller(), Condition::None).await.unwrap();
+    settle(&store).await;
+    let block = BlockHash::of(&body[8..16]);
+    assert_eq!(store.block_state(block).unwrap(), BlockState::Unknown);
 }
