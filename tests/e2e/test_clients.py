@@ -113,7 +113,7 @@ def test_rclone(pair, files, tmp_path):
 def test_s3cmd(pair, files, tmp_path):
     def s3cmd(site, *words):
         host = f"127.0.0.1:{site.s3_port}"
-        keys = [f"--access_key=root", f"--secret_key={SECRET}"]
+        keys = ["--access_key=root", f"--secret_key={SECRET}"]
         hosts = [f"--host={host}", f"--host-bucket={host}", "--no-ssl", "--no-progress"]
         none = f"--config={tmp_path / 'none'}"
         return Site.run(installed("s3cmd"), none, *keys, *hosts, *words)
