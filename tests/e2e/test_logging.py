@@ -35,7 +35,7 @@ def test_a_request_is_followed_through_both_sites(make_pair):
     request = answer["ResponseMetadata"]["RequestId"]
     assert len(request) == 16
     until(lambda: "an event was applied" in about(pair.west, request), "west tells of the request")
-    assert set(about(pair.east, request)) == {"an event was written", "answered"}
+    assert set(about(pair.east, request)) == {"an event is being written", "answered"}
     for site in pair.sites:
         text = site.log.read_text()
         assert SECRET not in text and TOKEN not in text and "x" * 1_000 not in text
