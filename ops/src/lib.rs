@@ -1,6 +1,7 @@
 //! What every role shares: time, configuration, TLS, the link between sites, metrics, logging,
 //! shutdown. Nothing here knows objects or events.
 
+mod blocking;
 pub mod certs;
 mod chain;
 mod clock;
@@ -13,6 +14,7 @@ mod metrics;
 mod shutdown;
 pub mod tls;
 
+pub use blocking::blocking;
 pub use chain::chain;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{Config, ConfigError};

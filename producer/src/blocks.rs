@@ -4,12 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use bus::wire::block_head;
 use bytes::Bytes;
-use futures::{SinkExt, StreamExt, channel::mpsc};
+use futures::SinkExt;
 use http::StatusCode;
 use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
 use model::BlockHash;
-use ops::link::LinkBody;
+use ops::link::{LinkBody, pushed};
 use store::{BlockState, Store};
 use tokio::sync::Semaphore;
 
@@ -39,7 +38,7 @@ impl Blocks {
             return Err(StatusCode::SERVICE_UNAVAILABLE);
         };
         let failed = |error: &dyn std::error::Error| {
-            tracing::error!(%hash, %error, "a block cannot be read for a peer");
+            tracing::error!(%hash, error = %ops::chain(error), "a block cannot be read for a peer");
             StatusCode::INTERNAL_SERVER_ERROR
         };
         // The file first: it may be on disk though nothing names it any more.
@@ -57,9 +56,8 @@ impl Blocks {
 
     /// Many blocks in the order they were asked for.
     pub(crate) fn stream(&self, hashes: Vec<BlockHash>) -> LinkBody {
-        let (mut pieces, body) = mpsc::channel::<Result<Frame<Bytes>, std::io::Error>>(PIECES);
         let blocks = self.clone();
-        tokio::spawn(async move {
+        pushed(PIECES, async move |mut pieces| {
             for hash in hashes {
                 let (status, bytes) = match blocks.read(hash).await {
                     Ok(bytes) => (StatusCode::OK, bytes),
@@ -72,7 +70,6 @@ impl Blocks {
                     }
                 }
             }
-        });
-        StreamBody::new(body.boxed()).boxed_unsync()
+        })
     }
 }

@@ -1,12 +1,11 @@
 //! The change feed: history pushed to one peer as it is written, and heartbeats between.
 
 use bus::wire::{self, Run, event_frame};
-use bytes::{Bytes, BytesMut};
-use futures::{SinkExt, StreamExt, channel::mpsc};
+use bytes::BytesMut;
+use futures::{SinkExt, channel::mpsc};
 use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
 use model::{Epoch, Partition, SealedEvent, Seq};
-use ops::link::LinkBody;
+use ops::link::{LinkBody, Pieces, pushed};
 use schemas::Codec;
 use store::{ReadError, Store};
 
@@ -19,17 +18,13 @@ const TOGETHER: usize = 64 << 10;
 /// Pieces that wait for a slow peer; then history waits on disk, where it is anyway.
 const PIECES: usize = 8;
 
-type Pieces = mpsc::Sender<Result<Frame<Bytes>, std::io::Error>>;
-
 /// A body that pushes everything after the given places, until the peer goes away.
 pub(crate) fn changes(store: Store, codec: Codec, from: Vec<wire::From>) -> LinkBody {
-    let (pieces, body) = mpsc::channel(PIECES);
-    tokio::spawn(async move {
+    pushed(PIECES, async move |pieces| {
         if let Err(error) = push(store, codec, from, pieces).await {
-            tracing::error!(%error, "change feed cannot read history");
+            tracing::error!(error = %ops::chain(&error), "change feed cannot read history");
         }
-    });
-    StreamBody::new(body).boxed_unsync()
+    })
 }
 
 /// Events of one run, and then the end.
@@ -39,8 +34,7 @@ pub(crate) fn history(store: &Store, run: Run) -> Result<Option<LinkBody>, ReadE
         return Ok(None);
     }
     let store = store.clone();
-    let (mut pieces, body) = mpsc::channel(PIECES);
-    tokio::spawn(async move {
+    Ok(Some(pushed(PIECES, async move |mut pieces| {
         let mut after = run.first.before();
         while after < run.last {
             let events = store.history(run.epoch, run.partition, after, READ_BYTES);
@@ -55,8 +49,7 @@ pub(crate) fn history(store: &Store, run: Run) -> Result<Option<LinkBody>, ReadE
                 return;
             }
         }
-    });
-    Ok(Some(StreamBody::new(body.boxed()).boxed_unsync()))
+    })))
 }
 
 /// How far one partition has been pushed.

@@ -3,15 +3,15 @@
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use http::{Request, Response};
-use hyper::{body::Incoming, server::conn::http2, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::{body::Incoming, rt::Executor, server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use model::SiteName;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 use tokio_rustls::{TlsAcceptor, rustls::pki_types::CertificateDer};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     CONNECT_TIMEOUT, CONNECTION_WINDOW, FRAME, LinkBody, PING_INTERVAL, PING_TIMEOUT, STREAM_WINDOW,
@@ -45,7 +45,8 @@ impl LinkServer {
         self.listener.local_addr()
     }
 
-    /// Answers requests of allowed peers until cancelled; streams under way end with it.
+    /// Answers requests of allowed peers until cancelled; streams under way end with it, and when
+    /// this returns nothing runs any more that could ask the store for something.
     ///
     /// # Errors
     /// Never while the listener works.
@@ -55,22 +56,46 @@ impl LinkServer {
         F: Future<Output = Response<LinkBody>> + Send + 'static,
     {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let tasks = Tasks::default();
         loop {
-            let place = Arc::clone(&places).acquire_owned().await;
             let accepted = tokio::select! {
-                () = cancelled.cancelled() => return Ok(()),
-                accepted = self.listener.accept() => accepted,
+                () = cancelled.cancelled() => break,
+                accepted = self.accept(&places) => accepted,
             };
-            let Ok((tcp, from)) = accepted else { continue };
-            let (tls, handler, cancelled) = (self.tls.clone(), handler.clone(), cancelled.clone());
-            tokio::spawn(async move {
+            let Ok((place, tcp, from)) = accepted else { continue };
+            let connection =
+                connection(tcp, from, self.tls.clone(), handler.clone(), tasks.clone());
+            let cancelled = cancelled.clone();
+            tasks.0.spawn(async move {
                 let _place = place;
-                tokio::select! {
-                    () = cancelled.cancelled() => {}
-                    () = connection(tcp, from, tls, handler) => {}
-                }
+                let _ended = cancelled.run_until_cancelled(connection).await;
             });
         }
+        tasks.0.close();
+        tasks.0.wait().await;
+        Ok(())
+    }
+
+    async fn accept(
+        &self,
+        places: &Arc<Semaphore>,
+    ) -> std::io::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+        let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
+        let (tcp, from) = self.listener.accept().await?;
+        Ok((place, tcp, from))
+    }
+}
+
+/// The connections and the streams of a server: what has to end before it has.
+#[derive(Clone, Default)]
+struct Tasks(TaskTracker);
+
+impl<F> Executor<F> for Tasks
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        drop(self.0.spawn(stream));
     }
 }
 
@@ -79,6 +104,7 @@ async fn connection<H, F>(
     from: SocketAddr,
     mut tls: watch::Receiver<LinkTls>,
     handler: H,
+    tasks: Tasks,
 ) where
     H: Fn(SiteName, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<LinkBody>> + Send + 'static,
@@ -115,7 +141,7 @@ async fn connection<H, F>(
         let (handler, peer) = (handler.clone(), peer.clone());
         async move { Ok::<_, Infallible>(handler(peer, request).await) }
     });
-    let served = http2::Builder::new(TokioExecutor::new())
+    let served = http2::Builder::new(tasks)
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)

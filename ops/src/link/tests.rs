@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{FutureExt, SinkExt, StreamExt};
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
@@ -9,7 +9,7 @@ use model::SiteName;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{LinkClient, LinkError, LinkServer, full};
+use super::{LinkClient, LinkError, LinkServer, Pieces, full, pushed};
 use crate::{
     certs,
     tls::{LinkTls, PemFile, PemPair, TlsError},
@@ -156,4 +156,39 @@ async fn who_is_still_let_in_keeps_what_is_open() {
     })
     .await;
     assert!(!ended && again.is_none(), "a new certificate disturbs nobody: {again:?}");
+}
+
+#[tokio::test]
+async fn a_server_has_ended_when_its_streams_have() {
+    let home = tempfile::tempdir().unwrap();
+    certs::make(home.path(), &[site("east"), site("west")]).unwrap();
+    let server =
+        LinkServer::bind(([127, 0, 0, 1], 0).into(), tls(home.path(), home.path(), "east"));
+    let server = server.await.unwrap();
+    let address = server.address().unwrap().to_string();
+    let (cancelled, (held, mut streams)) = (CancellationToken::new(), watch::channel(()));
+    let handler = move |_, _| {
+        let held = held.clone();
+        let body = pushed(
+            1,
+            async move |mut pieces: Pieces| {
+                while pieces.send(Ok(Frame::data("more".into()))).await.is_ok() {}
+            },
+        );
+        async move {
+            let body = body.map_frame(move |frame| {
+                let _held = &held;
+                frame
+            });
+            Response::new(body.boxed_unsync())
+        }
+    };
+    let served = tokio::spawn(server.serve(handler, cancelled.clone()));
+    let client = LinkClient::new(site("east"), address, tls(home.path(), home.path(), "west"));
+    let response = client.request(Request::new(full(""))).await.unwrap();
+    let mut body = response.into_body();
+    assert!(body.frame().await.unwrap().is_ok());
+    cancelled.cancel();
+    served.await.unwrap().unwrap();
+    assert!(streams.changed().now_or_never().unwrap().is_err(), "no stream is left");
 }

@@ -76,8 +76,7 @@ impl DirectFiles {
     pub(super) async fn write(&self, name: PathBuf, pieces: Vec<Bytes>) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let turn = self.shared.turns.acquire().await;
-        let write = tokio::task::spawn_blocking(move || shared.write(&name, &pieces));
-        let written = write.await.map_err(io::Error::other)?;
+        let written = ops::blocking(move || shared.write(&name, &pieces)).await;
         drop(turn);
         written
     }
@@ -85,11 +84,11 @@ impl DirectFiles {
     /// The bytes of a file; `None` if there is none.
     pub(super) async fn read(&self, name: PathBuf) -> io::Result<Option<Bytes>> {
         let shared = Arc::clone(&self.shared);
-        let read = tokio::task::spawn_blocking(move || match shared.read(&name) {
+        ops::blocking(move || match shared.read(&name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             read => read.map(Some),
-        });
-        read.await.map_err(io::Error::other)?
+        })
+        .await
     }
 }
 
