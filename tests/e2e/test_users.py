@@ -2,10 +2,12 @@
 
 import http.client
 import json
+import os
 import subprocess
 from urllib.parse import urlsplit
 
 import boto3
+import pytest
 from botocore.exceptions import ClientError
 
 from harness.process import start
@@ -91,17 +93,31 @@ def test_whoever_is_disabled_is_so_at_both_sites_until_enabled_again(pair):
     assert shown["enabled"] and shown["access_keys"] == [{"id": keys[0], "enabled": False}]
 
 
-def test_a_user_who_is_disabled_in_the_middle_of_a_download(pair):
+@pytest.mark.parametrize("paused", [False, True], ids=["pulled", "through the primary"])
+def test_a_user_who_is_disabled_in_the_middle_of_downloads_at_both_sites(make_pair, paused):
+    pair = make_pair()
+    pair.west.set("puller.paused", paused)
+    pair.start()
     _, keys = create(pair.east, "alice")
-    east = pair.east.client(keys)
+    east, west = pair.east.client(keys), known(pair.west, keys)
     east.create_bucket(Bucket="alice")
-    body = bytes(range(256)) * (64 * MIB // 256)
-    east.put_object(Bucket="alice", Key="large", Body=body)
-    under_way = east.get_object(Bucket="alice", Key="large")["Body"]
-    first = under_way.read(MIB)
+    # More than all buffers on the way hold, and no two blocks alike.
+    body = os.urandom(64 * MIB)
+    name = {"Bucket": "alice", "Key": "large"}
+    east.put_object(**name, Body=body)
+    until(lambda: west.head_object(**name), "the object is at the secondary")
+    if not paused:
+        until(lambda: pair.west.metric("holes") == 0, "all blocks are at the secondary")
+    under_way = [site.get_object(**name)["Body"] for site in (east, west)]
+    begun = [download.read(MIB) for download in under_way]
     pair.east.command("user", "disable", "alice")
-    assert first + under_way.read() == body, "the request under way ends"
-    assert refusal(east.get_object, Bucket="alice", Key="large") == "InvalidAccessKeyId"
+    for site in (east, west):
+        refused = lambda: refusal(site.get_object, **name) == "InvalidAccessKeyId"
+        until(refused, "the next request is refused")
+    if paused:
+        assert pair.west.metric("blocks_pulled_total") < 64, "the download is still under way"
+    for first, download in zip(begun, under_way):
+        assert first + download.read() == body, "the request under way ends"
 
 
 def test_a_user_who_is_disabled_in_the_middle_of_an_upload(pair):
