@@ -13,14 +13,9 @@ from botocore.exceptions import ClientError
 from harness.process import start
 from harness.site import Site
 from harness.until import until
+from harness.users import create, known
 
 MIB = 1 << 20
-
-
-def create(site, name, *more):
-    """A user at a site: its answer, and the keys to sign with."""
-    made = site.ask("user", "create", name, *more)
-    return made["user"], (made["key"]["access_key"], made["key"]["secret_key"])
 
 
 def refusal(call, **arguments):
@@ -30,13 +25,6 @@ def refusal(call, **arguments):
     except ClientError as refused:
         return refused.response["Error"]["Code"]
     return None
-
-
-def known(site, keys):
-    """Waits until a site lets these keys in."""
-    client = site.client(keys)
-    until(client.list_buckets, f"{keys[0]} is known at {site.name}")
-    return client
 
 
 def test_users_sign_at_both_sites_and_touch_only_their_own(any_pair):
@@ -184,23 +172,6 @@ def test_a_secondary_changes_no_user_and_names_the_primary(pair):
         refused = pair.west.command("user", *words, code=1)
         assert f"write to the primary `{pair.east.name}`" in refused.stderr
     assert pair.west.ask("user", "list") == {"users": [user]}
-
-
-def test_no_secret_is_in_a_log_or_in_a_data_folder(pair):
-    _, keys = create(pair.east, "alice")
-    made = pair.east.ask("user", "rekey", "alice", "--keep-old")
-    alice = known(pair.west, (made["access_key"], made["secret_key"]))
-    for site in pair.sites:
-        assert refusal(site.client((keys[0], "wrong-secret")).list_buckets)
-    alice.list_buckets()
-    for site in pair.sites:
-        site.stop()
-        files = [site.log, *(path for path in (site.folder / "data").rglob("*") if path.is_file())]
-        kept = b"".join(path.read_bytes() for path in files)
-        assert keys[0].encode() in kept, "what is not secret is found like this"
-        for secret in (keys[1], made["secret_key"]):
-            assert secret.encode() not in kept
-    assert "user created" in pair.east.log.read_text()
 
 
 def test_the_demo_has_two_users_who_stay_the_same(tmp_path):
