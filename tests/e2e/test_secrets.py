@@ -74,18 +74,16 @@ def test_no_secret_is_in_kafka_s_files(make_pair, kafka):
 def test_no_secret_is_on_the_link(pair, tmp_path):
     _, secrets = two_secrets(pair)
     # As the secondary does: the whole change feed, from its beginning.
-    certs, west, feed = pair.certs, pair.west.name, tmp_path / "feed"
-    link = ["curl", "--silent", "--show-error", "--fail", "--no-buffer", "--http2", "--insecure"]
-    link += ["--cert", certs / f"{west}.pem", "--key", certs / f"{west}.key"]
-    url = f"https://127.0.0.1:{pair.east.link_port}/v1"
-    told = subprocess.run([*link, f"{url}/site"], check=True, capture_output=True).stdout
+    told = subprocess.run(pair.east.link("/v1/site"), check=True, capture_output=True).stdout
     site = json.loads(told)
     wish = [
         {"partition": number, "epoch": site["epoch"], "after": 0}
         for number in range(site["partitions"])
     ]
+    feed = tmp_path / "feed"
     with feed.open("wb") as file:
-        follower = start([*link, "--data", json.dumps(wish), f"{url}/changes"], stdout=file)
+        ask = pair.east.link("/v1/changes", "--data", json.dumps(wish))
+        follower = start(ask, stdout=file)
     try:
         found = lambda: feed.read_bytes().count(KIND) >= 2
         until(found, "both of the user's events are on the wire")
