@@ -3,19 +3,28 @@
 import hashlib
 import os
 
+import pytest
+from botocore.exceptions import ClientError
+
 from harness.same import until_same
 from harness.until import until
+from harness.uploads import complete, upload, upload_copies
 
 ALL = bool(os.environ.get("TOWLINE_TEST_ALL"))
-GIB = 1 << 30
+MIB, GIB = 1 << 20, 1 << 30
+PART = 5 * MIB
 
 
 class Synthetic:
     """A body of any size that is never in memory: 1 MiB pieces that all differ."""
 
-    def __init__(self, size):
-        self.size, self.at = size, 0
-        self.piece = os.urandom(1 << 20)
+    def __init__(self, size, piece=None, first=0):
+        self.size, self.at, self.first = size, 0, first
+        self.piece = piece or os.urandom(1 << 20)
+
+    def part(self, first, size):
+        """Some of it as a body of its own."""
+        return Synthetic(size, self.piece, self.first + first)
 
     def __len__(self):
         return self.size
@@ -32,11 +41,28 @@ class Synthetic:
         amount = left if amount is None or amount < 0 else min(amount, left)
         out = bytearray()
         while len(out) < amount:
-            number, inside = divmod(self.at + len(out), 1 << 20)
+            number, inside = divmod(self.first + self.at + len(out), 1 << 20)
             piece = number.to_bytes(8, "big") + self.piece[8:]
             out += piece[inside : inside + amount - len(out)]
         self.at += amount
         return bytes(out)
+
+
+def digest(body):
+    """Of all its bytes, which are never in memory at once."""
+    found = hashlib.sha256()
+    for at in range(0, body.size, MIB):
+        body.seek(at)
+        found.update(body.read(MIB))
+    return found.hexdigest()
+
+
+def digest_of(answer):
+    """The same of what a site answers."""
+    found = hashlib.sha256()
+    for piece in answer.iter_chunks(MIB):
+        found.update(piece)
+    return found.hexdigest()
 
 
 if ALL:
@@ -49,12 +75,7 @@ if ALL:
         east.put_object(Bucket="huge", Key="one", Body=body)
         until_same(east, west, "huge", 600)
         until(lambda: pair.west.metric("holes") == 0, "all blocks are there", 900)
-        wanted, found = hashlib.sha256(), hashlib.sha256()
-        body.seek(0)
-        for piece in west.get_object(Bucket="huge", Key="one")["Body"].iter_chunks(1 << 20):
-            found.update(piece)
-            wanted.update(body.read(len(piece)))
-        assert found.digest() == wanted.digest() and body.tell() == 5 * GIB
+        assert digest_of(west.get_object(Bucket="huge", Key="one")["Body"]) == digest(body)
         for site in pair.sites:
             peak = next(
                 int(line.split()[1]) << 10
@@ -63,3 +84,43 @@ if ALL:
             )
             print(f"{site.name}: peak {peak >> 20} MiB")
             assert peak < 150 << 20
+
+    def test_a_copy_of_5_gib_is_whole_at_the_secondary_and_moves_nothing(make_pair):
+        pair = make_pair().start()
+        east, west = pair.east.client(read_timeout=600), pair.west.client(read_timeout=600)
+        east.create_bucket(Bucket="huge")
+        body = Synthetic(5 * GIB)
+        bodies = [body.part(at, 512 * MIB) for at in range(0, body.size, 512 * MIB)]
+        etag = complete(east, *upload(east, "huge", "source", bodies))["ETag"]
+        until(lambda: west.head_object(Bucket="huge", Key="source"), "the source is known", 60)
+        until(lambda: pair.west.metric("holes") == 0, "all of its blocks are there", 900)
+        pulled = pair.west.metric("blocks_pulled_bytes_total")
+        assert pulled >= body.size
+
+        east.copy_object(Bucket="huge", Key="copy", CopySource={"Bucket": "huge", "Key": "source"})
+        # One part of as many bytes as one may have, and ranges on no border of a block.
+        end = 4 * GIB - 3
+        ranges = [f"bytes={end}-{end + PART}", f"bytes={body.size - 12_345}-{body.size - 1}"]
+        sources = ["source", *(("source", text) for text in ranges)]
+        complete(east, *upload_copies(east, "huge", "ranges", sources))
+        east.delete_object(Bucket="huge", Key="source")
+        until_same(east, west, "huge")
+        until(lambda: pair.west.metric("holes") == 0, "all blocks are there")
+        moved = pair.west.metric("blocks_pulled_bytes_total") - pulled
+        # Lists of blocks, and the ranges, which begin and end within blocks.
+        assert moved < PART + 2 * MIB, "no whole block moved"
+
+        wanted = digest(body)
+        for site in (west, east):
+            copy = site.get_object(Bucket="huge", Key="copy")
+            assert (copy["ContentLength"], copy["ETag"]) == (body.size, etag)
+            assert digest_of(copy["Body"]) == wanted
+            name = {"Bucket": "huge", "Key": "ranges"}
+            assert digest_of(site.get_object(**name, PartNumber=1)["Body"]) == wanted
+            for number, at, size in ((2, end, PART + 1), (3, body.size - 12_345, 12_345)):
+                part = site.get_object(**name, PartNumber=number)["Body"].read()
+                assert part == body.part(at, size).read(), number
+        # It is larger than what may be copied at once.
+        with pytest.raises(ClientError) as refused:
+            east.copy_object(Bucket="huge", Key="x", CopySource={"Bucket": "huge", "Key": "ranges"})
+        assert refused.value.response["Error"]["Code"] == "InvalidRequest"
