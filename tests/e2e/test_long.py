@@ -12,7 +12,10 @@ from harness.uploads import complete, upload, upload_copies
 
 ALL = bool(os.environ.get("TOWLINE_TEST_ALL"))
 MIB, GIB = 1 << 20, 1 << 30
-PART = 5 * MIB
+PART, PARTS = 5 * MIB, 10_000
+# Objects that 10,000 parts are copies of in turn: their number divides neither that of the parts
+# nor that of the blocks in a segment, so that a part or a segment in the wrong place shows.
+SOURCES = 7
 
 
 class Synthetic:
@@ -124,3 +127,42 @@ if ALL:
         with pytest.raises(ClientError) as refused:
             east.copy_object(Bucket="huge", Key="x", CopySource={"Bucket": "huge", "Key": "ranges"})
         assert refused.value.response["Error"]["Code"] == "InvalidRequest"
+
+    def test_an_object_of_ten_thousand_parts(pair):
+        """Of copies by reference: 49 GiB fill no disk and cross no link, but S3 wants each hashed."""
+        east, west = pair.east.client(read_timeout=300), pair.west.client()
+        east.create_bucket(Bucket="many")
+        bodies = [os.urandom(PART) for _ in range(SOURCES)] + [b"the end"]
+        for number, body in enumerate(bodies):
+            east.put_object(Bucket="many", Key=f"source/{number}", Body=body)
+        whose = [number % SOURCES for number in range(PARTS - 1)] + [SOURCES]
+        sources = [f"source/{number}" for number in whose]
+        target, parts = upload_copies(east, "many", "all", sources, workers=4)
+        pages = list(east.get_paginator("list_parts").paginate(**target))
+        assert [len(page["Parts"]) for page in pages] == [1_000] * 10
+        listed = [(part["PartNumber"], part["ETag"]) for page in pages for part in page["Parts"]]
+        # Not for pytest to explain: that alone takes minutes.
+        same = listed == [(part["PartNumber"], part["ETag"]) for part in parts]
+        assert same, "the parts are listed as they were put"
+
+        md5s = [hashlib.md5(body).digest() for body in bodies]
+        etag = f'"{hashlib.md5(b"".join(md5s[n] for n in whose)).hexdigest()}-{PARTS}"'
+        for _ in ("the first time", "again"):
+            assert complete(east, target, parts)["ETag"] == etag
+        name = {"Bucket": "many", "Key": "all"}
+        until(lambda: west.head_object(**name), "the object is at the secondary")
+        until(lambda: pair.west.metric("holes") == 0, "all blocks are at the secondary")
+        pulled = pair.west.metric("blocks_pulled_bytes_total")
+        assert pulled < SOURCES * PART + 4 * MIB, "sources and lists of blocks only"
+        for site in (east, west):
+            head = site.head_object(**name)
+            assert (head["ETag"], head["ContentLength"]) == (etag, (PARTS - 1) * PART + 7)
+            for number in (1, PARTS // 2, PARTS - 1, PARTS):
+                got = site.get_object(**name, PartNumber=number)
+                assert got["PartsCount"] == PARTS
+                assert got["Body"].read() == bodies[whose[number - 1]], number
+            # From the last byte of one part to the first of the next.
+            for number in (1, 205, PARTS // 2, PARTS - 1):
+                end = number * PART
+                got = site.get_object(**name, Range=f"bytes={end - 1}-{end}")["Body"].read()
+                assert got == bodies[whose[number - 1]][-1:] + bodies[whose[number]][:1], number
