@@ -83,3 +83,30 @@ def test_a_read_only_disk_is_named_and_what_is_on_it_stays(make_pair):
     assert "Read-only file system" in errors[0], errors
     east.start()
     assert client.get_object(Bucket="kept", Key="before")["Body"].read() == body
+
+
+def test_a_disk_that_refuses_direct_writes_serves_as_any_other(make_pair):
+    pair = make_pair()
+    for site in pair.sites:
+        data = site.folder / "data"
+        data.mkdir()
+        # In a mount namespace of its own, which ends with the site.
+        mounted = f'mount -t ramfs ramfs {data} && exec "$@"'
+        site.under = ["unshare", "--map-root-user", "--mount", "sh", "-c", mounted, "sh"]
+        # This file system counts no room, so that it never has any free.
+        site.set("storage.reserve", "0B")
+    pair.start()
+    for site in pair.sites:
+        probe = f"/proc/{site.process.pid}/root{site.folder}/data/probe"
+        with pytest.raises(OSError, match="Invalid argument"):
+            os.open(probe, os.O_CREAT | os.O_WRONLY | os.O_DIRECT)
+    east, west = pair.east.client(), pair.west.client()
+    east.create_bucket(Bucket="ramfs")
+    bodies = {f"{size}": os.urandom(size) for size in (10, 70_000, 1 << 20, 5_500_000)}
+    for key, body in bodies.items():
+        east.put_object(Bucket="ramfs", Key=key, Body=body)
+    until_same(east, west, "ramfs")
+    until(lambda: pair.west.metric("holes") == 0, "all blocks are there")
+    for site in (east, west):
+        for key, body in bodies.items():
+            assert site.get_object(Bucket="ramfs", Key=key)["Body"].read() == body

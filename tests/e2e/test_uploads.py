@@ -5,13 +5,13 @@ import hashlib
 import os
 import urllib.request
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
 
 from harness.same import shown, until_same
 from harness.until import until
+from harness.uploads import complete, upload, upload_copies
 
 MIB = 1 << 20
 PART = 5 * MIB
@@ -22,27 +22,6 @@ def code(call, **arguments):
     with pytest.raises(ClientError) as failed:
         call(**arguments)
     return failed.value.response["Error"]["Code"]
-
-
-def upload(client, bucket, key, bodies, **options):
-    """Uploads parts all at once, the last first; returns the id and the parts as to be named."""
-    id = client.create_multipart_upload(Bucket=bucket, Key=key, **options)["UploadId"]
-    target = {"Bucket": bucket, "Key": key, "UploadId": id}
-    named = {k: v for k, v in options.items() if k == "ChecksumAlgorithm"}
-
-    def put(number):
-        body = bodies[number - 1]
-        answer = client.upload_part(**target, PartNumber=number, Body=body, **named)
-        sums = {k: v for k, v in answer.items() if k.startswith("Checksum") and v}
-        return {"PartNumber": number, "ETag": answer["ETag"], **sums}
-
-    with ThreadPoolExecutor(4) as pool:
-        parts = list(pool.map(put, range(len(bodies), 0, -1)))
-    return target, parts[::-1]
-
-
-def complete(client, target, parts, **options):
-    return client.complete_multipart_upload(**target, MultipartUpload={"Parts": parts}, **options)
 
 
 def test_uploads_in_parts_arrive_whole(any_pair):
@@ -85,16 +64,7 @@ def test_an_object_of_more_parts_than_a_segment_has_blocks(pair):
     east.create_bucket(Bucket="long")
     body = os.urandom(16 * MIB)
     east.put_object(Bucket="long", Key="source", Body=body)
-    id = east.create_multipart_upload(Bucket="long", Key="long")["UploadId"]
-    target = {"Bucket": "long", "Key": "long", "UploadId": id}
-    source = {"Bucket": "long", "Key": "source"}
-
-    def copy(number):
-        answer = east.upload_part_copy(**target, PartNumber=number, CopySource=source)
-        return {"PartNumber": number, **{"ETag": answer["CopyPartResult"]["ETag"]}}
-
-    with ThreadPoolExecutor(2) as pool:
-        parts = list(pool.map(copy, range(1, 81)))
+    target, parts = upload_copies(east, "long", "long", ["source"] * 80)
     complete(east, target, parts)
     until_same(east, west, "long")
     until(lambda: pair.west.metric("holes") == 0, "all blocks are at the secondary")
@@ -252,28 +222,6 @@ def test_ranges_become_parts(pair):
     complete(east, target, [{"PartNumber": n, "ETag": tag} for n, tag in enumerate(tags, 1)])
     until_same(east, west, "ranges")
     assert shown(west, "ranges", "t")["sha256"] == hashlib.sha256(first + last).hexdigest()
-
-
-def test_of_a_hundred_conditional_writers_one_wins(pair):
-    client = pair.east.client(max_pool_connections=100)
-    client.create_bucket(Bucket="race")
-    target, parts = upload(client, "race", "completed", [os.urandom(PART)])
-
-    def put(number):
-        try:
-            client.put_object(Bucket="race", Key="put", Body=str(number), IfNoneMatch="*")
-            return number
-        except ClientError as error:
-            assert error.response["Error"]["Code"] == "PreconditionFailed"
-
-    with ThreadPoolExecutor(100) as pool:
-        winners = [number for number in pool.map(put, range(100)) if number is not None]
-    assert len(winners) == 1
-    assert client.get_object(Bucket="race", Key="put")["Body"].read() == str(winners[0]).encode()
-    complete(client, target, parts, IfNoneMatch="*")
-    other, parts = upload(client, "race", "completed", [os.urandom(PART)])
-    raced = code(complete, client=client, target=other, parts=parts, IfNoneMatch="*")
-    assert raced == "PreconditionFailed"
 
 
 @pytest.mark.parametrize("version", [None, "s3v4"])

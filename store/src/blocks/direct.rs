@@ -206,3 +206,18 @@ impl Aligned {
         Bytes::from(self.memory).slice(self.start..self.start + length)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn only_a_file_system_without_direct_writes_is_written_to_the_other_way() {
+        let is = |errno: Errno| refuses_direct(&errno.into());
+        assert!([Errno::INVAL, Errno::OPNOTSUPP].into_iter().all(is));
+        let others = [Errno::NOSPC, Errno::ROFS, Errno::IO, Errno::ACCESS, Errno::MFILE];
+        assert!(!others.into_iter().any(is), "these would fail the other way, too");
+    }
+}

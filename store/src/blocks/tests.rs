@@ -1,12 +1,20 @@
+use std::process::Command;
+
 use bytes::Bytes;
 
 use super::*;
+
+/// Set where temporary files lie on a file system that refuses direct writes.
+const REFUSES_DIRECT: &str = "TOWLINE_TEST_REFUSES_DIRECT";
 
 /// Blocks in a directory, as the file system allows and as where it has no direct writes.
 fn both_ways() -> [(tempfile::TempDir, Blocks); 2] {
     [true, false].map(|may| {
         let directory = tempfile::tempdir().unwrap();
         let mut blocks = Blocks::local(directory.path()).unwrap();
+        if std::env::var_os(REFUSES_DIRECT).is_some() {
+            assert!(blocks.direct.is_none(), "what refuses direct writes is not asked for them");
+        }
         blocks.direct = blocks.direct.filter(|_| may);
         (directory, blocks)
     })
@@ -82,4 +90,26 @@ async fn a_disk_that_refuses_is_an_error_that_names_the_block() {
         let staging = std::fs::read_dir(directory.path().join("staging")).unwrap();
         assert_eq!(staging.count(), 0, "what could not be placed is deleted");
     }
+}
+
+/// The whole suite once more on ramfs, which answers `EINVAL` to whoever opens a file for direct
+/// writes. It is mounted in a namespace of its own, which ends with the run.
+#[test]
+fn all_of_this_holds_where_the_file_system_refuses_direct_writes() {
+    if std::env::var_os(REFUSES_DIRECT).is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mounted = r#"mount -t ramfs ramfs "$TMPDIR" && exec "$@""#;
+    let ran = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", mounted, "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .arg("blocks::tests::")
+        .env("TMPDIR", directory.path())
+        .env(REFUSES_DIRECT, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout) + String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "this needs mount namespaces for its user: {said}");
+    assert!(said.contains("blocks_of_any_length") && !said.contains(" 0 passed"), "{said}");
 }

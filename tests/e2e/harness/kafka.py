@@ -6,6 +6,7 @@ import subprocess
 from .site import ROOT
 
 _CLUSTER = ROOT / "deploy" / "kafka" / "cluster"
+_JAVA = ["java", "-cp", str(ROOT / "deploy" / "kafka" / "target" / "lib" / "*")]
 
 
 class Cluster:
@@ -27,10 +28,15 @@ class Cluster:
 
     def tool(self, tool, *arguments):
         """One of Kafka's own tools."""
-        jars = ROOT / "deploy" / "kafka" / "target" / "lib" / "*"
-        command = ["java", "-cp", str(jars), tool, "--bootstrap-server", self.info["bootstrap"]]
+        command = [*_JAVA, tool, "--bootstrap-server", self.info["bootstrap"]]
         command += ["--command-config", str(self.folder / "client.properties"), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def unpacked(self, segments):
+        """All records in these files of a broker, as Kafka's own tool prints them."""
+        command = [*_JAVA, "kafka.tools.DumpLogSegments", "--print-data-log", "--files"]
+        command.append(",".join(map(str, segments)))
+        return subprocess.run(command, check=True, capture_output=True).stdout
 
     def down(self):
         self._run("down", "--wipe")

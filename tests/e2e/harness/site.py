@@ -159,6 +159,14 @@ class Site:
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
+    def link(self, path, *options, by=None):
+        """The command that asks this site's link, by the certificate of its peer or of another."""
+        by = by or self.peer
+        command = ["curl", "--silent", "--show-error", "--fail", "--no-buffer", "--http2"]
+        # Its certificate has the site's name, not that of this machine.
+        command += ["--insecure", "--cert", self.certs / f"{by}.pem", "--key", self.certs / f"{by}.key"]
+        return [*command, *options, f"https://127.0.0.1:{self.link_port}{path}"]
+
     def api(self, method, path, body=None, token=TOKEN):
         """Status and answer of a path of the admin API."""
         headers = {"Content-Type": "application/json"}

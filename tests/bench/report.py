@@ -1,0 +1,132 @@
+"""What the benchmarks found, as tables: against what is wanted, and beside the program before."""
+
+import statistics
+
+
+def median(rounds, *path):
+    return statistics.median(dig(one, *path) for one in rounds)
+
+
+def dig(value, *path):
+    for step in path:
+        value = value[step]
+    return value
+
+
+def cpu(rounds):
+    """Milliseconds of both sites per object."""
+    return statistics.median(sum(one["cpu_ms"]) for one in rounds["small"])
+
+
+def cost(rounds):
+    """The primary's CPU per object, against that of a site without a second."""
+    with_it, alone = (
+        statistics.median(one["cpu_ms"][0] for one in rounds[name])
+        for name in ("small", "small_alone")
+    )
+    return with_it / alone
+
+
+def tail(rounds):
+    """The p99 of puts at 40 % load, against that of a site without a second."""
+    return median(rounds["rate"], "put_ms", "p99") / median(rounds["rate_alone"], "put_ms", "p99")
+
+
+def backlog(rounds):
+    return max(one["backlog_age_s"] for one in rounds["rate"])
+
+
+def at(name, *path):
+    """The median over rounds of one figure."""
+    return lambda rounds: median(rounds[name], *path)
+
+
+# What every release can be measured by: its name, what finds it in the rounds of a program, how it
+# is shown, and whether less of it is better. A program without these rounds has no such line.
+COMMON = [
+    ("lag of a 4 KiB PUT, direct, p50", "lag", at("lag", "lag_ms", "p50"), "{:.2f} ms", True),
+    ("the same, p99", "lag", at("lag", "lag_ms", "p99"), "{:.2f} ms", True),
+    ("lag of a 4 KiB PUT, Kafka, p50", "lag_kafka", at("lag_kafka", "lag_ms", "p50"), "{:.2f} ms", True),
+    ("the same over Kafka, p99", "lag_kafka", at("lag_kafka", "lag_ms", "p99"), "{:.2f} ms", True),
+    ("PUT 4 KiB, 16 clients, objects/s at both", "small", at("small", "everywhere_per_second"), "{:,.0f}", False),
+    ("CPU per object, both sites", "small", cpu, "{:.3f} ms", True),
+    ("primary's CPU against no replication", "small", cost, "{:.2f} x", True),
+    ("PUT p99 at 40 %", "rate", at("rate", "put_ms", "p99"), "{:.2f} ms", True),
+    ("the same, against no replication", "rate", tail, "{:.2f} x", True),
+    ("oldest backlog meanwhile", "rate", backlog, "{:.2f} s", True),
+    ("8 MiB, 4 clients, until at both", "large", at("large", "everywhere_mib_per_second"), "{:.0f} MiB/s", False),
+    ("largest memory of a site, direct", "peak_mib", at("peak_mib"), "{:.0f} MiB", True),
+    ("largest memory of a site, Kafka", "peak_kafka_mib", at("peak_kafka_mib"), "{:.0f} MiB", True),
+]
+
+# What only this program is asked for.
+UPLOADS = [
+    ("multipart, 8 parts of 16 MiB at a time, until at both", at("multipart", "everywhere_mib_per_second"),
+     "{:.0f} MiB/s"),
+    ("presigned GET of 4 KiB, 16 clients", at("presigned", "per_second"), "{:,.0f}/s"),
+    ("copy of 5 GiB, until readable at the secondary", at("copy_s"), "{:.2f} s"),
+    ("largest memory of a site, uploads in parts included", at("peak_uploads_mib"), "{:.0f} MiB"),
+]
+
+
+def wanted(machine):
+    """What is wanted, by name; of lags it follows from what the machine gave in the same run."""
+    disk = median(machine["disk"], "p50")
+    limits = {
+        "lag of a 4 KiB PUT, direct, p50": f"<= {1.5 + 2 * disk:.2f} ms",
+        "PUT 4 KiB, 16 clients, objects/s at both": ">= 4,000",
+        "CPU per object, both sites": "<= 0.35 ms",
+        "primary's CPU against no replication": "<= 1.15 x",
+        "the same, against no replication": "<= 1.5 x",
+        "oldest backlog meanwhile": "<= 1 s",
+        "8 MiB, 4 clients, until at both": ">= 250 MiB/s",
+        "largest memory of a site, direct": "< 150 MiB",
+        "largest memory of a site, Kafka": "< 150 MiB",
+        "multipart, 8 parts of 16 MiB at a time, until at both": ">= that of 8 MiB",
+        "presigned GET of 4 KiB, 16 clients": ">= 8,000/s",
+        "copy of 5 GiB, until readable at the secondary": "< 1 s",
+        "largest memory of a site, uploads in parts included": "< 150 MiB",
+    }
+    if machine["bare"]:
+        bare, disk = median(machine["bare"], "produce_to_consume_ms", "p50"), median(machine["disk_kafka"], "p50")
+        limits["lag of a 4 KiB PUT, Kafka, p50"] = f"<= {bare + 2 * disk + 1:.2f} ms"
+    return limits
+
+
+def tables(raw):
+    """One table of this program, and one of it beside the program before, if that was measured."""
+    found = [absolute(raw["machine"], raw["new"])]
+    if "old" in raw:
+        found.append(beside(raw["new"], raw["old"]))
+    return found
+
+
+def absolute(machine, new):
+    limits = wanted(machine)
+    rows = [["what", "found", "wanted"]]
+    rows.append(["disk sync of 4 KiB, p50", f"{median(machine['disk'], 'p50'):.2f} ms", ""])
+    if machine["bare"]:
+        bare = median(machine["bare"], "produce_to_consume_ms", "p50")
+        rows.append(["bare produce -> consume, p50", f"{bare:.2f} ms", ""])
+    for name, needs, find, shown, _ in COMMON:
+        if new[needs]:
+            rows.append([name, shown.format(find(new)), limits.get(name, "")])
+    for name, find, shown in UPLOADS:
+        rows.append([name, shown.format(find(new)), limits[name]])
+    return rows
+
+
+def beside(new, old):
+    """Every figure of both, with the one of this program over the one before."""
+    rows = [["what", "this", "before", "this / before", "better"]]
+    for name, needs, find, shown, less in COMMON:
+        if new[needs] and old[needs]:
+            ours, theirs = find(new), find(old)
+            ratio = f"{ours / theirs:.2f} x" if theirs else "-"
+            rows.append([name, shown.format(ours), shown.format(theirs), ratio, "less" if less else "more"])
+    return rows
+
+
+def markdown(rows):
+    head, *rest = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([head, "| " + " | ".join("---" for _ in rows[0]) + " |", *rest])
