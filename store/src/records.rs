@@ -32,7 +32,7 @@ pub use identity::Identity;
 pub use multipart::{Completed, MultipartChecksum, MultipartId};
 pub(crate) use multipart::{
     CompletedRecord, DeletedBucketRecord, EndedRecord, HeldSegmentRecord, MultipartRecord,
-    PartRecord, RevisionRecord,
+    PartRecord, PartsBytesRecord, RevisionRecord,
 };
 pub(crate) use object::{ObjectRecord, split_object_key};
 pub use peer::{Acknowledged, Peer, Registered};
