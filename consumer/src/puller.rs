@@ -77,15 +77,18 @@ pub(crate) async fn pull_forever(
         let idle = tries.next_due(now).unwrap_or(now + IDLE).min(now + IDLE);
         tokio::select! {
             () = cancelled.cancelled() => return Ok(()),
-            Some(pulled) = under_way.next() => for (want, outcome) in pulled {
-                match outcome {
-                    Ok(_) => {
-                        told.pulse.pulled(store.now());
-                        tries.came(want.block.hash);
+            Some(pulled) = under_way.next() => {
+                for (want, outcome) in pulled {
+                    match outcome {
+                        Ok(_) => {
+                            told.pulse.pulled(store.now());
+                            tries.came(want.block.hash);
+                        }
+                        Err(error) => note_failure(&mut tries, &told, store.now(), (want, &error)),
                     }
-                    Err(error) => note_failure(&mut tries, &told, store.now(), (want, &error)),
                 }
-            },
+                told.pulse.waits_for(tries.oldest());
+            }
             opened = changed.changed(), if !options.paused => match opened {
                 Ok(()) => changed.mark_changed(),
                 // The store has no writer any more, and the site stops because of it.
@@ -96,6 +99,7 @@ pub(crate) async fn pull_forever(
                 tries.retain(|hash| {
                     store.block_state(hash).is_ok_and(|state| state == BlockState::Wanted)
                 });
+                told.pulse.waits_for(tries.oldest());
                 changed.mark_changed();
             }
         }
@@ -115,6 +119,7 @@ fn note_failure(
 ) {
     let hash = want.block.hash;
     let before = tries.failed(hash, Instant::now(), rand::rng().random());
+    let why = ops::chain(error);
     let reason = match error {
         FlightError::Origin(error) => error.reason(),
         FlightError::Keep(KeepBlockError::Block(BlockError::Damaged(_))) => "damaged",
@@ -125,9 +130,10 @@ fn note_failure(
         tracing::error!(%hash, "the origin sent other bytes than the name of the block says");
     }
     told.metrics.block_pull_failures.with_label_values(&[reason]).inc();
+    tracing::debug!(%hash, error = why, before, "a block did not come");
     // What the link is about is told by the session.
     if reason != "unreachable" {
-        told.pulse.failed(now, format!("block `{hash}`: {}", ops::chain(error)));
+        told.pulse.failed(now, format!("block `{hash}`: {why}"));
+        tries.refused(hash, now, why);
     }
-    tracing::debug!(%hash, %error, before, "a block did not come");
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use model::Millis;
+use model::{BlockHash, Millis};
 
 /// The session with the origin, or the time since the last one.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -14,8 +14,20 @@ pub struct Session {
     /// When events were last applied, and when a block was last pulled.
     pub applied: Option<Millis>,
     pub pulled: Option<Millis>,
+    /// Of the blocks that were asked for and did not come, the first.
+    pub block: Option<BlockWait>,
     /// What last stood in the way, also if it is over.
     pub last_error: Option<LastError>,
+}
+
+/// A block that was asked for and did not come, though its origin answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BlockWait {
+    pub hash: BlockHash,
+    /// When it did not come for the first time.
+    pub since: Millis,
+    /// Why it did not come the last time.
+    pub why: String,
 }
 
 /// Something that went wrong, and when.
@@ -67,6 +79,10 @@ impl Pulse {
 
     pub(crate) fn pulled(&self, now: Millis) {
         self.change(|session| session.pulled = Some(now));
+    }
+
+    pub(crate) fn waits_for(&self, block: Option<BlockWait>) {
+        self.change(|session| session.block = block);
     }
 
     fn change(&self, change: impl FnOnce(&mut Session)) {

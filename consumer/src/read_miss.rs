@@ -58,7 +58,7 @@ impl OriginReads {
                 ReadMissError::Gone(site, block)
             }
             FlightError::Keep(error) => {
-                tracing::error!(%error, "a block that was read through cannot be kept");
+                tracing::error!(error = %ops::chain(error), "a block that was read through cannot be kept");
                 ReadMissError::Busy
             }
         }

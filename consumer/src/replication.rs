@@ -13,6 +13,7 @@ use crate::{
     applier::Limits,
     flights::Flights,
     follower::Follower,
+    gaps::Gaps,
     lag::Lag,
     origin::Origin,
     puller::{self, PullerOptions},
@@ -49,6 +50,7 @@ pub struct Replication {
     flights: Flights,
     puller: PullerOptions,
     pulse: Pulse,
+    gaps: Gaps,
 }
 
 impl Replication {
@@ -61,7 +63,7 @@ impl Replication {
         let lag = Lag::default();
         let follower = Follower { store, codec, metrics, lag, pulse: pulse.clone(), limits };
         let puller = PullerOptions { paused: parts.puller_paused, parallel: parts.puller_parallel };
-        Self { follower, origin, log, flights, puller, pulse }
+        Self { follower, origin, log, flights, puller, pulse, gaps: Gaps::default() }
     }
 
     /// Reads through the origin, for the gateway.
@@ -125,7 +127,12 @@ impl Replication {
     pub fn status(&self) -> OriginStatus {
         let Follower { store, lag, limits, .. } = &self.follower;
         let session = (self.origin.name().clone(), self.pulse.get());
-        OriginStatus::new(session, (*limits, self.puller.paused), lag.measure(store))
+        let measured = lag.measure(store);
+        if let Some(measured) = &measured {
+            self.gaps.see(store.now(), &refill::gaps(store, measured.site));
+        }
+        let gap = self.gaps.oldest();
+        OriginStatus::new(session, (*limits, self.puller.paused), gap, measured)
     }
 
     /// One session with the origin, until something stands in the way; says what.
@@ -194,7 +201,9 @@ impl Replication {
         let mut changed = store.lines_changed();
         loop {
             changed.mark_unchanged();
-            for hole in refill::gaps(store, site) {
+            let gaps = refill::gaps(store, site);
+            self.gaps.see(store.now(), &gaps);
+            for hole in gaps {
                 if let Err(error) = refill::refill(store, &self.origin, codec, hole).await {
                     return chain(&error);
                 }

@@ -7,6 +7,7 @@ use store::LineProgress;
 
 use crate::{
     applier::Limits,
+    gaps::Gap,
     lag::{LagNow, Measured},
     pulse::Session,
 };
@@ -30,6 +31,8 @@ pub struct OriginStatus {
     pub holes: BTreeMap<&'static str, u64>,
     /// The first of them.
     pub some_holes: Vec<(Line, Hole)>,
+    /// The gap that has not become smaller for the longest.
+    pub gap: Option<Gap>,
 }
 
 /// How far one line is.
@@ -48,6 +51,7 @@ impl OriginStatus {
     pub(crate) fn new(
         (name, session): (SiteName, Session),
         (limits, puller_paused): (Limits, bool),
+        gap: Option<Gap>,
         measured: Option<Measured>,
     ) -> Self {
         let mut status = Self {
@@ -60,6 +64,7 @@ impl OriginStatus {
             lines: Vec::new(),
             holes: BTreeMap::new(),
             some_holes: Vec::new(),
+            gap,
         };
         if let Some(Measured { site, lag, lines, written }) = measured {
             status.site = Some(site);
@@ -114,7 +119,7 @@ mod tests {
             };
             let limits = Limits { parked_max, holes_max: 9 };
             let name = SiteName::try_from("east".to_owned()).unwrap();
-            OriginStatus::new((name, Session::default()), (limits, false), Some(measured))
+            OriginStatus::new((name, Session::default()), (limits, false), None, Some(measured))
         };
         let told = status(4, 1);
         assert_eq!((told.holes["parked"], &told.some_holes[..]), (1, &[(line, hole.clone())][..]));

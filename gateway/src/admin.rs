@@ -37,7 +37,7 @@ pub use keys::{ChangeKey, GivenKey, KeyCreated, Rekey};
 pub use sites::{RegisteredSite, SiteList, registered_sites};
 pub use status::{
     Evicted, HoleShown, Lag, LastError, LogStatus, Observed, Origin, PartitionPositions, Positions,
-    Refused, Role, SiteShown, Status, StatusSource,
+    Refused, Role, SiteShown, Status, StatusSource, Wait,
 };
 pub use users::{AccessKeyShown, ChangeUser, CreateUser, UserCreated, UserList, UserShown};
 

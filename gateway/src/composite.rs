@@ -21,9 +21,6 @@ pub(crate) const PARTS_MAX: u16 = 10_000;
 /// Bytes that every part but the last must have; the limit of S3.
 pub(crate) const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
 
-/// Bytes of an object; the limit of S3.
-const OBJECT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024 * 1024;
-
 /// A part as the client names it when it completes the upload.
 #[derive(Default)]
 pub(crate) struct Asked {
@@ -41,11 +38,12 @@ pub(crate) fn number(number: i32) -> S3Result<u16> {
     }
 }
 
-/// The parts that are asked for, out of those that are there, in ascending order of numbers.
+/// The parts that are asked for, out of those that are there, in ascending order of numbers; all
+/// together of at most `bytes_max`.
 pub(crate) fn choose(
     asked: &[Asked],
     there: &[PartInfo],
-    algorithm: Option<Algorithm>,
+    (algorithm, bytes_max): (Option<Algorithm>, u64),
 ) -> S3Result<Vec<PartInfo>> {
     if asked.is_empty() || asked.len() > usize::from(PARTS_MAX) {
         return Err(s3_error!(MalformedXML, "An upload is completed with 1 to {PARTS_MAX} parts"));
@@ -73,11 +71,8 @@ pub(crate) fn choose(
         ));
     }
     let size: u64 = chosen.iter().map(|part| part.size).sum();
-    if size > OBJECT_BYTES_MAX {
-        return Err(s3_error!(
-            EntityTooLarge,
-            "{size} bytes: one object may have {OBJECT_BYTES_MAX}"
-        ));
+    if size > bytes_max {
+        return Err(errors::object_too_large(size, bytes_max));
     }
     Ok(chosen)
 }

@@ -6,6 +6,7 @@
 use std::error::Error;
 
 use http::StatusCode;
+use model::OBJECT_BYTES_MAX;
 use s3s::{S3Error, S3ErrorCode, s3_error};
 use store::{BlockError, ReadError, Refusal, UploadError, WriteError};
 
@@ -144,6 +145,12 @@ pub(crate) fn no_such_key() -> S3Error {
 /// S3's own code for it is not among those of s3s.
 pub(crate) fn no_such_part() -> S3Error {
     custom("InvalidPartNumber", StatusCode::RANGE_NOT_SATISFIABLE, "There is no such part")
+}
+
+/// Of an object that its site cannot keep, or S3 does not know.
+pub(crate) fn object_too_large(size: u64, max: u64) -> S3Error {
+    let why = if max < OBJECT_BYTES_MAX { "; a larger `s3.block_size` allows more" } else { "" };
+    s3_error!(EntityTooLarge, "{size} bytes: one object may have {max} at this site{why}")
 }
 
 pub(crate) fn invalid_part(number: u16) -> S3Error {

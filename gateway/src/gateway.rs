@@ -5,25 +5,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hyper::server::conn::{http1, http2};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::graceful::{GracefulConnection, GracefulShutdown, Watcher},
-};
 use ops::Metrics;
 use store::Store;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use tokio_util::sync::CancellationToken;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Live, ReadMiss,
     auth::RootKeys,
     blocks::Blocks,
+    connection::{Stream, connection},
     handler::Handler,
     limited::Limited,
     limits::Client,
@@ -36,22 +31,11 @@ use crate::{
 /// Bodies larger than a block that come in at once: each holds up to about 8 MiB.
 pub(crate) const UPLOADS_MAX: usize = 128;
 
-/// How long a client may take for the head of a request, and be idle between two requests.
-const HEAD_WAIT_MAX: Duration = Duration::from_secs(60);
-
 /// How long a client may take to say something on a new connection, TLS handshake included.
 const OPEN_WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// How long a connection beyond its client's share may take to hear of it.
 const EXCESS_WAIT_MAX: Duration = Duration::from_secs(5);
-
-/// Requests at once on one HTTP/2 connection.
-const STREAMS_MAX: u32 = 64;
-
-/// Bytes that an HTTP/2 client may send ahead, on a stream and on its connection: what a fast
-/// link holds over some milliseconds. The default of 64 KiB throttles uploads.
-const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
-const CONNECTION_WINDOW_BYTES: u32 = 4 * STREAM_WINDOW_BYTES;
 
 /// How long requests under way may take when the site stops.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -104,7 +88,7 @@ impl Gateway {
         listener: TcpListener,
         cancelled: CancellationToken,
     ) -> std::io::Result<()> {
-        let (graceful, abort) = (GracefulShutdown::new(), CancellationToken::new());
+        let (connections, abort) = (TaskTracker::new(), CancellationToken::new());
         let _abort_when_done = abort.clone().drop_guard();
         let places = Arc::new(Places::default());
         loop {
@@ -114,14 +98,14 @@ impl Gateway {
             };
             match accepted {
                 Ok((place, stream)) => {
-                    let (gateway, watcher) = (self.clone(), graceful.watcher());
+                    let gateway = self.clone();
                     let (cancelled, abort) = (cancelled.clone(), abort.clone());
-                    tokio::spawn(async move {
+                    connections.spawn(async move {
                         let limited = gateway.limited(&place);
                         let serve = Box::pin(async {
                             let opened = cancelled.run_until_cancelled(gateway.open(stream)).await;
                             if let Some(Some(stream)) = opened {
-                                let connection = Box::pin(connection(stream, limited, watcher));
+                                let connection = Box::pin(connection(stream, limited, cancelled));
                                 let _ended = abort.run_until_cancelled(connection).await;
                             }
                         });
@@ -134,13 +118,14 @@ impl Gateway {
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "a connection was not accepted");
+                    tracing::warn!(error = %ops::chain(&error), "a connection was not accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
         drop(listener);
-        if tokio::time::timeout(DRAIN_MAX, graceful.shutdown()).await.is_err() {
+        connections.close();
+        if tokio::time::timeout(DRAIN_MAX, connections.wait()).await.is_err() {
             tracing::warn!(limit = ?DRAIN_MAX, "requests under way did not end in time");
         }
         Ok(())
@@ -172,7 +157,7 @@ impl Gateway {
         match opened.await {
             Ok(Ok(stream)) => Some(stream),
             Ok(Err(error)) => {
-                tracing::debug!(%error, "a connection was not opened");
+                tracing::debug!(error = %ops::chain(&error), "a connection was not opened");
                 None
             }
             Err(_) => {
@@ -204,7 +189,7 @@ impl Gateway {
         }
     }
 
-    fn limited(&self, place: &Place) -> Limited {
+    pub(crate) fn limited(&self, place: &Place) -> Limited {
         Limited {
             service: self.service.clone(),
             live: self.live.clone(),
@@ -212,62 +197,5 @@ impl Gateway {
             client: place.client,
             excess: place.excess,
         }
-    }
-}
-
-/// A connection on which a client has begun to speak.
-enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-async fn connection(stream: Stream, service: Limited, watcher: Watcher) {
-    match stream {
-        Stream::Plain(stream) => http1(stream, service, watcher).await,
-        Stream::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-            http2(stream, service, watcher).await;
-        }
-        Stream::Tls(stream) => http1(stream, service, watcher).await,
-    }
-}
-
-async fn http1<S>(stream: S, service: Limited, watcher: Watcher)
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT_MAX);
-    let meter = service.service.meter().clone();
-    drive(builder.serve_connection(TokioIo::new(stream), service), watcher, &meter).await;
-}
-
-async fn http2<S>(stream: S, service: Limited, watcher: Watcher)
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let header_bytes_max = service.live.borrow().limits.header_bytes_max;
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HEAD_WAIT_MAX)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_header_list_size(u32::try_from(header_bytes_max).unwrap_or(u32::MAX))
-        .max_concurrent_streams(STREAMS_MAX);
-    let meter = service.service.meter().clone();
-    drive(builder.serve_connection(TokioIo::new(stream), service), watcher, &meter).await;
-}
-
-async fn drive<C>(connection: C, watcher: Watcher, meter: &Meter)
-where
-    C: GracefulConnection<Error = hyper::Error>,
-{
-    if let Err(error) = watcher.watch(connection).await {
-        // A head beyond what hyper itself takes in, about 400 KiB: it has answered 431.
-        if error.is_parse_too_large() {
-            meter.limited("header_bytes");
-        }
-        // Also how a client that goes away in the middle looks: nothing a person must see.
-        tracing::debug!(error = %ops::chain(&error), "a connection broke off");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use model::{Bucket, BucketName};
 use s3s::{S3, S3Request, S3Response, S3Result, dto};
-use store::{Caller, Store};
+use store::{Caller, ReadError, Store};
 use tokio::sync::Semaphore;
 
 use crate::{blocks::Blocks, errors, meter::Meter};
@@ -38,6 +38,17 @@ impl Handler {
         let state = self.store.bucket(name).map_err(|error| errors::read(&error))?;
         let bucket = state.live.ok_or_else(errors::no_such_bucket)?;
         if caller.user.may_use(&bucket) { Ok(bucket) } else { Err(errors::denied()) }
+    }
+
+    /// Reads something of the store that may look at many rows, which would hold up the requests
+    /// beside this one.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, ReadError> + Send + 'static,
+    ) -> S3Result<T> {
+        let store = self.store.clone();
+        let read = tokio::task::spawn_blocking(move || work(&store)).await;
+        read.map_err(|error| errors::internal(&error))?.map_err(|error| errors::read(&error))
     }
 
     /// Refuses early what the commit would refuse too, before a body is taken in for nothing.

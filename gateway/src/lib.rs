@@ -11,6 +11,7 @@ mod body_digests;
 mod checksum;
 mod chunk_limit;
 mod composite;
+mod connection;
 mod errors;
 mod gateway;
 mod handler;

@@ -16,21 +16,21 @@ pub struct Live {
     pub limits: Limits,
 }
 
-/// Bounds; `None` is no limit.
+/// Bounds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// Connections at once; more wait in the kernel's queue. Each may hold two blocks of a read.
     pub connections_max: NonZeroUsize,
     /// Of one client; more are answered `SlowDown` and closed.
-    pub connections_per_client_max: Option<NonZeroUsize>,
+    pub connections_per_client_max: NonZeroUsize,
     /// Line and headers of a request.
     pub header_bytes_max: usize,
-    /// Requests of one client.
+    /// Requests of one client; `None` is no limit.
     pub rate: Option<Rate>,
 }
 
 /// So many requests a second, after so many at once.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Rate {
     pub per_second: NonZeroU32,
     pub burst: NonZeroU32,

@@ -57,7 +57,7 @@ impl Places {
     pub(crate) fn enter(self: &Arc<Self>, client: Client, limits: &Limits) -> Option<Place> {
         let mut held = self.held();
         let has = held.clients.get(&client).copied().unwrap_or_default();
-        let excess = limits.connections_per_client_max.is_some_and(|max| has >= max.get());
+        let excess = has >= limits.connections_per_client_max.get();
         if excess {
             if held.excess == EXCESS_MAX {
                 return None;
@@ -109,7 +109,7 @@ mod tests {
     fn limits(all: usize, each: usize) -> Limits {
         Limits {
             connections_max: NonZeroUsize::new(all).unwrap(),
-            connections_per_client_max: NonZeroUsize::new(each),
+            connections_per_client_max: NonZeroUsize::new(each).unwrap(),
             header_bytes_max: 0,
             rate: None,
         }
@@ -118,22 +118,22 @@ mod tests {
     #[tokio::test]
     async fn when_all_places_are_taken_the_next_waits_for_one_or_for_more_of_them() {
         let places = Arc::new(Places::default());
-        let (sender, mut live) = watch::channel(Live { tls: None, limits: limits(1, 0) });
+        let (sender, mut live) = watch::channel(Live { tls: None, limits: limits(1, 9) });
         assert!(!places.room(&mut live).await, "there is room");
-        let first = places.enter(client(1), &limits(1, 0)).unwrap();
+        let first = places.enter(client(1), &limits(1, 9)).unwrap();
         assert!(places.room(&mut live).now_or_never().is_none());
         drop(first);
         places.room(&mut live).await;
-        let first = places.enter(client(1), &limits(1, 0)).unwrap();
+        let first = places.enter(client(1), &limits(1, 9)).unwrap();
         let more = async {
-            sender.send_replace(Live { tls: None, limits: limits(2, 0) });
+            sender.send_replace(Live { tls: None, limits: limits(2, 9) });
         };
         let (waited, ()) = futures::join!(places.room(&mut live), more);
         assert!(waited);
         drop((first, sender));
         let (_first, _second) = (
-            places.enter(client(1), &limits(2, 0)).unwrap(),
-            places.enter(client(2), &limits(2, 0)).unwrap(),
+            places.enter(client(1), &limits(2, 9)).unwrap(),
+            places.enter(client(2), &limits(2, 9)).unwrap(),
         );
         assert!(places.room(&mut live).now_or_never().is_none(), "nothing changes any more");
     }

@@ -1,6 +1,6 @@
 //! How fast each client asks.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use governor::{
     Quota, RateLimiter,
@@ -16,16 +16,14 @@ use crate::limits::{Client, Rate};
 /// with a whole burst again: limits by address do not hold against so many addresses anyway.
 const CLIENTS_MAX: usize = 16_384;
 
-/// The clients that have asked of late.
+/// The clients that have asked of late, each by the rate that counted then: a new rate counts at
+/// once, and what was of an old one is forgotten as clients are that ask no more.
 pub(crate) struct Rates {
-    clients: Cache<Client, Arc<Bucket>>,
+    clients: Cache<(Client, Rate), Arc<Limiter>>,
 }
 
 /// What one client has left.
-struct Bucket {
-    rate: Rate,
-    limiter: RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<std::time::Instant>>,
-}
+type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<std::time::Instant>>;
 
 impl Rates {
     pub(crate) fn new() -> Self {
@@ -37,21 +35,17 @@ impl Rates {
     /// # Errors
     /// If nothing is left: how long until there is again.
     pub(crate) fn take(&self, client: Client, rate: Rate) -> Result<(), Duration> {
-        let held = self.clients.get(&client).filter(|bucket| bucket.rate == rate);
-        let bucket = held.unwrap_or_else(|| {
-            let bucket = Arc::new(Bucket::new(rate));
-            self.clients.insert(client, Arc::clone(&bucket));
-            bucket
-        });
-        bucket.limiter.check().map_err(|not_until| not_until.wait_time_from(TokioClock.now()))
+        // Of requests that are the first at the same moment, all get the limiter that one of them
+        // makes.
+        let new = || Ok::<_, Infallible>(Arc::new(limiter(rate)));
+        let Ok(limiter) = self.clients.get_or_insert_with(&(client, rate), new);
+        limiter.check().map_err(|not_until| not_until.wait_time_from(TokioClock.now()))
     }
 }
 
-impl Bucket {
-    fn new(rate: Rate) -> Self {
-        let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
-        Self { rate, limiter: RateLimiter::direct_with_clock(quota, TokioClock) }
-    }
+fn limiter(rate: Rate) -> Limiter {
+    let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
+    RateLimiter::direct_with_clock(quota, TokioClock)
 }
 
 /// Tokio's clock, which tests can stop.
@@ -94,6 +88,26 @@ mod tests {
         tokio::time::advance(Duration::from_secs(60)).await;
         assert_eq!(take(20), 5);
         assert!(rates.take(client(1), rate(10, 6)).is_ok(), "a new rate counts at once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn first_requests_at_the_same_moment_share_one_burst() {
+        const THREADS: usize = 4;
+        let (rates, runtime) = (Rates::new(), tokio::runtime::Handle::current());
+        for number in 0..500 {
+            let start = std::sync::Barrier::new(THREADS);
+            let ask = || {
+                // The clock that stands still.
+                let _entered = runtime.enter();
+                start.wait();
+                rates.take(client(number), rate(1, 1)).is_ok()
+            };
+            let let_in = std::thread::scope(|scope| {
+                let asked: Vec<_> = (0..THREADS).map(|_| scope.spawn(ask)).collect();
+                asked.into_iter().filter_map(|one| one.join().unwrap().then_some(())).count()
+            });
+            assert_eq!(let_in, 1, "of client {number}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

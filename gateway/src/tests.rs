@@ -4,6 +4,7 @@ mod buckets;
 mod limits;
 mod listing;
 mod misses;
+mod multipart;
 mod objects;
 mod reads;
 mod server;

@@ -12,6 +12,22 @@ use crate::Digest;
 /// so that no event passes [`crate::EVENT_BYTES_MAX`].
 pub const BLOCKS_PER_SEGMENT: usize = 1_024;
 
+/// The most segments that an object may have and still be sure of its event: with 10,000 parts, each
+/// of which may end in a shorter block, and all the names and metadata that S3 allows, it stays below
+/// [`crate::EVENT_BYTES_MAX`], as a test of `schemas` says.
+pub const SEGMENTS_MAX: u64 = 7 * 1_024;
+
+/// Bytes of an object; the limit of S3.
+pub const OBJECT_BYTES_MAX: u64 = 5 << 40;
+
+/// Bytes that an object in blocks of this size may have: 448 GiB with the smallest, 64 KiB, and from
+/// 732 KiB on all that S3 allows.
+#[must_use]
+pub fn object_bytes_max(block_size: u64) -> u64 {
+    let segment = block_size.saturating_mul(BLOCKS_PER_SEGMENT as u64);
+    segment.saturating_mul(SEGMENTS_MAX).min(OBJECT_BYTES_MAX)
+}
+
 /// Name of a block: SHA-256 of the bytes that are stored.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BlockHash(pub Digest);
@@ -114,6 +130,15 @@ impl Segment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_largest_object_follows_from_the_block_size() {
+        assert_eq!(object_bytes_max(64 << 10), 448 << 30);
+        assert_eq!(object_bytes_max(512 << 10), 3_584 << 30);
+        assert!(object_bytes_max(731 << 10) < OBJECT_BYTES_MAX);
+        assert_eq!(object_bytes_max(732 << 10), OBJECT_BYTES_MAX);
+        assert_eq!(object_bytes_max(u64::MAX), OBJECT_BYTES_MAX);
+    }
 
     #[test]
     fn segment_survives_its_stored_form_and_refuses_other_lengths() {

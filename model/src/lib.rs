@@ -23,7 +23,8 @@ pub mod visibility;
 
 pub use attributes::{Attributes, Register};
 pub use block::{
-    BLOCKS_PER_SEGMENT, BlockHash, BlockKind, BlockRef, Segment, SegmentError, SegmentRef,
+    BLOCKS_PER_SEGMENT, BlockHash, BlockKind, BlockRef, OBJECT_BYTES_MAX, SEGMENTS_MAX, Segment,
+    SegmentError, SegmentRef, object_bytes_max,
 };
 pub use change::{Bucket, Change};
 pub use digest::{Digest, Hasher};

@@ -81,8 +81,8 @@ pub struct S3 {
     pub region: String,
     #[serde(default = "default_connections_max")]
     pub connections_max: NonZeroUsize,
-    /// `None`: no limit. The same for the next two.
-    pub connections_per_client_max: Option<NonZeroUsize>,
+    connections_per_client_max: Option<NonZeroUsize>,
+    /// `None`: no limit.
     pub requests_per_second: Option<NonZeroU32>,
     /// `None`: as many as `requests_per_second`.
     pub requests_burst: Option<NonZeroU32>,
@@ -91,6 +91,13 @@ pub struct S3 {
 }
 
 impl S3 {
+    /// Connections of one client: as set, or half of all, so that nobody can take every one.
+    #[must_use]
+    pub fn connections_per_client_max(&self) -> NonZeroUsize {
+        let half = NonZeroUsize::new(self.connections_max.get() / 2).unwrap_or(NonZeroUsize::MIN);
+        self.connections_per_client_max.unwrap_or(half)
+    }
+
     /// The root user's secret key, from wherever it was set.
     #[must_use]
     pub fn root_secret_key(&self) -> Secret {
@@ -103,6 +110,9 @@ impl S3 {
 #[serde(deny_unknown_fields)]
 pub struct Admin {
     pub listen: SocketAddr,
+    /// The token may travel in the clear beyond this machine.
+    #[serde(default)]
+    pub plain_http: bool,
     token: Option<Secret>,
     token_file: Option<PathBuf>,
 }

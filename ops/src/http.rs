@@ -58,7 +58,7 @@ where
                 }
             };
             if let Err(error) = served {
-                tracing::debug!(%error, "admin connection ended");
+                tracing::debug!(error = %crate::chain(&error), "admin connection ended");
             }
         });
     }

@@ -37,7 +37,7 @@ pub fn start(log: &Log) {
 /// Logs at another level from here on.
 pub fn set_level(level: LogLevel) {
     if let Some(Err(error)) = REFILTER.get().map(|refilter| refilter(filter(level))) {
-        tracing::warn!(%error, "the log level was not changed");
+        tracing::warn!(error = %crate::chain(&error), "the log level was not changed");
     }
 }
 

@@ -33,6 +33,8 @@ pub struct All {
     pub position: IntGaugeVec,
     /// Events in history that a peer has not acknowledged as applied.
     pub history_depth: IntGaugeVec,
+    /// Time that a peer was not heard of, since this site started.
+    pub peer_silent_seconds: GaugeVec,
     /// Age of the oldest event that a peer has not acknowledged as applied.
     pub history_age_seconds: GaugeVec,
     /// How long ago this site last held everything that its origin had written.
@@ -152,6 +154,11 @@ impl Metrics {
             commit_seconds: make.histogram("commit_seconds", "Time of a commit", &SECONDS),
             position: make.gauges("position", "Positions", &["origin", "partition", "point"]),
             history_depth: make.gauges("history_depth_events", "Events not at peer", &["peer"]),
+            peer_silent_seconds: make.seconds(
+                "peer_silent_seconds",
+                "Not heard of peer",
+                &["peer"],
+            ),
             history_age_seconds: make.seconds("history_age_seconds", "Oldest of them", &["peer"]),
             lag_seconds: make.seconds("lag_seconds", "Time since in sync", &["origin"]),
             lag_events: make.gauges("lag_events", "Events not applied", &["origin"]),
@@ -202,7 +209,7 @@ impl Metrics {
         self.read_process();
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
-            tracing::warn!(%error, "metrics were not rendered whole");
+            tracing::warn!(error = %crate::chain(&error), "metrics were not rendered whole");
         }
         String::from_utf8_lossy(&text).into_owned()
     }

@@ -1,12 +1,9 @@
 //! Law 7: a site that holds the fence for too long, or holds up too much, is evicted with an alarm, so that one that is
 //! gone cannot fill the disks of those that are not.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use model::{Millis, SiteId, SiteName};
+use model::Millis;
 use ops::Metrics;
 use schemas::Codec;
 use store::{KeepError, Peer, ReadError, Store};
@@ -88,42 +85,13 @@ fn waiting(store: &Store, codec: &Codec, peer: &Peer) -> Result<Option<Waiting>,
     Ok(all)
 }
 
-/// A site that was evicted.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Evicted {
-    pub site: SiteId,
-    pub name: SiteName,
-    pub at: Millis,
-    /// The setting that it passed.
-    pub limit: &'static str,
-}
-
-/// The sites that were evicted since the start; a name that was evicted again counts once. Clones
-/// are the same.
-#[derive(Clone, Default)]
-pub struct Evictions(Arc<Mutex<Vec<Evicted>>>);
-
-impl Evictions {
-    /// All of them, oldest first.
-    #[must_use]
-    pub fn get(&self) -> Vec<Evicted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn add(&self, evicted: Evicted) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|before| before.name != evicted.name);
-        all.push(evicted);
-    }
-}
-
 /// Evicts sites that are overdue, until cancelled.
 ///
 /// # Errors
 /// If the store failed.
 pub async fn evict_forever(
     store: Store,
-    (metrics, evictions): (Metrics, Evictions),
+    metrics: Metrics,
     codec: Codec,
     limits: FenceLimits,
     cancelled: CancellationToken,
@@ -137,9 +105,7 @@ pub async fn evict_forever(
         for peer in store.peers()? {
             let waiting = waiting(&store, &codec, &peer)?;
             if let Some(passed) = overdue(waiting, store.now(), limits) {
-                store.remove_peer(peer.site).await?;
-                let (site, name, at) = (peer.site, peer.name.clone(), store.now());
-                evictions.add(Evicted { site, name, at, limit: passed });
+                store.evict_peer(&peer, passed).await?;
                 metrics.alarm("evicted");
                 tracing::error!(peer = %peer.name, ?waiting, "site evicted: it passed `{passed}`");
             }
@@ -162,21 +128,6 @@ mod tests {
         assert_eq!(overdue(waits(5_000, 101), now, limits), Some("fence.max_bytes"));
         let no_limit = FenceLimits { max_bytes: None, ..limits };
         assert_eq!(overdue(waits(5_000, u64::MAX), now, no_limit), None);
-    }
-
-    #[test]
-    fn of_a_site_that_was_evicted_again_the_last_time_counts() {
-        let name = SiteName::try_from("west".to_owned()).unwrap();
-        let evicted = |site, at| Evicted {
-            site: SiteId([site; 16]),
-            name: name.clone(),
-            at: Millis(at),
-            limit: "fence.max_age",
-        };
-        let evictions = Evictions::default();
-        evictions.add(evicted(1, 5));
-        evictions.add(evicted(2, 6));
-        assert_eq!(evictions.get(), [evicted(2, 6)]);
     }
 
     #[test]

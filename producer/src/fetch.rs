@@ -13,7 +13,7 @@ use schemas::Codec;
 use serde::{Serialize, de::DeserializeOwned};
 use store::{Acknowledged, KeepError, ReadError, Store};
 
-use crate::{blocks::Blocks, feed, heartbeat, past};
+use crate::{blocks::Blocks, feed, heard::Heard, heartbeat, past};
 
 /// A request's body: claims for 1,024 partitions are 150 KiB.
 const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -27,6 +27,7 @@ pub struct FetchService {
     codec: Codec,
     blocks: Blocks,
     metrics: Metrics,
+    heard: Heard,
 }
 
 /// Why a request was not answered as asked.
@@ -64,18 +65,19 @@ impl Refused {
 impl FetchService {
     /// A service over a store.
     #[must_use]
-    pub fn new(store: Store, codec: Codec, metrics: Metrics) -> Self {
+    pub fn new(store: Store, codec: Codec, metrics: Metrics, heard: Heard) -> Self {
         let blocks = Blocks::new(store.clone());
-        Self { store, codec, blocks, metrics }
+        Self { store, codec, blocks, metrics, heard }
     }
 
     /// Answers one request of a peer, whose name its certificate says.
     pub async fn answer(self, peer: SiteName, request: Request<Incoming>) -> Response<LinkBody> {
+        self.heard.asked(&peer, self.store.now());
         match self.route(&peer, request).await {
             Ok(body) => Response::new(body),
             Err(refused) => {
                 if refused.status().is_server_error() && !matches!(refused, Refused::Block(_)) {
-                    tracing::error!(%peer, error = %refused, "a peer was not answered");
+                    tracing::error!(%peer, error = %ops::chain(&refused), "a peer was not answered");
                 }
                 let mut response = Response::new(full(refused.to_string()));
                 *response.status_mut() = refused.status();
@@ -141,6 +143,7 @@ impl FetchService {
     ) -> Result<LinkBody, Refused> {
         self.compare(peer, &registration.claims)?;
         self.store.register_peer(registration.site, peer.clone()).await?;
+        self.heard.registered(peer, registration.site, self.store.now());
         answer(&self.info())
     }
 

@@ -8,11 +8,13 @@ mod blocks;
 mod eviction;
 mod feed;
 mod fetch;
+mod heard;
 mod heartbeat;
 mod past;
 mod publisher;
 
-pub use eviction::{Evicted, Evictions, FenceLimits, evict_forever};
+pub use eviction::{FenceLimits, evict_forever};
 pub use fetch::FetchService;
+pub use heard::Heard;
 pub use past::{Dispute, compare};
 pub use publisher::{PublishError, publish_forever};

@@ -65,9 +65,10 @@ pub async fn publish_forever(
         failures = if began.elapsed() > RETRY { 1 } else { failures + 1 };
         let rejected = matches!(error, BusError::Rejected(_)) && failures == 1;
         if rejected || failures == FAILURES_TOLD {
-            tracing::warn!(%error, "publishing waits for the log, history keeps everything");
+            let error = ops::chain(&error);
+            tracing::warn!(error, "publishing waits for the log, history keeps everything");
         } else {
-            tracing::info!(%error, failures, "publishing tries again");
+            tracing::info!(error = %ops::chain(&error), failures, "publishing tries again");
         }
         tokio::select! {
             () = cancelled.cancelled() => return Ok(()),
@@ -131,7 +132,7 @@ async fn publish(
                 store.set_published(marks);
                 // Best effort: lag rises where they do not arrive, as it should.
                 if let Err(error) = publisher.heartbeat(&heartbeat::heartbeats(store)).await {
-                    tracing::debug!(%error, "heartbeats were not sent");
+                    tracing::debug!(error = %ops::chain(&error), "heartbeats were not sent");
                 }
             }
         }

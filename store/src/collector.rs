@@ -312,7 +312,11 @@ impl Store {
             ops::crash::point(ops::crash::COLLECT);
             let deleted = self.shared.blocks.delete(hash).await;
             if let Err(error) = deleted {
-                tracing::warn!(%error, "a block that nothing names was not deleted; next start will");
+                let error = ops::chain(&error);
+                tracing::warn!(
+                    error,
+                    "a block that nothing names was not deleted; next start will"
+                );
             }
         }
         Ok(true)

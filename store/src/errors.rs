@@ -182,8 +182,8 @@ pub enum UploadError {
     DiskFull(#[from] DiskFull),
     #[error(transparent)]
     Block(#[from] BlockError),
-    #[error("hash a block")]
-    Hash(#[source] tokio::task::JoinError),
+    #[error("hash and write a block")]
+    Task(#[source] tokio::task::JoinError),
 }
 
 /// Why a store could not be opened. Each is one line that says what to do.

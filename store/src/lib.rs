@@ -44,7 +44,7 @@ pub use multipart::{
 pub use offline::{open_epoch, remove_site};
 pub use open::Options;
 pub use records::{
-    Acknowledged, Completed, Identity, MultipartChecksum, MultipartId, Peer, RecordError,
+    Acknowledged, Completed, Evicted, Identity, MultipartChecksum, MultipartId, Peer, RecordError,
     Registered, Written,
 };
 pub use replication::{BlockState, KeepBlockError};

@@ -18,7 +18,7 @@ use crate::{
     errors::{ReadError, WriteError},
     records::{
         Completed, CompletedRecord, MultipartChecksum, MultipartId, MultipartRecord, PartRecord,
-        Record, RecordError, RevisionRecord,
+        PartsBytesRecord, Record, RecordError, RevisionRecord,
     },
     rules::{
         client::Condition,
@@ -187,6 +187,17 @@ impl Store {
             ControlFlow::Continue(())
         })?;
         failed.map_or(Ok(PartsSeen { revision, parts }), |error| Err(error.into()))
+    }
+
+    /// Bytes of all parts of an upload but this one.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn other_parts_bytes(&self, id: MultipartId, number: u16) -> Result<u64, ReadError> {
+        let all = self.shared.get::<PartsBytesRecord>(&PartsBytesRecord::key(id))?;
+        let PartsBytesRecord(all) = all.unwrap_or_default();
+        let this = self.shared.get::<PartRecord>(&PartRecord::key(id, number))?;
+        Ok(all.saturating_sub(this.map_or(0, |part| part.size)))
     }
 
     /// Ends an upload without an object. Durable when this returns.

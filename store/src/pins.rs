@@ -92,6 +92,11 @@ impl Lease {
         self.held.is_empty()
     }
 
+    /// Hands all that it holds to another lease.
+    pub(crate) fn take(&mut self) -> Self {
+        Self { pins: Arc::clone(&self.pins), held: std::mem::take(&mut self.held) }
+    }
+
     /// Takes over what another lease holds.
     pub(crate) fn merge(&mut self, mut other: Self) {
         self.held.append(&mut other.held);

@@ -6,6 +6,7 @@
 mod attributes;
 mod block;
 mod entity;
+mod evicted;
 mod handled;
 mod history;
 mod hole;
@@ -25,6 +26,7 @@ use crate::engine::Table;
 pub(crate) use attributes::AttributesRecord;
 pub(crate) use block::BlockRecord;
 pub(crate) use entity::{BucketRecord, KeyHolderRecord, UserRecord};
+pub use evicted::Evicted;
 pub(crate) use handled::HandledRecord;
 pub(crate) use history::HistoryRecord;
 pub(crate) use hole::HoleRecord;
@@ -32,7 +34,7 @@ pub use identity::Identity;
 pub use multipart::{Completed, MultipartChecksum, MultipartId};
 pub(crate) use multipart::{
     CompletedRecord, DeletedBucketRecord, EndedRecord, HeldSegmentRecord, MultipartRecord,
-    PartRecord, RevisionRecord,
+    PartRecord, PartsBytesRecord, RevisionRecord,
 };
 pub(crate) use object::{ObjectRecord, split_object_key};
 pub use peer::{Acknowledged, Peer, Registered};

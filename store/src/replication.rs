@@ -15,7 +15,9 @@ use crate::{
     errors::{ApplyError, BlockError, KeepError, ReadError, UploadError},
     lines::LineProgress,
     pins::Lease,
-    records::{Acknowledged, BlockRecord, HistoryRecord, Peer, Record, WantRecord, Written},
+    records::{
+        Acknowledged, BlockRecord, Evicted, HistoryRecord, Peer, Record, WantRecord, Written,
+    },
     rules::{
         apply::{self, Outcomes, Step},
         blocks::{self, Arrival, Wanted},
@@ -140,19 +142,57 @@ impl Store {
             .await
     }
 
+    /// Forgets a site that passed `limit`, and keeps that it was so until it registers again.
+    /// `false`: it was not registered.
+    ///
+    /// # Errors
+    /// If the commit failed.
+    pub async fn evict_peer(&self, peer: &Peer, limit: &str) -> Result<bool, KeepError> {
+        let (site, name, at) = (peer.site, peer.name.clone(), self.now());
+        let evicted = Evicted { site, name, at, limit: limit.to_owned() };
+        self.shared
+            .committer
+            .run(move |section| site::evict(section, &evicted).map_err(KeepError::from))
+            .await
+    }
+
+    /// Forgets that a site was evicted: it is gone for good. `false`: it was not.
+    ///
+    /// # Errors
+    /// If the commit failed.
+    pub async fn forget_evicted(&self, name: SiteName) -> Result<bool, KeepError> {
+        self.shared
+            .committer
+            .run(move |section| site::forget_evicted(section, &name).map_err(KeepError::from))
+            .await
+    }
+
+    /// Every site that was evicted and has not registered again, by name.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn evicted(&self) -> Result<Vec<Evicted>, ReadError> {
+        self.all(Evicted::PREFIX)
+    }
+
     /// Every registered site.
     ///
     /// # Errors
     /// If the store cannot be read.
     pub fn peers(&self) -> Result<Vec<Peer>, ReadError> {
+        self.all(Peer::PREFIX)
+    }
+
+    /// Every record of one kind, of which there are few.
+    fn all<R: Record>(&self, prefix: &[u8]) -> Result<Vec<R>, ReadError> {
         let mut rows = Vec::new();
         let mut end = Vec::new();
-        let range = prefix_range(Peer::PREFIX, &mut end);
-        self.shared.engine.scan(Table::Meta, range, &mut |_, value| {
+        let range = prefix_range(prefix, &mut end);
+        self.shared.engine.scan(R::TABLE, range, &mut |_, value| {
             rows.push(value.clone());
             ControlFlow::Continue(())
         })?;
-        rows.iter().map(|value| Ok(Peer::decode(value)?)).collect()
+        rows.iter().map(|value| Ok(R::decode(value)?)).collect()
     }
 
     /// Says how far the log has this site's history, by partition: nothing above is trimmed.

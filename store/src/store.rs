@@ -184,6 +184,12 @@ impl Store {
         self.shared.committer.failed()
     }
 
+    /// Bytes that one object of this site may have.
+    #[must_use]
+    pub fn object_bytes_max(&self) -> u64 {
+        model::object_bytes_max(self.shared.block_size as u64)
+    }
+
     /// Refuses clients' writes from now on.
     pub fn refuse(&self, refusal: Refusal) {
         self.shared.gate.refuse(refusal);

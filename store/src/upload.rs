@@ -3,7 +3,8 @@
 //! Memory is bounded: one block that is being filled and [`BLOCKS_IN_FLIGHT`] that are being
 //! hashed and written. Pieces of the body are kept as they came and never copied together, but
 //! for a small body that goes into the manifest. Dropping an upload leaves only files that no
-//! record names; the collector deletes them.
+//! record names; each is reported as such, also one whose write ends after that, and the collector
+//! deletes them.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -24,7 +25,8 @@ use crate::{
 /// disk busy while the client sends the next.
 const BLOCKS_IN_FLIGHT: usize = 4;
 
-type InFlight = JoinHandle<Result<(BlockRef, Lease, bool), UploadError>>;
+/// A task of its own: it goes on when the upload is dropped, and then what it wrote is garbage.
+type InFlight = JoinHandle<Result<(BlockRef, Kept), UploadError>>;
 
 /// A body that is arriving.
 pub struct Upload {
@@ -124,9 +126,9 @@ impl Upload {
         let shared = Arc::clone(&self.shared);
         self.in_flight.push_back(tokio::spawn(async move {
             let hashed = tokio::task::spawn_blocking(move || (hash_pieces(&pieces), pieces));
-            let (hash, pieces) = hashed.await.map_err(UploadError::Hash)?;
-            let (lease, fresh) = shared.keep(hash, PutPayload::from_iter(pieces)).await?;
-            Ok((BlockRef { hash, length }, lease, fresh))
+            let (hash, pieces) = hashed.await.map_err(UploadError::Task)?;
+            let kept = shared.keep(hash, PutPayload::from_iter(pieces)).await?;
+            Ok((BlockRef { hash, length }, kept))
         }));
         Ok(())
     }
@@ -135,8 +137,8 @@ impl Upload {
         let Some(oldest) = self.in_flight.pop_front() else {
             return Ok(());
         };
-        let (block, lease, fresh) = oldest.await.map_err(UploadError::Hash)??;
-        self.stored.take(block.hash, lease, fresh);
+        let (block, kept) = oldest.await.map_err(UploadError::Task)??;
+        self.stored.take(kept);
         self.stored.blocks.push(block);
         if self.stored.blocks.len() > BLOCKS_PER_SEGMENT {
             self.stored.close_segment().await?;
@@ -172,25 +174,20 @@ impl Upload {
 }
 
 impl Stored {
-    fn take(&mut self, hash: BlockHash, lease: Lease, fresh: bool) {
+    fn take(&mut self, kept: Kept) {
+        let (lease, fresh) = kept.settle();
         self.lease.merge(lease);
-        if fresh {
-            self.fresh.push(hash);
-        }
+        self.fresh.extend(fresh);
     }
 
     /// Writes up to a segment's worth of the blocks so far as a segment.
     async fn close_segment(&mut self) -> Result<(), UploadError> {
         let rest = self.blocks.split_off(BLOCKS_PER_SEGMENT.min(self.blocks.len()));
         let segment = Segment(std::mem::replace(&mut self.blocks, rest));
-        let bytes = Bytes::from(segment.to_bytes());
-        let hash = BlockHash::of(&bytes);
-        let length = u32::try_from(bytes.len()).expect("a segment is at most 36 KiB");
-        let (lease, fresh) = self.shared.keep(hash, PutPayload::from(bytes)).await?;
-        self.take(hash, lease, fresh);
-        let stored = BlockRef { hash, length };
-        self.segments.push(SegmentRef { stored, span: segment.span() });
-        self.children.insert(hash, segment.0);
+        let (held, kept) = self.shared.keep_segment(&segment).await?;
+        self.take(kept);
+        self.segments.push(held);
+        self.children.insert(held.stored.hash, segment.0);
         Ok(())
     }
 }
@@ -225,24 +222,61 @@ impl Uploaded {
     }
 }
 
+/// A block whose file is at this site, and safe from the collector while this lives. Unless it is
+/// settled, a file that was written for it is garbage: who asked for it has gone meanwhile.
+pub(crate) struct Kept {
+    shared: Arc<Shared>,
+    lease: Lease,
+    /// A file that was written, or begun.
+    fresh: Option<BlockHash>,
+}
+
+impl Kept {
+    /// Hands over the lease, and the file that was written, if one was.
+    pub(crate) fn settle(mut self) -> (Lease, Option<BlockHash>) {
+        (self.lease.take(), self.fresh.take())
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.shared.orphaned(self.fresh.take().into_iter().collect());
+    }
+}
+
 impl Shared {
-    /// Writes a block file unless a record says that it is here. Returns the lease that keeps it
-    /// and whether a file was written.
-    pub(crate) async fn keep(
-        &self,
+    /// Writes a block file unless a record says that it is here. To be run to its end: a write goes
+    /// on without the lease when nobody waits for it any more.
+    async fn keep(
+        self: Arc<Self>,
         hash: BlockHash,
         payload: PutPayload,
-    ) -> Result<(Lease, bool), UploadError> {
+    ) -> Result<Kept, UploadError> {
         self.gate.room()?;
-        let mut lease = Lease::new(&self.pins);
-        lease.add(hash).await;
+        let lease = Lease::new(&self.pins);
+        let mut kept = Kept { shared: Arc::clone(&self), lease, fresh: None };
+        kept.lease.add(hash).await;
         let record = self.block_record(hash).map_err(BlockError::from)?;
         let here = record.is_some_and(|record| record.here && record.refs > 0);
         if !here {
+            kept.fresh = Some(hash);
             self.blocks.put(hash, payload).await?;
             ops::crash::point(ops::crash::BLOCK_UPLOADED);
         }
-        Ok((lease, !here))
+        Ok(kept)
+    }
+
+    /// Writes a segment, as [`Shared::keep`] does a block.
+    pub(crate) async fn keep_segment(
+        self: &Arc<Self>,
+        segment: &Segment,
+    ) -> Result<(SegmentRef, Kept), UploadError> {
+        let bytes = Bytes::from(segment.to_bytes());
+        let hash = BlockHash::of(&bytes);
+        let length = u32::try_from(bytes.len()).expect("a segment is at most 36 KiB");
+        let keep = tokio::spawn(Arc::clone(self).keep(hash, PutPayload::from(bytes)));
+        let kept = keep.await.map_err(UploadError::Task)??;
+        Ok((SegmentRef { stored: BlockRef { hash, length }, span: segment.span() }, kept))
     }
 }
 
@@ -256,3 +290,6 @@ fn concatenate(mut pieces: Vec<Bytes>) -> Bytes {
     }
     whole.freeze()
 }
+
+#[cfg(test)]
+mod tests;

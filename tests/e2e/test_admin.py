@@ -1,6 +1,7 @@
 """The admin API and the commands on it: who may ask, and what a site says of itself."""
 
 import json
+import os
 
 from harness.same import until_same
 from harness.site import ROOT, TOKEN, Site
@@ -107,6 +108,7 @@ def test_status_of_two_sites_in_sync(any_pair):
     acknowledged = lambda: status(pair.east)["sites"][0]["acknowledged_complete"] == 21
     until(acknowledged, "the primary has heard of it")
     assert primary["sites"][0]["name"] == pair.west.name
+    assert primary["sites"][0]["silent_seconds"] < 30, "it asks each second"
     text = pair.west.command("status").stdout
     assert f"origin {pair.east.name}  followed since" in text and "complete 21" in text
     assert pair.west.name in pair.east.command("status").stdout
@@ -162,8 +164,39 @@ def test_an_evicted_site_is_told_until_it_registers_again(make_pair):
     told = until(lambda: status(pair.east, code=1), "it is evicted")
     assert [gone["name"] for gone in told["evicted"]] == [pair.west.name]
     assert f"site `{pair.west.name}` was evicted" in told["needs_human"][0]
+    # Whoever looks after a restart is told as well.
+    pair.east.stop()
+    pair.east.start()
+    assert status(pair.east, code=1)["evicted"] == told["evicted"]
+    assert "sites that were evicted" in pair.east.command("status", code=1).stdout
     pair.west.start()
     until(lambda: status(pair.east)["evicted"] == [], "it registers again")
+
+
+def test_one_block_that_does_not_come_is_named_while_the_rest_goes_on(make_pair):
+    pair = make_pair()
+    pair.west.set("puller.paused", True)
+    pair.start()
+    east, west = pair.east.client(), pair.west.client()
+    east.create_bucket(Bucket="block")
+    east.put_object(Bucket="block", Key="broken", Body=os.urandom(3 << 20))
+    until(lambda: west.head_object(Bucket="block", Key="broken"), "it is applied")
+    file = next((pair.east.folder / "data" / "blocks").glob("??/*"))
+    aside = pair.east.folder / "aside"
+    file.rename(aside)
+    pair.west.stop()
+    pair.west.unset("puller.paused")
+    pair.west.start()
+    waits = lambda: status(pair.west)["origins"][0]["waits"]
+    [wait] = until(waits, "it has asked for the block")
+    assert wait["what"] == f"block `{file.name}`" and pair.east.name in wait["why"]
+    assert wait["since"] and 0 <= wait["seconds"] < 60
+    assert f"waits for block `{file.name}` since" in pair.west.command("status").stdout
+    east.put_object(Bucket="block", Key="whole", Body=os.urandom(1 << 20))
+    until_same(east, west, "block")
+    assert west.get_object(Bucket="block", Key="whole")["Body"].read(1)
+    aside.rename(file)
+    until(lambda: waits() == [], "it came")
 
 
 def test_a_site_that_is_gone_for_good_is_removed_from_a_running_site(pair):

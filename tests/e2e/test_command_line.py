@@ -94,7 +94,7 @@ def test_health_is_a_line_and_an_exit_code(make_pair):
     # A path of one's own is asked as it is.
     missing = Site.run(BINARY, "health", "--url", f"{url}/nothing", code=1)
     assert missing.stderr == f"towline: {url}/nothing: no such path\n"
-    anywhere = ["--set", f"admin.listen=0.0.0.0:{east.admin_port}"]
+    anywhere = ["--set", f"admin.listen=0.0.0.0:{east.admin_port}", "--set", "admin.plain_http=true"]
     Site.run(BINARY, "health", "--config", east.config, *anywhere)
 
 

@@ -1,8 +1,8 @@
 """What one client may take of the S3 endpoint, and what it is told beyond that."""
 
 import http.client
+import select
 import socket
-import threading
 
 import pytest
 from botocore.exceptions import ClientError
@@ -76,17 +76,31 @@ def test_connections_beyond_a_clients_share_are_answered_and_closed(limited):
 
 
 def test_when_all_connections_are_taken_the_next_one_waits(limited):
-    site = limited(connections_max=2)
-    held = [socket.create_connection(("127.0.0.1", site.s3_port)) for _ in range(2)]
-    answers = []
-    waiting = threading.Thread(target=lambda: answers.append(site.client().list_buckets()))
-    waiting.start()
-    for connection in held:
-        assert not answers
-        connection.close()
-    waiting.join(30)
-    assert len(answers) == 1
+    site = limited(connections_max=2, connections_per_client_max=2)
+    connect = lambda: socket.create_connection(("127.0.0.1", site.s3_port), timeout=30)
+    held = [connect() for _ in range(2)]
+    # Connected, which the kernel does, and asked before there is a place for it.
+    waiting = connect()
+    waiting.sendall(b"GET / HTTP/1.1\r\nHost: towline\r\n\r\n")
+    assert select.select([waiting], [], [], 0)[0] == [], "nobody has answered"
+    held[0].close()
+    assert waiting.recv(12) == b"HTTP/1.1 403", "only the signature is missing"
     assert site.metric("s3_limited_total", limit="connections") >= 1
+    waiting.close()
+    held[1].close()
+
+
+def test_nobody_takes_every_connection(limited):
+    site = limited(connections_max=4)
+    connect = lambda: socket.create_connection(("127.0.0.1", site.s3_port), timeout=30)
+    held = [connect() for _ in range(2)]
+    slowed(site.client().list_buckets)
+    # 127.0.0.2 is another client.
+    other = socket.create_connection(("127.0.0.1", site.s3_port), 30, ("127.0.0.2", 0))
+    other.sendall(b"GET / HTTP/1.1\r\nHost: towline\r\n\r\n")
+    assert other.recv(12) == b"HTTP/1.1 403", "only the signature is missing"
+    for connection in [*held, other]:
+        connection.close()
 
 
 def test_a_head_that_is_too_large_is_an_error_that_says_so(limited):

@@ -8,6 +8,7 @@ use ops::{
     Metrics,
     link::{LinkBody, full},
 };
+use producer::Heard;
 use store::{Refusal, Store};
 
 /// Answers `/metrics`, `/health/live`, `/health/ready`, and what is below `/v1`.
@@ -17,6 +18,8 @@ pub(crate) struct Admin {
     pub(crate) metrics: Metrics,
     /// At a secondary.
     pub(crate) replication: Option<Replication>,
+    /// Of sites that follow this one.
+    pub(crate) heard: Heard,
     pub(crate) api: AdminApi,
 }
 
@@ -75,7 +78,7 @@ impl Admin {
             self.metrics.writes_refused.with_label_values(&[reason]).set(i64::from(refused));
         }
         if let Err(error) = self.observe_peers() {
-            tracing::warn!(%error, "metrics of peers were not read");
+            tracing::warn!(error = %ops::chain(&error), "metrics of peers were not read");
         }
     }
 
@@ -85,8 +88,10 @@ impl Admin {
             let labels = [identity.name.as_str(), &partition.0.to_string(), "fenced"];
             self.metrics.position.with_label_values(&labels).set(fenced.0.cast_signed());
         }
-        for site in registered_sites(&self.store)? {
+        let silent = |site| self.heard.silent(site, self.store.now());
+        for site in registered_sites(&self.store, &silent)? {
             let name = [site.name.as_str()];
+            self.metrics.peer_silent_seconds.with_label_values(&name).set(site.silent_seconds);
             self.metrics
                 .history_depth
                 .with_label_values(&name)

@@ -55,7 +55,7 @@ fn limits(s3: &S3) -> Limits {
     let burst = |per_second: NonZeroU32| s3.requests_burst.unwrap_or(per_second);
     Limits {
         connections_max: s3.connections_max,
-        connections_per_client_max: s3.connections_per_client_max,
+        connections_per_client_max: s3.connections_per_client_max(),
         header_bytes_max: usize::try_from(s3.header_bytes_max).unwrap_or(usize::MAX),
         rate: s3
             .requests_per_second

@@ -1,15 +1,15 @@
 //! What the admin API's status says of the roles of this process, in its words.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use consumer::{LineStatus, OriginStatus, Replication};
+use consumer::{Gap, LineStatus, OriginStatus, Replication};
 use gateway::admin::{
-    Evicted, HoleShown, Lag, LastError, LogStatus, Observed, Origin, PartitionPositions, Positions,
-    StatusSource,
+    HoleShown, Lag, LastError, LogStatus, Observed, Origin, PartitionPositions, Positions,
+    StatusSource, Wait,
 };
-use model::{Hole, HoleReason, Line, Millis};
+use model::{Hole, HoleReason, Line, Millis, SiteId};
 use ops::Metrics;
-use producer::Evictions;
+use producer::Heard;
 use store::Store;
 
 /// The roles that run.
@@ -17,7 +17,7 @@ pub(crate) struct Roles {
     pub(crate) store: Store,
     pub(crate) metrics: Metrics,
     pub(crate) replication: Option<Replication>,
-    pub(crate) evictions: Evictions,
+    pub(crate) heard: Heard,
     /// This site publishes to Kafka.
     pub(crate) publishes: bool,
 }
@@ -29,13 +29,11 @@ impl StatusSource for Roles {
         // Before its first try the publisher is neither up nor down.
         let up = self.metrics.kafka_up.with_label_values(&["publisher"]).get() == 1;
         let log = LogStatus { up: up || self.metrics.publish_failures.get() == 0 };
-        let evicted = self.evictions.get().into_iter().map(|gone| Evicted {
-            name: gone.name.to_string(),
-            id: gone.site.to_string(),
-            at: gone.at.to_string(),
-            limit: gone.limit.to_owned(),
-        });
-        Observed { origins, log: self.publishes.then_some(log), evicted: evicted.collect() }
+        Observed { origins, log: self.publishes.then_some(log) }
+    }
+
+    fn silent(&self, site: SiteId) -> Duration {
+        self.heard.silent(site, self.store.now())
     }
 }
 
@@ -49,6 +47,19 @@ fn origin(status: OriginStatus, now: Millis) -> Origin {
         positions.complete += complete.0;
     }
     let lag = status.lag;
+    let wait = |what: String, since: Millis, why: Option<String>| Wait {
+        what,
+        since: since.to_string(),
+        seconds: ago(since),
+        why,
+    };
+    let gap = status.gap.map(|Gap { line, first, last, since }| {
+        let (partition, first, last) = (line.partition.0, first.0, last.0);
+        wait(format!("the gap from event {first} to {last} of partition {partition}"), since, None)
+    });
+    let block = session
+        .block
+        .map(|block| wait(format!("block `{}`", block.hash), block.since, Some(block.why)));
     Origin {
         name: status.name.to_string(),
         id: status.site.map(|site| site.to_string()),
@@ -65,6 +76,7 @@ fn origin(status: OriginStatus, now: Millis) -> Origin {
         puller_paused: status.puller_paused,
         holes: counted(&status.holes),
         some_holes: status.some_holes.into_iter().map(hole).collect(),
+        waits: gap.into_iter().chain(block).collect(),
         last_error: session.last_error.map(|error| LastError {
             at: error.at.to_string(),
             seconds_ago: ago(error.at),

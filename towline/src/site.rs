@@ -16,7 +16,7 @@ use ops::{
     Config, Metrics, Shutdown, SystemClock,
     link::{LinkClient, LinkServer},
 };
-use producer::{Evictions, FenceLimits, FetchService};
+use producer::{FenceLimits, FetchService, Heard};
 use schemas::{Codec, Keys};
 use store::{CollectorOptions, Options, Refusal, Sizes, Store};
 use tokio::net::TcpListener;
@@ -79,20 +79,20 @@ impl Site {
         shutdown.spawn("collector", collect);
         let fence = &config.fence;
         let fence = FenceLimits { max_age: fence.max_age, max_bytes: fence.max_bytes };
-        let evictions = Evictions::default();
-        let (of, told) = (store.clone(), (metrics.clone(), evictions.clone()));
+        let (of, told) = (store.clone(), metrics.clone());
         let evict = producer::evict_forever(of, told, codec.clone(), fence, shutdown.token());
         shutdown.spawn("eviction", evict);
         publish(&config, &site, &codec, shutdown);
-        let replication = link(&config, &site, &codec, shutdown).await?;
+        let heard = Heard::new(store.now());
+        let replication = link(&config, &site, (&codec, &heard), shutdown).await?;
         let reads = replication.as_ref().map(Replication::reads);
         let miss = reads.map(|reads| -> Arc<dyn ReadMiss> { Arc::new(Miss(reads)) });
         let options = gateway_options(&config, &site.live);
         let gateway = Gateway::new(options, store.clone(), miss, metrics.clone());
         shutdown.spawn("gateway", gateway.serve(s3, shutdown.token()));
         site.replication.clone_from(&replication);
-        let api = AdminApi::new(admin_options(&config, &site, evictions));
-        let answers = Admin { store, metrics, replication, api };
+        let api = AdminApi::new(admin_options(&config, &site, heard.clone()));
+        let answers = Admin { store, metrics, replication, heard, api };
         let answer = move |request| answers.clone().answer(request);
         shutdown.spawn("admin", ops::http::serve_plain(admin, answer, shutdown.token()));
         Ok(site)
@@ -182,7 +182,7 @@ fn publish(config: &Config, site: &Site, codec: &Codec, shutdown: &Shutdown) {
 async fn link(
     config: &Config,
     site: &Site,
-    codec: &Codec,
+    (codec, heard): (&Codec, &Heard),
     shutdown: &Shutdown,
 ) -> Result<Option<Replication>, Failure> {
     let (Some(link), Some(tls)) = (&config.link, site.live.link()) else {
@@ -191,7 +191,8 @@ async fn link(
     let server = LinkServer::bind(link.listen, tls.clone()).await.map_err(|error| {
         Failure::Failed(format!("key `link.listen`: bind `{}`: {error}", link.listen))
     })?;
-    let service = FetchService::new(site.store.clone(), codec.clone(), site.metrics.clone());
+    let (store, metrics) = (site.store.clone(), site.metrics.clone());
+    let service = FetchService::new(store, codec.clone(), metrics, heard.clone());
     let answer = move |peer, request| service.clone().answer(peer, request);
     shutdown.spawn("fetch service", server.serve(answer, shutdown.token()));
     let Some(origin) = config.origins.first() else {
@@ -217,12 +218,12 @@ async fn link(
     Ok(Some(replication))
 }
 
-fn admin_options(config: &Config, site: &Site, evictions: Evictions) -> AdminOptions {
+fn admin_options(config: &Config, site: &Site, heard: Heard) -> AdminOptions {
     let roles = Roles {
         store: site.store.clone(),
         metrics: site.metrics.clone(),
         replication: site.replication.clone(),
-        evictions,
+        heard,
         publishes: config.kafka.is_some() && config.origins.is_empty(),
     };
     AdminOptions {

@@ -44,7 +44,7 @@ impl ClientContext for Observer {
                     warn!(error = reason, advice, "the log's brokers refuse this site");
                 }
             }
-            _ => debug!(error = %error, reason, "librdkafka"),
+            _ => debug!(error = %ops::chain(&error), reason, "librdkafka"),
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Which blocks must not be asked for now: asked for already, or failed a moment ago.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 
-use model::BlockHash;
+use model::{BlockHash, Millis};
 use tokio::time::Instant;
+
+use crate::pulse::BlockWait;
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(200);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
@@ -17,12 +19,21 @@ pub(super) struct Tries {
     /// In a request whose end the puller has not seen yet, though this block may be done.
     asked: HashSet<BlockHash>,
     waiting: HashMap<BlockHash, Waiting>,
+    /// Of those that wait, what the origin did not give when it was asked, by time and by name.
+    refused: BTreeSet<(Millis, BlockHash)>,
 }
 
 /// When a block that did not come is tried again.
 struct Waiting {
     until: Instant,
     tries: u32,
+    refused: Option<Refused>,
+}
+
+/// Since when the origin does not give a block, and why not the last time.
+struct Refused {
+    since: Millis,
+    why: String,
 }
 
 impl Tries {
@@ -43,16 +54,39 @@ impl Tries {
 
     pub(super) fn came(&mut self, hash: BlockHash) {
         self.asked.remove(&hash);
-        self.waiting.remove(&hash);
+        self.forget(hash);
     }
 
     /// Takes note of a failure; returns how many there were before.
     pub(super) fn failed(&mut self, hash: BlockHash, now: Instant, jitter: f64) -> u32 {
         self.asked.remove(&hash);
-        let tries = self.waiting.get(&hash).map_or(0, |waiting| waiting.tries);
-        let until = now + backoff(tries, jitter);
-        self.waiting.insert(hash, Waiting { until, tries: tries + 1 });
+        let waiting = self.waiting.entry(hash);
+        let waiting = waiting.or_insert(Waiting { until: now, tries: 0, refused: None });
+        let tries = waiting.tries;
+        (waiting.until, waiting.tries) = (now + backoff(tries, jitter), tries + 1);
         tries
+    }
+
+    /// Takes note that a block that waits was not given, though its origin was there.
+    pub(super) fn refused(&mut self, hash: BlockHash, now: Millis, why: String) {
+        let Some(waiting) = self.waiting.get_mut(&hash) else { return };
+        let since = waiting.refused.take().map_or(now, |before| before.since);
+        waiting.refused = Some(Refused { since, why });
+        self.refused.insert((since, hash));
+    }
+
+    /// The block that was not given for the longest.
+    pub(super) fn oldest(&self) -> Option<BlockWait> {
+        let &(since, hash) = self.refused.first()?;
+        let refused = self.waiting.get(&hash)?.refused.as_ref()?;
+        Some(BlockWait { hash, since, why: refused.why.clone() })
+    }
+
+    fn forget(&mut self, hash: BlockHash) {
+        let waiting = self.waiting.remove(&hash);
+        if let Some(Refused { since, .. }) = waiting.and_then(|waiting| waiting.refused) {
+            self.refused.remove(&(since, hash));
+        }
     }
 
     /// When the next block is due that waits.
@@ -62,7 +96,10 @@ impl Tries {
 
     /// Forgets the tries of what is not wanted any more.
     pub(super) fn retain(&mut self, is_wanted: impl Fn(BlockHash) -> bool) {
-        self.waiting.retain(|hash, _| is_wanted(*hash));
+        let unwanted = self.waiting.keys().filter(|hash| !is_wanted(**hash));
+        for hash in unwanted.copied().collect::<Vec<_>>() {
+            self.forget(hash);
+        }
     }
 }
 
@@ -83,6 +120,27 @@ mod tests {
         assert_eq!(backoff(0, 0.0), BACKOFF_FIRST / 2);
         assert_eq!(backoff(3, 1.0), BACKOFF_FIRST * 8);
         assert_eq!(backoff(99, 1.0), BACKOFF_MAX);
+    }
+
+    #[tokio::test]
+    async fn law_12_the_block_that_does_not_come_for_the_longest_is_named_with_its_last_reason() {
+        let (a, b, now) = (BlockHash::of(b"a"), BlockHash::of(b"b"), Instant::now());
+        let mut tries = Tries::default();
+        let fail = |tries: &mut Tries, hash, at, why: &str| {
+            tries.failed(hash, now, 1.0);
+            tries.refused(hash, Millis(at), why.to_owned());
+        };
+        let oldest = |tries: &Tries| tries.oldest().map(|wait| (wait.hash, wait.since.0, wait.why));
+        tries.failed(b, now, 1.0);
+        assert_eq!(oldest(&tries), None, "its origin was away");
+        fail(&mut tries, a, 1, "busy");
+        fail(&mut tries, b, 2, "damaged");
+        fail(&mut tries, a, 3, "damaged");
+        assert_eq!(oldest(&tries), Some((a, 1, "damaged".to_owned())));
+        tries.came(a);
+        assert_eq!(oldest(&tries), Some((b, 2, "damaged".to_owned())));
+        tries.retain(|_| false);
+        assert_eq!(oldest(&tries), None, "nobody wants it any more");
     }
 
     #[tokio::test]

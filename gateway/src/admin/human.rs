@@ -5,10 +5,18 @@
 
 use store::DiskFull;
 
-use super::status::{Origin, Refused, Status};
+use super::{
+    sites::RegisteredSite,
+    status::{Evicted, Origin, Refused, Status, Wait},
+};
 
 /// An origin that restarts is back by then.
 const AWAY_SECONDS_MAX: f64 = 15.0;
+/// A site that follows this one and was restarted, upgraded or moved is back by then.
+const SITE_SILENT_SECONDS_MAX: f64 = 300.0;
+/// A gap is refilled as soon as it is known, and a block is tried at least twice a minute: what has
+/// not come by then does not come by itself.
+const WAIT_SECONDS_MAX: f64 = 300.0;
 /// With work to do, and nothing done for so long: something is stuck, sessions or not.
 const STILL_SECONDS_MAX: f64 = 60.0;
 
@@ -31,16 +39,30 @@ pub(super) fn needs_human(
         told.extend(session(origin));
         told.extend(holes(origin));
     }
-    for gone in &status.evicted {
+    told.extend(status.sites.iter().filter_map(silent));
+    for Evicted { name, at, limit, .. } in &status.evicted {
         told.push(format!(
-            "site `{}` was evicted at {}: it passed `{}`; what it missed by then is lost to it",
-            gone.name, gone.at, gone.limit
+            "site `{name}` was evicted at {at}: it passed `{limit}`; what it missed by then is lost \
+             to it; if it is gone for good, `towline peer remove {name}` ends this"
         ));
     }
     for (kind, count) in counted.iter().filter(|(_, count)| *count > 0) {
         told.push(format!("alarm `{kind}`, {count} times since the start; the log says more"));
     }
     told
+}
+
+/// A site that follows this one and is away, long before it is evicted.
+fn silent(site: &RegisteredSite) -> Option<String> {
+    let RegisteredSite { name, depth_events, silent_seconds, .. } = site;
+    (*silent_seconds > SITE_SILENT_SECONDS_MAX).then(|| {
+        format!(
+            "site `{name}` was not heard of for {:.0} min, and {depth_events} events wait for it; \
+             look at that site and the network, or, if it is gone for good, run \
+             `towline peer remove {name}`",
+            silent_seconds / 60.0
+        )
+    })
 }
 
 /// No session with an origin, or one in which nothing goes on.
@@ -71,6 +93,12 @@ fn session(origin: &Origin) -> Vec<String> {
             "origin `{name}`: {} blocks to pull, and none came for a minute{last}",
             origin.wants
         ));
+    }
+    for Wait { what, since, why, .. } in
+        origin.waits.iter().filter(|wait| wait.seconds > WAIT_SECONDS_MAX)
+    {
+        let why = why.as_deref().map_or_else(|| last.clone(), |why| format!(": {why}"));
+        told.push(format!("origin `{name}`: {what} does not come since {since}{why}"));
     }
     told
 }

@@ -1,5 +1,7 @@
 //! `/v1/sites`: those that replicate from this one and hold its fence (law 7).
 
+use std::time::Duration;
+
 use axum::{
     Extension, Json,
     extract::{Path, Query, State},
@@ -29,6 +31,9 @@ pub struct RegisteredSite {
     pub depth_events: u64,
     /// Age of the oldest of them; 0 if there is none.
     pub age_seconds: f64,
+    /// For how long it was not heard of, since this site started. One that is connected is heard of
+    /// each second.
+    pub silent_seconds: f64,
 }
 
 /// Every registered site.
@@ -44,15 +49,18 @@ pub(super) struct Which {
     id: Option<String>,
 }
 
-/// Every site that is registered at a store.
+/// Every site that is registered at a store; `silent` says for how long each was not heard of.
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn registered_sites(store: &Store) -> Result<Vec<RegisteredSite>, ReadError> {
-    store.peers()?.iter().map(|peer| registered(store, peer)).collect()
+pub fn registered_sites(
+    store: &Store,
+    silent: &dyn Fn(SiteId) -> Duration,
+) -> Result<Vec<RegisteredSite>, ReadError> {
+    store.peers()?.iter().map(|peer| registered(store, peer, silent(peer.site))).collect()
 }
 
-fn registered(store: &Store, peer: &Peer) -> Result<RegisteredSite, ReadError> {
+fn registered(store: &Store, peer: &Peer, silent: Duration) -> Result<RegisteredSite, ReadError> {
     let identity = store.identity();
     let written = store.written().borrow().clone();
     let (mut applied, mut complete, mut depth, mut oldest) = (0, 0, 0, None);
@@ -76,6 +84,7 @@ fn registered(store: &Store, peer: &Peer) -> Result<RegisteredSite, ReadError> {
         acknowledged_complete: complete,
         depth_events: depth,
         age_seconds: oldest.map_or(0.0, |oldest| store.now().since(oldest).as_secs_f64()),
+        silent_seconds: silent.as_secs_f64(),
     })
 }
 
@@ -85,11 +94,13 @@ fn registered(store: &Store, peer: &Peer) -> Result<RegisteredSite, ReadError> {
     (status = "default", body = ErrorBody),
 ))]
 pub(super) async fn list(State(site): Site) -> Result<Json<SiteList>, ApiError> {
-    let sites = super::read(move || registered_sites(&site.store)).await?;
+    let read = move || registered_sites(&site.store, &|of| site.status.silent(of));
+    let sites = super::read(read).await?;
     Ok(Json(SiteList { sites }))
 }
 
-/// Forgets a site that is gone for good: nothing waits for it any more.
+/// Forgets a site that is gone for good: nothing waits for it any more, or, of one that was evicted,
+/// nothing is told of it any more.
 #[utoipa::path(delete, path = "/v1/sites/{name}", tag = "sites", operation_id = "remove_site",
     params(
         ("name" = String, Path, description = "Name of the site"),
@@ -113,11 +124,24 @@ pub(super) async fn remove(
     let wanted = |peer: &&Peer| peer.name.as_str() == name && id.is_none_or(|id| peer.site == id);
     let found: Vec<&Peer> = peers.iter().filter(wanted).collect();
     let [peer] = found[..] else {
+        if found.is_empty() && forget_evicted(&site.store, &name, id).await? {
+            tracing::info!(site = name, %request, "evicted site forgotten");
+            return Ok(StatusCode::NO_CONTENT);
+        }
         return Err(not_one(&name, &found, &peers));
     };
     site.store.remove_peer(peer.site).await?;
     tracing::info!(site = name, id = %peer.site, %request, "site removed");
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn forget_evicted(store: &Store, name: &str, id: Option<SiteId>) -> Result<bool, ApiError> {
+    let wanted =
+        |gone: &store::Evicted| gone.name.as_str() == name && id.is_none_or(|id| gone.site == id);
+    match store.evicted()?.into_iter().find(wanted) {
+        Some(gone) => Ok(store.forget_evicted(gone.name).await?),
+        None => Ok(false),
+    }
 }
 
 fn not_one(name: &str, found: &[&Peer], peers: &[Peer]) -> ApiError {

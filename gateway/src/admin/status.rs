@@ -1,8 +1,9 @@
 //! `/v1/status`: where this site stands, and whether anybody must do anything.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{Json, extract::State};
+use model::SiteId;
 use serde::{Deserialize, Serialize};
 use store::{ReadError, Refusal};
 use utoipa::ToSchema;
@@ -17,6 +18,9 @@ use super::{
 /// What the roles of the process know and the store does not.
 pub trait StatusSource: Send + Sync + 'static {
     fn observe(&self) -> Observed;
+
+    /// For how long a site that follows this one was not heard of, since this one started.
+    fn silent(&self, site: SiteId) -> Duration;
 }
 
 /// See [`StatusSource`].
@@ -25,7 +29,6 @@ pub struct Observed {
     pub origins: Vec<Origin>,
     /// `None` at a site that publishes to no log.
     pub log: Option<LogStatus>,
-    pub evicted: Vec<Evicted>,
 }
 
 /// Where a site stands.
@@ -42,7 +45,7 @@ pub struct Status {
     pub origins: Vec<Origin>,
     /// Sites that follow this one.
     pub sites: Vec<RegisteredSite>,
-    /// Sites that were evicted since this one started, and have not registered again.
+    /// Sites that were evicted, and have neither registered again nor been removed.
     pub evicted: Vec<Evicted>,
     /// What a person must look at, a sentence each. Empty: nothing.
     pub needs_human: Vec<String>,
@@ -108,6 +111,9 @@ pub struct Origin {
     pub holes: BTreeMap<String, u64>,
     /// The first of them.
     pub some_holes: Vec<HoleShown>,
+    /// What has been waited for the longest: the oldest gap, and of the blocks that were asked for
+    /// and did not come, the first.
+    pub waits: Vec<Wait>,
     /// What last stood in the way, also if it is over.
     pub last_error: Option<LastError>,
 }
@@ -149,6 +155,17 @@ pub struct HoleShown {
     pub why: Option<String>,
 }
 
+/// Something that this site tries to get, again and again.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Wait {
+    pub what: String,
+    /// Since when, as far as this process knows.
+    pub since: String,
+    pub seconds: f64,
+    /// What last stood in its way, where that is known.
+    pub why: Option<String>,
+}
+
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LastError {
     pub at: String,
@@ -166,6 +183,13 @@ pub struct Evicted {
     pub limit: String,
 }
 
+impl From<store::Evicted> for Evicted {
+    fn from(gone: store::Evicted) -> Self {
+        let store::Evicted { site, name, at, limit } = gone;
+        Self { name: name.to_string(), id: site.to_string(), at: at.to_string(), limit }
+    }
+}
+
 /// Where this site stands.
 #[utoipa::path(get, path = "/v1/status", tag = "status", operation_id = "get_status", responses(
     (status = OK, body = Status),
@@ -176,9 +200,10 @@ pub(super) async fn show(State(site): Site) -> Result<Json<Status>, ApiError> {
 }
 
 fn status(site: &Shared) -> Result<Status, ReadError> {
-    let Observed { origins, log, mut evicted } = site.status.observe();
+    let Observed { origins, log } = site.status.observe();
     let (store, identity) = (&site.store, site.store.identity());
-    let sites = registered_sites(store)?;
+    let sites = registered_sites(store, &|of| site.status.silent(of))?;
+    let mut evicted: Vec<_> = store.evicted()?.into_iter().map(Evicted::from).collect();
     evicted.retain(|gone| sites.iter().all(|site| site.name != gone.name));
     let role = if origins.is_empty() { Role::Primary } else { Role::Secondary };
     let mut status = Status {

@@ -19,6 +19,10 @@ impl StatusSource for NoRoles {
     fn observe(&self) -> Observed {
         Observed::default()
     }
+
+    fn silent(&self, _: SiteId) -> Duration {
+        Duration::from_secs(600)
+    }
 }
 
 /// A site and its admin API.
@@ -234,6 +238,29 @@ async fn registered_sites_are_listed_and_removed_by_name_and_id() {
     let gone = admin.refused("DELETE", "/v1/sites/west", &none).await;
     assert_eq!(gone, code(404, "no_such_site"));
     assert_eq!(admin.get("/v1/sites").await.1, json!({ "sites": [] }));
+}
+
+#[tokio::test]
+async fn sites_that_are_away_or_were_evicted_need_a_person_until_they_are_removed() {
+    let admin = Admin::new().await;
+    let name = |name: &str| SiteName::try_from(name.to_owned()).unwrap();
+    let store = &admin.site.store;
+    store.register_peer(SiteId([7; 16]), name("away")).await.unwrap();
+    let gone = store.register_peer(SiteId([8; 16]), name("gone")).await.unwrap();
+    store.evict_peer(&gone, "fence.max_age").await.unwrap();
+    let (_, status) = admin.get("/v1/status").await;
+    assert_eq!(status["sites"][0]["silent_seconds"], 600.0);
+    assert_eq!(status["evicted"][0]["id"], gone.site.to_string());
+    let told: Vec<_> = status["needs_human"].as_array().unwrap().iter().collect();
+    assert!(told[0].as_str().unwrap().starts_with("site `away` was not heard of for 10 min"));
+    assert!(told[1].as_str().unwrap().starts_with("site `gone` was evicted at "));
+    let none = Value::Null;
+    let other = format!("/v1/sites/gone?id={}", SiteId([9; 16]));
+    assert_eq!(admin.refused("DELETE", &other, &none).await, code(404, "no_such_site"));
+    for name in ["gone", "away"] {
+        assert_eq!(admin.ask("DELETE", &format!("/v1/sites/{name}"), &none).await.0, 204);
+    }
+    assert_eq!(admin.get("/v1/status").await.1["needs_human"], json!([]));
 }
 
 #[tokio::test]

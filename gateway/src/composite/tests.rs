@@ -1,4 +1,4 @@
-use model::Millis;
+use model::{Millis, OBJECT_BYTES_MAX};
 use s3s::S3ErrorCode;
 
 use super::*;
@@ -16,7 +16,8 @@ fn asked(part: &PartInfo) -> Asked {
 }
 
 fn refusal(asked: &[Asked], there: &[PartInfo]) -> S3ErrorCode {
-    let error = choose(asked, there, Some(Algorithm::Crc32)).expect_err("refused");
+    let error =
+        choose(asked, there, (Some(Algorithm::Crc32), OBJECT_BYTES_MAX)).expect_err("refused");
     error.code().clone()
 }
 
@@ -24,8 +25,11 @@ fn refusal(asked: &[Asked], there: &[PartInfo]) -> S3ErrorCode {
 fn only_parts_that_are_there_make_an_object_in_order_and_large_enough() {
     let there = [1, 2, 7].map(|number| part(number, PART_BYTES_MIN, b"x", Algorithm::Crc32));
     let all: Vec<Asked> = there.iter().map(asked).collect();
-    assert_eq!(choose(&all, &there, Some(Algorithm::Crc32)).expect("fine"), there);
-    let some = choose(&all[1..], &there, None).expect("parts may be left out");
+    assert_eq!(
+        choose(&all, &there, (Some(Algorithm::Crc32), OBJECT_BYTES_MAX)).expect("fine"),
+        there
+    );
+    let some = choose(&all[1..], &there, (None, OBJECT_BYTES_MAX)).expect("parts may be left out");
     assert_eq!(some.len(), 2);
     assert_eq!(refusal(&[], &there), S3ErrorCode::MalformedXML);
     let backwards: Vec<Asked> = there.iter().rev().map(asked).collect();
@@ -47,6 +51,14 @@ fn only_parts_that_are_there_make_an_object_in_order_and_large_enough() {
     let huge = [1, 2].map(|number| part(number, 3 << 40, b"x", Algorithm::Crc32));
     let all: Vec<Asked> = huge.iter().map(asked).collect();
     assert_eq!(refusal(&all, &huge), S3ErrorCode::EntityTooLarge);
+    let small_blocks = model::object_bytes_max(64 << 10);
+    let above = [part(1, 448 << 30, b"x", Algorithm::Crc32), part(2, 1, b"x", Algorithm::Crc32)];
+    let all: Vec<Asked> = above.iter().map(asked).collect();
+    let error = choose(&all, &above, (None, small_blocks)).expect_err("refused");
+    assert_eq!(error.code(), &S3ErrorCode::EntityTooLarge);
+    let message = error.message().expect("says why");
+    assert!(message.contains(&small_blocks.to_string()) && message.contains("`s3.block_size`"));
+    choose(&all[..1], &above, (None, small_blocks)).expect("just fits");
 }
 
 #[test]

@@ -64,10 +64,11 @@ async fn complete(
     caller: Caller,
     (upload, wish): (Multipart, Wish),
 ) -> S3Result<Option<Completed>> {
-    let seen = handler.store.parts(name.id, 0, usize::from(PARTS_MAX));
-    let seen = seen.map_err(|error| errors::read(&error))?;
+    let id = name.id;
+    let seen = handler.read(move |store| store.parts(id, 0, usize::from(PARTS_MAX))).await?;
     let algorithm = upload.checksum.as_ref().and_then(|by| Algorithm::parse(&by.algorithm));
-    let parts = composite::choose(&wish.parts, &seen.parts, algorithm)?;
+    let bytes_max = handler.store.object_bytes_max();
+    let parts = composite::choose(&wish.parts, &seen.parts, (algorithm, bytes_max))?;
     let manifest = manifest(upload, &parts, &wish)?;
     let complete = CompleteMultipart {
         caller,

@@ -9,7 +9,7 @@ use s3s::{
     },
     s3_error,
 };
-use store::{Caller, ListCursor, ListEntry, ListQuery};
+use store::{Caller, ListCursor, ListEntry, ListQuery, Store};
 
 use super::{
     Handler,
@@ -17,7 +17,6 @@ use super::{
     caller,
 };
 use crate::{
-    errors,
     listing::{after_marker, page, parse_token, token, url_encode},
     names,
 };
@@ -110,14 +109,11 @@ async fn list(
     let bucket = names::bucket(bucket)?;
     let owner = handler.bucket(&bucket, caller)?.owner;
     let owner = with_owner.then(|| buckets::owner(&owner));
-    let store = handler.store.clone();
-    // A page may look at many rows, which would hold up the requests beside this one.
-    let listed = tokio::task::spawn_blocking(move || {
-        let listing = store.list(&bucket, &query);
-        (bucket, query, listing)
-    });
-    let (bucket, query, listing) = listed.await.map_err(|error| errors::internal(&error))?;
-    let listing = listing.map_err(|error| errors::read(&error))?;
+    let read = move |store: &Store| {
+        let listing = store.list(&bucket, &query)?;
+        Ok((bucket, query, listing))
+    };
+    let (bucket, query, listing) = handler.read(read).await?;
     let next = listing.entries.last().filter(|_| listing.truncated).map(ListEntry::cursor);
     let (mut contents, mut common_prefixes) = (Vec::new(), Vec::new());
     for entry in listing.entries {

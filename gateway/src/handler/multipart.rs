@@ -11,7 +11,7 @@ use s3s::{
 };
 use store::{
     Caller, Multipart, MultipartChecksum, MultipartCursor, MultipartEntry, MultipartId,
-    MultipartName, MultipartQuery, NewMultipart,
+    MultipartName, MultipartQuery, NewMultipart, Store,
 };
 
 use super::{
@@ -85,8 +85,11 @@ pub(super) async fn list_multipart_uploads(
         after,
         limit: limit(input.max_uploads)?,
     };
-    let listing = handler.store.multipart_uploads(&bucket, &query);
-    let listing = listing.map_err(|error| errors::read(&error))?;
+    let read = move |store: &Store| {
+        let listing = store.multipart_uploads(&bucket, &query)?;
+        Ok((bucket, query, listing))
+    };
+    let (bucket, query, listing) = handler.read(read).await?;
     let next = listing.entries.last().filter(|_| listing.truncated).map(marker);
     let (next_key_marker, next_upload_id_marker) = next.unzip();
     let (mut uploads, mut common_prefixes) = (Vec::new(), Vec::new());

@@ -41,6 +41,7 @@ pub(super) async fn upload_part(
     let promises = Promises::new(promised!(input), &headers)?;
     let target = Target::find(handler, caller, (input.bucket, input.key), &input.upload_id)?;
     let number = composite::number(input.part_number)?;
+    target.fits(handler, number, size)?;
     let body = input.body.ok_or_else(|| s3_error!(IncompleteBody, "There is no body"))?;
 
     let _place = place(handler, size).await?;
@@ -70,6 +71,7 @@ pub(super) async fn upload_part_copy(
     let object = source::find(handler, &target.caller, &input.copy_source, &conditions).await?;
     let range = copied(input.copy_source_range.as_deref(), &object)?;
     let size = range.end - range.start;
+    target.fits(handler, number, size)?;
 
     let _place = place(handler, size).await?;
     let body = ObjectBody::open(&handler.blocks, object, range, None).await;
@@ -130,6 +132,15 @@ impl Target {
         Ok(Self { name, caller, algorithm })
     }
 
+    /// Refuses a part with which the object would be larger than it may be, before its body is
+    /// taken in.
+    fn fits(&self, handler: &Handler, number: u16, size: u64) -> S3Result<()> {
+        let others = handler.store.other_parts_bytes(self.name.id, number);
+        let all = others.map_err(|error| errors::read(&error))?.saturating_add(size);
+        let max = handler.store.object_bytes_max();
+        if all > max { Err(errors::object_too_large(all, max)) } else { Ok(()) }
+    }
+
     async fn receive(
         &self,
         handler: &Handler,
@@ -171,8 +182,8 @@ pub(super) async fn list_parts(
     let after = u16::try_from(input.part_number_marker.unwrap_or(0));
     let after = after.map_err(|_| s3_error!(InvalidArgument, "No part has such a number"))?;
     // One more than is shown tells whether there is more.
-    let seen = handler.store.parts(name.id, after, limit + 1);
-    let mut parts = seen.map_err(|error| errors::read(&error))?.parts;
+    let seen = handler.read(move |store| store.parts(name.id, after, limit + 1));
+    let mut parts = seen.await?.parts;
     let truncated = limit > 0 && parts.len() > limit;
     parts.truncate(limit);
     let next = parts.last().filter(|_| truncated).map(|part| i32::from(part.number));

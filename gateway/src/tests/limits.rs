@@ -4,16 +4,21 @@ use std::{
     net::SocketAddr,
     num::{NonZeroU32, NonZeroUsize},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use futures::{Stream, future::join_all};
+use http_body_util::BodyExt;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use s3s::{
     Body, StdError,
     stream::{ByteStream, DynByteStream},
 };
 
+use store::Sizes;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -24,9 +29,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     server::{certificates, wire},
-    site::{Ask, Site, ask, limits},
+    site::{Ask, Site, ask, bytes, limits},
 };
-use crate::{Limits, Live, Rate, gateway::UPLOADS_MAX};
+use crate::{Limits, Live, Rate, connection, gateway::UPLOADS_MAX, limits::Client, places::Places};
 
 /// A body of which nothing comes.
 struct Silence;
@@ -108,7 +113,7 @@ const ERROR_END: &str = "</Error>";
 
 #[tokio::test]
 async fn connections_beyond_a_clients_share_are_told_to_slow_down() {
-    let share = NonZeroUsize::new(2);
+    let share = NonZeroUsize::new(2).unwrap();
     let served = Served::with(Limits { connections_per_client_max: share, ..limits() }).await;
     let get = ask("GET", "/photos");
     let mut held = Vec::new();
@@ -224,4 +229,50 @@ async fn new_connections_see_the_new_certificate_and_old_ones_go_on() {
     let mut status = [0; 15];
     old.read_exact(&mut status).await.unwrap();
     assert_eq!(&status, b"HTTP/1.1 200 OK");
+}
+
+/// A site that serves one HTTP/2 connection, and a client on it with the least of windows. The
+/// last ends with the connection.
+async fn over_http2(site: &Site) -> (http2::SendRequest<Body>, tokio::task::JoinHandle<()>) {
+    let places = Arc::new(Places::default());
+    let place = places.enter(Client::of(([192, 0, 2, 1], 1).into()), &limits()).unwrap();
+    let (client, server) = tokio::io::duplex(1 << 20);
+    let limited = site.gateway.limited(&place);
+    let serving = tokio::spawn(connection::http2(server, limited, CancellationToken::new()));
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(65_535).initial_connection_window_size(65_535);
+    let (send, driven) = builder.handshake(TokioIo::new(client)).await.unwrap();
+    tokio::spawn(driven);
+    (send, serving)
+}
+
+fn over_https(ask: Ask) -> http::Request<Body> {
+    let (mut parts, body) = ask.sign().into_parts();
+    parts.uri = format!("https://localhost{}", parts.uri).parse().unwrap();
+    parts.headers.remove("host");
+    http::Request::from_parts(parts, body)
+}
+
+#[tokio::test]
+async fn an_idle_http2_connection_is_ended_and_one_with_an_answer_under_way_is_not() {
+    // Of small blocks the client takes the many frames that it has not read for an attack.
+    let site = Site::with_sizes(1, Sizes { block: 64 << 10, inline_max: 16 }).await;
+    site.send(ask("PUT", "/photos")).await;
+    site.put("/photos/large", &bytes(400_000)).await;
+    let (mut send, mut serving) = over_http2(&site).await;
+    let answer = send.send_request(over_https(ask("GET", "/photos/large"))).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    tokio::time::pause();
+    let long = 10 * connection::IDLE_MAX;
+    let ended = tokio::time::timeout(long, &mut serving).await;
+    assert!(ended.is_err(), "the client has not read all of its answer");
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), bytes(400_000));
+    // Another request in the middle of the time begins it anew.
+    tokio::time::advance(connection::IDLE_MAX / 2).await;
+    let answer = send.send_request(over_https(ask("GET", "/photos"))).await.unwrap();
+    answer.into_body().collect().await.unwrap();
+    let ended = tokio::time::timeout(connection::IDLE_MAX * 3 / 4, &mut serving).await;
+    assert!(ended.is_err(), "not idle for so long");
+    let ended = tokio::time::timeout(long, serving).await;
+    assert!(ended.is_ok(), "idle, and still open");
 }

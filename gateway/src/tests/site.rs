@@ -32,7 +32,7 @@ pub(super) const SECRET: &str = "very secret";
 pub(super) fn limits() -> Limits {
     Limits {
         connections_max: NonZeroUsize::new(1_024).unwrap(),
-        connections_per_client_max: None,
+        connections_per_client_max: NonZeroUsize::new(1_024).unwrap(),
         header_bytes_max: 32 << 10,
         rate: None,
     }

@@ -54,7 +54,8 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
             requests_burst header_bytes_max;
         restart listen root_access_key root_secret_key root_secret_key_file inline_max block_size
             region);
-    section!(changes: Admin "admin", &old.admin, admin; live; restart listen token token_file);
+    section!(changes: Admin "admin", &old.admin, admin; live; restart listen plain_http token
+            token_file);
     section!(changes: KeyFile "keys", &old.keys, keys; live; restart file);
     match (&old.link, link) {
         (Some(old), Some(new)) => {

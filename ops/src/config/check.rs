@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Config, load::Places};
+use super::{Admin, Config, load::Places};
 
 /// Below this a block costs more in records than in bytes; above, memory per upload grows.
 const BLOCK_SIZE: std::ops::RangeInclusive<u64> = 64 << 10..=8 << 20;
@@ -20,6 +20,7 @@ pub(super) fn check(config: &Config, places: &Places<'_>) -> Vec<String> {
     let mut problems = Vec::new();
     let mut report = |key: &str, what: &str| problems.push(places.problem(key, what));
     check_s3(config, &mut report);
+    check_admin(&config.admin, &mut report);
     readable(&mut report, "keys.file", &config.keys.file);
     check_link(config, &mut report);
     check_kafka(config, &mut report);
@@ -59,6 +60,19 @@ fn check_s3(config: &Config, report: Report<'_>) {
         if let Some(path) = path {
             readable(report, key, path);
         }
+    }
+}
+
+fn check_admin(admin: &Admin, report: Report<'_>) {
+    let has_token = admin.token.is_some() || admin.token_file.is_some();
+    if has_token && !admin.listen.ip().to_canonical().is_loopback() && !admin.plain_http {
+        let what = format!(
+            "`{}` is not of this machine alone, and the admin API's token would travel in the \
+             clear: listen on 127.0.0.1, behind a proxy that speaks TLS for others, or set \
+             `admin.plain_http = true` if all who can see that network may know the token",
+            admin.listen
+        );
+        report("admin.listen", &what);
     }
 }
 

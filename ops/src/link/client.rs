@@ -130,7 +130,7 @@ impl LinkClient {
         tokio::spawn(async move {
             // Whoever waits for an answer is told; here it is only worth a note.
             if let Err(error) = connection.await {
-                tracing::debug!(%peer, %error, "link connection ended");
+                tracing::debug!(%peer, error = %crate::chain(&error), "link connection ended");
             }
         });
         Ok(sender)

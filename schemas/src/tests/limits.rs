@@ -2,33 +2,36 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use bytes::Bytes;
 use model::{
-    BLOCKS_PER_SEGMENT, BlockHash, BlockRef, Change, Content, EVENT_BYTES_MAX, Manifest, ObjectKey,
-    Part, Parts, SegmentRef,
+    BLOCKS_PER_SEGMENT, BlockHash, BlockRef, Change, Content, EVENT_BYTES_MAX, Manifest,
+    OBJECT_BYTES_MAX, ObjectKey, Part, Parts, SEGMENTS_MAX, SegmentRef,
 };
 
 use super::samples::{bucket, codec, event, manifest, put, version};
 use crate::{CodecError, registry::REGISTRY};
 
-const TIB: u64 = 1 << 40;
+const PARTS: u64 = 10_000;
 
 #[test]
-fn no_event_is_above_512_kib_for_10_000_parts_and_5_tib() {
-    let segment = |n: u32| SegmentRef {
+fn no_event_is_above_512_kib_for_10_000_parts_and_as_many_segments_as_an_object_may_have() {
+    let segment = |n: u64| SegmentRef {
         stored: BlockRef {
             hash: BlockHash::of(&n.to_be_bytes()),
             length: u32::try_from(36 * BLOCKS_PER_SEGMENT).unwrap(),
         },
-        span: (BLOCKS_PER_SEGMENT as u64) << 20,
+        // Of the largest blocks, which take the most digits.
+        span: (BLOCKS_PER_SEGMENT as u64) << 23,
     };
-    let part = Part { size: (5 * TIB).div_ceil(10_000), md5: [9; 16] };
+    let part = Part { size: 5 << 30, md5: [9; 16] };
     // All that S3 lets a client name: 8 KiB of headers, 2 KiB of them metadata, a key of 1 KiB.
     let pair = |bytes| BTreeMap::from([("name".to_owned(), "v".repeat(bytes))]);
-    let segments = (0..5_120).map(segment).collect();
+    // Each part may end in a block that is not full.
+    let segments = SEGMENTS_MAX + PARTS.div_ceil(BLOCKS_PER_SEGMENT as u64);
+    let segments = (0..segments).map(segment).collect();
     let manifest = Manifest {
-        parts: Parts::Listed(vec![part; 10_000]),
+        parts: Parts::Listed(vec![part; PARTS as usize]),
         headers: pair(6 * 1_024),
         metadata: pair(2 * 1_024),
-        ..manifest(5 * TIB, Content::Segments(segments))
+        ..manifest(OBJECT_BYTES_MAX, Content::Segments(segments))
     };
     let change = Change::ObjectPut {
         bucket: bucket(),

@@ -1,8 +1,9 @@
 //! Putting the parts of an upload together.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use model::{BLOCKS_PER_SEGMENT, BlockHash, BlockRef, Content, Segment, SegmentRef};
-use object_store::PutPayload;
+use model::{BLOCKS_PER_SEGMENT, BlockRef, Content, Segment, SegmentRef};
 
 use crate::{
     caller::Caller,
@@ -33,8 +34,11 @@ impl<'a> Assembly<'a> {
     /// Adds the next part.
     pub(super) async fn take(&mut self, number: u16) -> Result<(), WriteError> {
         let (name, ..) = self.upload;
-        let part = self.store.shared.get::<PartRecord>(&PartRecord::key(name.id, number));
-        let part = part.map_err(read)?.ok_or(WriteError::UploadChanged)?;
+        // 10,000 parts in a row would hold up the requests beside this one.
+        let (shared, row) = (Arc::clone(&self.store.shared), PartRecord::key(name.id, number));
+        let part = tokio::task::spawn_blocking(move || shared.get::<PartRecord>(&row)).await;
+        let part = part.map_err(UploadError::Task)?.map_err(read)?;
+        let part = part.ok_or(WriteError::UploadChanged)?;
         match part.content {
             Content::Inline(_) => {}
             Content::Blocks(blocks) => self.add(blocks).await?,
@@ -70,25 +74,19 @@ impl<'a> Assembly<'a> {
     async fn close_segment(&mut self) -> Result<(), WriteError> {
         let rest = self.blocks.split_off(BLOCKS_PER_SEGMENT.min(self.blocks.len()));
         let segment = Segment(std::mem::replace(&mut self.blocks, rest));
-        let bytes = Bytes::from(segment.to_bytes());
-        let hash = BlockHash::of(&bytes);
-        let length = u32::try_from(bytes.len()).expect("a segment is at most 36 KiB");
-        let (lease, fresh) = self.store.shared.keep(hash, PutPayload::from(bytes)).await?;
-        if fresh {
-            // Until the commit below stands, the file is nobody's; after it, the collector sees that.
-            self.store.shared.orphaned(vec![hash]);
-        }
-        let held = SegmentRef { stored: BlockRef { hash, length }, span: segment.span() };
+        let (held, kept) = self.store.shared.keep_segment(&segment).await?;
         let index = u32::try_from(self.segments.len()).expect("5 TiB have 5,120 segments");
         self.segments.push(held);
-        let segments = Segments::from([(hash, segment.0)]);
+        let segments = Segments::from([(held.stored.hash, segment.0)]);
         let (name, caller, revision) = self.upload;
         let (name, caller) = (name.clone(), caller.clone());
         let rule = self.store.shared.committer.run(move |section| {
             let seen = (&caller, revision);
-            multipart::hold_segment(section, (&name, index), seen, held, &segments).map(|()| lease)
+            multipart::hold_segment(section, (&name, index), seen, held, &segments).map(|()| kept)
         });
-        rule.await.map(drop)
+        // Without the commit, the file is nobody's.
+        let _named = rule.await?.settle();
+        Ok(())
     }
 
     /// The content of the object.

@@ -1,5 +1,5 @@
 //! Multipart uploads, which are local to a site. Keys, all in `multipart`: `u` bucket 0 key 0 id
-//! (one under way), `v` id (its revision), `p` id number (a part), `s` id index (a segment that is
+//! (one under way), `v` id (its revision), `z` id (the bytes of its parts), `p` id number (a part), `s` id index (a segment that is
 //! held for it), `e` id (one that has ended, whose parts the collector drops), `c` id (what a
 //! completed one came to), `b` bucket (one that was deleted, whose uploads the collector ends).
 
@@ -89,6 +89,18 @@ super::record!(RevisionRecord, Table::Multipart, "multipart revision", format 1)
 impl RevisionRecord {
     pub(crate) fn key(id: MultipartId) -> Bytes {
         super::join(&[b"v", &id.bytes()])
+    }
+}
+
+/// Bytes of all parts of an upload together; none of one without parts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct PartsBytesRecord(pub(crate) u64);
+
+super::record!(PartsBytesRecord, Table::Multipart, "bytes of parts", format 1);
+
+impl PartsBytesRecord {
+    pub(crate) fn key(id: MultipartId) -> Bytes {
+        super::join(&[b"z", &id.bytes()])
     }
 }
 

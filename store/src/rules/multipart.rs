@@ -18,7 +18,7 @@ use crate::{
     errors::WriteError,
     records::{
         Completed, CompletedRecord, DeletedBucketRecord, EndedRecord, HeldSegmentRecord,
-        MultipartId, MultipartRecord, PartRecord, Record, RevisionRecord,
+        MultipartId, MultipartRecord, PartRecord, PartsBytesRecord, Record, RevisionRecord,
     },
     section::{Section, SectionError},
 };
@@ -65,10 +65,14 @@ pub(crate) fn put_part(
     let before = section.get::<PartRecord>(&key)?;
     // In this order, so that blocks which both name never count as unnamed.
     blocks::reference_uploaded(section, &part.content, segments)?;
-    if let Some(before) = before {
+    if let Some(before) = &before {
         blocks::dereference(section, &before.content)?;
     }
     section.put(key, part);
+    let bytes = PartsBytesRecord::key(name.id);
+    let PartsBytesRecord(all) = section.get(&bytes)?.unwrap_or_default();
+    let others = all.saturating_sub(before.map_or(0, |before| before.size));
+    section.put(bytes, &PartsBytesRecord(others.saturating_add(part.size)));
     let revision = RevisionRecord::key(name.id);
     let RevisionRecord(count) = section.get(&revision)?.unwrap_or_default();
     section.put(revision, &RevisionRecord(count + 1));
@@ -190,6 +194,7 @@ pub(crate) fn end_orphaned(
 fn end(section: &mut Section<'_>, name: &MultipartName, completed: Option<Completed>) {
     section.remove::<MultipartRecord>(name.row());
     section.remove::<RevisionRecord>(RevisionRecord::key(name.id));
+    section.remove::<PartsBytesRecord>(PartsBytesRecord::key(name.id));
     section.put(EndedRecord::key(name.id), &EndedRecord);
     if let Some(completed) = completed {
         let (bucket, key, at) = (name.bucket.clone(), name.key.clone(), section.now());

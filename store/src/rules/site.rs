@@ -3,17 +3,19 @@
 use model::{Millis, SiteId, SiteName};
 
 use crate::{
-    records::{Acknowledged, Peer, Registered, Written},
+    records::{Acknowledged, Evicted, Peer, Registered, Written},
     section::{Section, SectionError},
 };
 
-/// Registers a site, durably before its first read (law 7). Again is the same.
+/// Registers a site, durably before its first read (law 7). Again is the same. That one of its name
+/// was evicted before is forgotten.
 pub(crate) fn register(
     section: &mut Section<'_>,
     site: SiteId,
     name: SiteName,
     now: Millis,
 ) -> Result<Peer, SectionError> {
+    section.remove::<Evicted>(Evicted::key(&name));
     let key = Peer::key(site);
     let held = section.get::<Peer>(&key)?;
     let peer = match held {
@@ -73,6 +75,26 @@ pub(crate) fn remove(section: &mut Section<'_>, site: SiteId) -> Result<bool, Se
     let key = Peer::key(site);
     let held = section.get::<Peer>(&key)?.is_some();
     section.remove::<Peer>(key);
+    Ok(held)
+}
+
+/// Forgets a site that held up too much, and keeps that it was so. Returns whether it was registered.
+pub(crate) fn evict(section: &mut Section<'_>, evicted: &Evicted) -> Result<bool, SectionError> {
+    let held = remove(section, evicted.site)?;
+    if held {
+        section.put(Evicted::key(&evicted.name), evicted);
+    }
+    Ok(held)
+}
+
+/// Forgets that a site was evicted. Returns whether it was.
+pub(crate) fn forget_evicted(
+    section: &mut Section<'_>,
+    name: &SiteName,
+) -> Result<bool, SectionError> {
+    let key = Evicted::key(name);
+    let held = section.get::<Evicted>(&key)?.is_some();
+    section.remove::<Evicted>(key);
     Ok(held)
 }
 

@@ -52,12 +52,13 @@ pub(super) fn run(command: &PeerCommand) -> Result<(), Failure> {
 /// One site, on one line.
 pub(super) fn line(site: &RegisteredSite) -> String {
     format!(
-        "{:<16} applied {}  complete {}  behind {} events, {:.1} s  id {}",
+        "{:<16} applied {}  complete {}  behind {} events, {:.1} s  heard of {:.0} s ago  id {}",
         site.name,
         site.acknowledged_applied,
         site.acknowledged_complete,
         site.depth_events,
         site.age_seconds,
+        site.silent_seconds,
         site.id
     )
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use gateway::admin::{Origin, Role, Status};
+use gateway::admin::{Evicted, Origin, Role, Status, Wait};
 
 use super::{Failure, admin::AdminArgs, peer};
 
@@ -48,6 +48,12 @@ fn text(status: &Status) -> String {
             line(&mut text, format_args!("  {}", peer::line(site)));
         }
     }
+    if !status.evicted.is_empty() {
+        text.push_str("\nsites that were evicted\n");
+        for Evicted { name, id, at, limit } in &status.evicted {
+            line(&mut text, format_args!("  {name:<16} at {at}, passed `{limit}`  id {id}"));
+        }
+    }
     if !status.needs_human.is_empty() {
         text.push_str("\na person must look\n");
         for sentence in &status.needs_human {
@@ -73,6 +79,9 @@ fn origin(text: &mut String, origin: &Origin) {
     line(text, format_args!("  blocks to pull {}{paused}", origin.wants));
     for (reason, count) in origin.holes.iter().filter(|(_, count)| **count > 0) {
         line(text, format_args!("  holes {reason} {count}"));
+    }
+    for Wait { what, since, .. } in &origin.waits {
+        line(text, format_args!("  waits for {what} since {since}"));
     }
     if let Some(error) = &origin.last_error {
         line(text, format_args!("  last error {}: {}", error.at, error.what));

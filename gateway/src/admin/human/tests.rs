@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::admin::{Evicted, HoleShown, Lag, LastError, LogStatus, Positions, Role, SiteShown};
+use crate::admin::{
+    Evicted, HoleShown, Lag, LastError, LogStatus, Positions, Role, SiteShown, Wait,
+};
 
 fn origin() -> Origin {
     Origin {
@@ -20,6 +22,7 @@ fn origin() -> Origin {
         puller_paused: false,
         holes: BTreeMap::new(),
         some_holes: Vec::new(),
+        waits: Vec::new(),
         last_error: None,
     }
 }
@@ -109,6 +112,64 @@ fn no_progress_is_told_also_while_sessions_come_and_go() {
             "origin `east`: 7 blocks to pull, and none came for a minute; last error: disk is full",
         ]
     );
+}
+
+#[test]
+fn one_gap_or_block_that_does_not_come_is_told_while_all_else_does() {
+    let wait = |what: &str, seconds, why: Option<&str>| Wait {
+        what: what.to_owned(),
+        since: "2026-01-01T00:00:00Z".to_owned(),
+        seconds,
+        why: why.map(str::to_owned),
+    };
+    let waits = |seconds| {
+        let gap = wait("a gap", seconds, None);
+        vec![gap, wait("block `ab`", seconds, Some("it is damaged"))]
+    };
+    let at_work = |origin: &mut Origin| {
+        (origin.wants, origin.applied_seconds_ago, origin.pulled_seconds_ago) =
+            (9, Some(0.1), Some(0.1));
+        let what = "broken off".to_owned();
+        origin.last_error = Some(LastError { at: String::new(), seconds_ago: 1.0, what });
+    };
+    let told = of(|origin| {
+        at_work(origin);
+        origin.waits = waits(301.0);
+    });
+    let says = [
+        "origin `east`: a gap does not come since 2026-01-01T00:00:00Z; last error: broken off",
+        "origin `east`: block `ab` does not come since 2026-01-01T00:00:00Z: it is damaged",
+    ];
+    assert_eq!(told, says);
+    let not_yet = |origin: &mut Origin| {
+        at_work(origin);
+        origin.waits = waits(299.0);
+    };
+    assert_eq!(of(not_yet), [""; 0]);
+}
+
+#[test]
+fn a_registered_site_that_is_away_is_told_before_it_is_evicted() {
+    let told = |silent_seconds| {
+        let mut status = status(origin());
+        status.evicted.clear();
+        status.sites = vec![RegisteredSite {
+            name: "south".to_owned(),
+            id: String::new(),
+            registered: String::new(),
+            acknowledged_applied: 1,
+            acknowledged_complete: 1,
+            depth_events: 7,
+            age_seconds: 1_000.0,
+            silent_seconds,
+        }];
+        needs_human(&status, None, &[])
+    };
+    assert_eq!(told(299.0), [""; 0]);
+    let [sentence] = &told(360.0)[..] else { panic!("one sentence") };
+    let says = "site `south` was not heard of for 6 min, and 7 events wait for it; look at";
+    assert!(sentence.starts_with(says), "{sentence}");
+    assert!(sentence.contains("`towline peer remove south`"), "{sentence}");
 }
 
 #[test]

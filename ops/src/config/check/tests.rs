@@ -175,6 +175,12 @@ fn limits_that_do_not_fit_are_told() {
     assert!(small.contains("`s3.header_bytes_max`: must be from 8KiB to 256KiB"), "{small}");
     let lonely = problem(&[("# requests_burst", "requests_burst")]);
     assert!(lonely.contains("`s3.requests_burst`: needs `s3.requests_per_second`"), "{lonely}");
+    let share = |config: Config| config.s3.connections_per_client_max().get();
+    assert_eq!(share(load(&[], &[], &[]).unwrap()), 512, "by itself, half of all");
+    let one = load(&[], &[], &[("s3.connections_max", "1")]).unwrap();
+    assert_eq!(share(one), 1, "but never none");
+    let more = load(&[], &[], &[("s3.connections_per_client_max", "2000")]).unwrap();
+    assert_eq!(share(more), 2_000);
     let zero = problem(&[("connections_max = 1024", "connections_max = 0")]);
     assert!(zero.contains("`s3.connections_max`"), "{zero}");
 }
@@ -199,6 +205,20 @@ fn the_admin_token_is_set_once_or_not_at_all_and_is_long_enough() {
     assert!(short.contains("key `admin.token_file`: must have at least 16"), "{short}");
     let missing = problem(&[(line, "token_file = \"no-such.token\"")]);
     assert!(missing.contains("no-such.token`: No such file"), "{missing}");
+}
+
+#[test]
+fn a_token_does_not_travel_in_the_clear_unless_that_is_said() {
+    let token = ("# token_file = \"admin.token\"", "token = \"0123456789abcdef\"");
+    let anywhere = ("listen = \"127.0.0.1:9002\"", "listen = \"0.0.0.0:9002\"");
+    let told = problem(&[token, anywhere]);
+    assert!(told.contains("key `admin.listen`: `0.0.0.0:9002` is not of this machine"), "{told}");
+    assert!(told.contains("`admin.plain_http = true`"), "{told}");
+    assert!(load(&[token], &[], &[]).is_ok());
+    assert!(load(&[anywhere], &[], &[]).is_ok(), "metrics and health are for everybody");
+    let loopback = ("listen = \"127.0.0.1:9002\"", "listen = \"[::1]:9002\"");
+    assert!(load(&[token, loopback], &[], &[]).is_ok());
+    assert!(load(&[token, anywhere], &[("TOWLINE_ADMIN_PLAIN_HTTP", "true")], &[]).is_ok());
 }
 
 #[test]

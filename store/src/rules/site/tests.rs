@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use model::{Epoch, Partition, Seq};
+use model::{Epoch, Partition, Seq, SiteId, SiteName};
 
 use crate::{
-    Acknowledged, BlockState,
-    store::tests::{bucket, events, key, pair, put},
+    Acknowledged, BlockState, Evicted, Store,
+    store::tests::{bucket, events, key, options, pair, put},
 };
 
 #[tokio::test]
@@ -80,4 +80,31 @@ async fn law_7_what_was_written_before_a_site_registered_is_told_apart() {
     assert_eq!(told, before);
     assert_eq!(before.iter().sum::<u64>(), 6);
     assert_eq!(peer.volume_before(Epoch(epoch.0 + 1), Partition(0)), 0, "a new epoch begins at 0");
+}
+
+#[tokio::test]
+async fn law_7_that_a_site_was_evicted_is_kept_over_a_restart_until_it_registers_or_is_forgotten() {
+    let home = tempfile::tempdir().unwrap();
+    let name = SiteName::try_from("west".to_owned()).unwrap();
+    let store = Store::open(options(home.path(), 1)).await.unwrap();
+    let peer = store.register_peer(SiteId([7; 16]), name.clone()).await.unwrap();
+    assert!(store.evict_peer(&peer, "fence.max_age").await.unwrap());
+    assert!(!store.evict_peer(&peer, "fence.max_bytes").await.unwrap(), "it is gone");
+    drop(store);
+
+    let store = Store::open(options(home.path(), 1)).await.unwrap();
+    let told = Evicted {
+        site: peer.site,
+        name: name.clone(),
+        at: store.now(),
+        limit: "fence.max_age".to_owned(),
+    };
+    assert_eq!((store.evicted().unwrap(), store.peers().unwrap()), (vec![told], vec![]));
+    // One that was rebuilt has another id.
+    let peer = store.register_peer(SiteId([8; 16]), name.clone()).await.unwrap();
+    assert_eq!(store.evicted().unwrap(), []);
+    store.evict_peer(&peer, "fence.max_bytes").await.unwrap();
+    assert!(store.forget_evicted(name.clone()).await.unwrap());
+    assert!(!store.forget_evicted(name).await.unwrap());
+    assert_eq!(store.evicted().unwrap(), []);
 }
