@@ -12,7 +12,10 @@ use ops::Metrics;
 use store::{KeepBlockError, Store};
 use tokio::sync::watch;
 
-use crate::origin::{Origin, OriginError};
+use crate::{
+    fullsync::{Urgent, UrgentWork},
+    origin::{Origin, OriginError},
+};
 
 /// Why a block did not come.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +39,8 @@ pub(crate) struct Flights {
     store: Store,
     origin: Origin,
     metrics: Metrics,
+    /// Blocks go before full sync.
+    urgent: Urgent,
     under_way: Arc<Mutex<HashMap<BlockHash, watch::Receiver<Landed>>>>,
 }
 
@@ -46,11 +51,18 @@ struct Flight {
     block: BlockRef,
     kind: BlockKind,
     land: watch::Sender<Landed>,
+    _urgent: UrgentWork,
 }
 
 impl Flights {
     pub(crate) fn new(store: Store, origin: Origin, metrics: Metrics) -> Self {
-        Self { store, origin, metrics, under_way: Arc::default() }
+        let urgent = Urgent::default();
+        Self { store, origin, metrics, urgent, under_way: Arc::default() }
+    }
+
+    /// Busy while blocks are on their way.
+    pub(crate) fn urgent(&self) -> &Urgent {
+        &self.urgent
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -84,7 +96,8 @@ impl Flights {
         let landings = blocks.into_iter().map(|(block, kind)| {
             let landing = under_way.entry(block.hash).or_insert_with(|| {
                 let (land, landing) = watch::channel(None);
-                departed.push_back(Flight { flights: self.clone(), block, kind, land });
+                let (flights, _urgent) = (self.clone(), self.urgent.begin());
+                departed.push_back(Flight { flights, block, kind, land, _urgent });
                 landing
             });
             landing.clone()

@@ -12,6 +12,7 @@ use crate::{
     applier::{Alarm, Applier, Decision, Limits},
     decoded::Decoded,
     lag::Lag,
+    modes::Modes,
     pulse::Pulse,
 };
 
@@ -24,6 +25,8 @@ pub(crate) enum FollowError {
     Apply(#[from] ApplyError),
     #[error("a line that waited has room for holes again")]
     RoomAgain,
+    #[error("a full sync took lines over, which go on from there")]
+    Adopted,
 }
 
 /// What following needs.
@@ -35,6 +38,7 @@ pub(crate) struct Follower {
     pub(crate) lag: Lag,
     pub(crate) pulse: Pulse,
     pub(crate) limits: Limits,
+    pub(crate) modes: Modes,
 }
 
 /// Where to start in each partition of an origin: after what is handled of its newest epoch.
@@ -59,6 +63,8 @@ impl Follower {
         site: SiteId,
         partitions: PartitionCount,
     ) -> Result<(), FollowError> {
+        // Before looking at the lines, so that no adoption falls in between.
+        let mut adoptions = self.store.adoptions();
         let lines = self.store.lines(|line, progress: &LineProgress| (line, progress.clone()));
         let lines = lines.into_iter().filter(|(line, _)| line.site == site);
         let mut applier = Applier::new(self.limits, lines);
@@ -69,6 +75,7 @@ impl Follower {
                 () = self.room_again(&applier), if applier.waits() => {
                     return Err(FollowError::RoomAgain);
                 }
+                _ = adoptions.changed() => return Err(FollowError::Adopted),
             };
             let mut whole = Decision::default();
             let mut beats = Vec::new();
@@ -99,7 +106,9 @@ impl Follower {
             self.alarm(&whole.alarms);
             if !whole.steps.is_empty() {
                 ops::crash::point(ops::crash::APPLY_BEFORE);
-                let outcomes = self.store.apply(whole.steps).await?;
+                let (steps, left) = self.modes.realtime(whole.steps);
+                let outcomes = self.store.apply(steps).await?;
+                self.metrics.events_applied.with_label_values(&["left"]).inc_by(left);
                 self.pulse.applied(self.store.now());
                 self.count(outcomes);
             }
@@ -132,6 +141,7 @@ impl Follower {
         counter.with_label_values(&["stale"]).inc_by(outcomes.stale);
         counter.with_label_values(&["duplicate"]).inc_by(outcomes.duplicate);
         counter.with_label_values(&["conflict"]).inc_by(outcomes.conflict);
+        counter.with_label_values(&["ignored"]).inc_by(outcomes.ignored);
         if outcomes.conflict > 0 {
             self.metrics.alarm("conflict");
             tracing::error!(count = outcomes.conflict, "same version with other content");

@@ -57,8 +57,8 @@ impl Lag {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let now = store.now();
         let known = store.lines(|line, _| line.site).into_iter().chain(seen.keys().map(|l| l.site));
-        // A site has one origin.
-        let site = known.into_iter().next()?;
+        // A site has one origin. Full sync may bring back what this one wrote itself.
+        let site = known.into_iter().find(|site| *site != store.identity().site)?;
         let start = LineProgress::START;
         let (mut events, mut bytes, mut oldest) = (0, 0, None::<Millis>);
         let lines = store.lines(|line, progress| (line, progress.clone()));
@@ -106,8 +106,7 @@ fn seconds(in_sync: Millis, now: Millis, events: u64) -> f64 {
 }
 
 fn report_lines(metrics: &Metrics, name: &str, lines: &BTreeMap<Line, LineProgress>) {
-    let mut holes: BTreeMap<&str, i64> =
-        ["gap", "parked", "blocks_missing", "lost_at_origin"].map(|reason| (reason, 0)).into();
+    let mut holes: BTreeMap<&str, i64> = HoleReason::LABELS.map(|reason| (reason, 0)).into();
     let mut wants = 0;
     for (line, progress) in lines {
         for hole in progress.holes.values() {

@@ -1,8 +1,16 @@
 //! The origin's fetch service, as this site asks it.
 
 mod blocks;
+mod tree;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bus::wire::{self, Acks, Frame, Frames, Registration, Run, SiteInfo};
 use bytes::Bytes;
@@ -76,13 +84,45 @@ impl OriginError {
 #[derive(Clone, Debug)]
 pub struct Origin {
     link: LinkClient,
+    meter: Arc<Meter>,
+}
+
+/// What was asked of an origin, and what came of it.
+#[derive(Default, Debug)]
+pub(crate) struct Meter {
+    requests: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// What the head of a request and of its answer take, once the link has seen a few.
+const HEADS_BYTES: u64 = 100;
+
+impl Meter {
+    fn request(&self, bytes: usize) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(HEADS_BYTES + bytes as u64, Ordering::Relaxed);
+    }
+
+    fn came(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Requests, each a round trip, though many are under way at once.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of requests and answers.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
 }
 
 impl Origin {
     /// The site behind a link.
     #[must_use]
     pub fn new(link: LinkClient) -> Self {
-        Self { link }
+        Self { link, meter: Arc::default() }
     }
 
     /// Its name.
@@ -117,7 +157,7 @@ impl Origin {
     pub(crate) async fn heartbeats(&self, codec: &Codec) -> Result<Vec<Heartbeat>, OriginError> {
         let response = self.ask(Method::GET, wire::HEARTBEATS, &()).await?;
         let mut frames = Frames::default();
-        frames.push(&self.small(response).await?);
+        frames.push(&self.small(response, SMALL_BYTES_MAX).await?);
         let mut beats = Vec::new();
         while let Some(frame) = frames.next_frame().map_err(|error| self.nonsense(&error))? {
             let Frame::Heartbeat(bytes) = frame else {
@@ -153,7 +193,9 @@ impl Origin {
             return Ok(None);
         };
         let broken = |cause| LinkError::Broken { peer: self.name().clone(), cause };
-        Ok(Some(frame.map_err(broken)?.into_data().unwrap_or_default()))
+        let piece = frame.map_err(broken)?.into_data().unwrap_or_default();
+        self.meter.came(piece.len());
+        Ok(Some(piece))
     }
 
     async fn json<T: DeserializeOwned>(
@@ -163,14 +205,24 @@ impl Origin {
         body: &impl Serialize,
     ) -> Result<T, OriginError> {
         let response = self.ask(method, path, body).await?;
-        let body = self.small(response).await?;
+        let body = self.small(response, SMALL_BYTES_MAX).await?;
         serde_json::from_slice(&body).map_err(|error| self.nonsense(&error))
     }
 
-    async fn small(&self, response: Response<Incoming>) -> Result<Bytes, OriginError> {
-        let body = Limited::new(response.into_body(), SMALL_BYTES_MAX).collect();
+    async fn small(&self, response: Response<Incoming>, most: usize) -> Result<Bytes, OriginError> {
+        let body = Limited::new(response.into_body(), most).collect();
         let body = tokio::time::timeout(ANSWER_MAX, body).await.map_err(|_| self.timed_out())?;
-        Ok(body.map_err(|error| self.nonsense(&error))?.to_bytes())
+        let body = body.map_err(|error| self.broken_or_nonsense(error))?.to_bytes();
+        self.meter.came(body.len());
+        Ok(body)
+    }
+
+    /// A link that breaks in the middle of an answer says nothing of the origin.
+    fn broken_or_nonsense(&self, error: Box<dyn std::error::Error + Send + Sync>) -> OriginError {
+        match error.downcast::<hyper::Error>() {
+            Ok(cause) => LinkError::Broken { peer: self.name().clone(), cause: *cause }.into(),
+            Err(error) => self.nonsense(&error),
+        }
     }
 
     async fn ask(
@@ -180,6 +232,16 @@ impl Origin {
         body: &impl Serialize,
     ) -> Result<Response<Incoming>, OriginError> {
         let body = serde_json::to_vec(body).map_err(|error| self.nonsense(&error))?;
+        self.send(method, path, body.into()).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, OriginError> {
+        self.meter.request(path.len() + body.len());
         let request = Request::builder().method(method).uri(path).body(full(body));
         let request = request.map_err(|error| self.nonsense(&error))?;
         let response = tokio::time::timeout(ANSWER_MAX, self.link.request(request)).await;

@@ -2,12 +2,13 @@
 //! can be read now.
 
 use bus::wire::Run;
-use model::{Hole, HoleReason, Line, Seq};
+use model::{Digest, Hole, HoleReason, Line, Seq};
 use schemas::Codec;
 use store::{ApplyError, Step, Store};
 
 use crate::{
     decoded::Decoded,
+    modes::Modes,
     origin::{Origin, OriginError},
 };
 
@@ -52,15 +53,18 @@ pub(crate) fn plan(line: Line, hole: &Hole, came: Vec<Decoded>) -> Vec<Step> {
         return Vec::new();
     };
     let mut steps = Vec::new();
-    let (mut prev, mut next) = (after, hole.first);
+    // What came by full sync in front of the gap did not tell its digest.
+    let begins = hole.first == Seq::NONE.next();
+    let mut prev = (begins || after != Digest::ZERO).then_some(after);
+    let mut next = hole.first;
     for decoded in came {
         let fits = decoded.sealed.position == line.at(next)
-            && decoded.prev.is_none_or(|named| named == prev)
+            && decoded.prev.is_none_or(|named| prev.is_none_or(|prev| named == prev))
             && (next < hole.last || decoded.digest == last);
         if !fits {
             break;
         }
-        prev = decoded.digest;
+        prev = Some(decoded.digest);
         match decoded.event {
             Ok(event) => steps.push(Step::Apply(Box::new(event))),
             Err(why) => {
@@ -75,7 +79,7 @@ pub(crate) fn plan(line: Line, hole: &Hole, came: Vec<Decoded>) -> Vec<Step> {
         // The origin's history is not what followed here: nobody has it any more.
         return lost(line, hole);
     }
-    let reason = HoleReason::Gap { after: prev, last };
+    let reason = HoleReason::Gap { after: prev.unwrap_or(after), last };
     let rest = (next <= hole.last).then_some(Hole { first: next, last: hole.last, reason });
     close(steps, line, hole.first, rest)
 }
@@ -107,7 +111,7 @@ fn lost(line: Line, hole: &Hole) -> Vec<Step> {
 pub(crate) async fn refill(
     store: &Store,
     origin: &Origin,
-    codec: &Codec,
+    (codec, modes): (&Codec, &Modes),
     (line, hole): (Line, Hole),
 ) -> Result<(), RefillError> {
     let last = Seq(hole.last.0.min(hole.first.0 + RUN_EVENTS - 1));
@@ -128,7 +132,7 @@ pub(crate) async fn refill(
         tracing::error!(%line, first = hole.first.0, last = hole.last.0, "events are lost at the origin");
     }
     if !steps.is_empty() {
-        store.apply(steps).await?;
+        store.apply(modes.realtime(steps).0).await?;
     }
     Ok(())
 }

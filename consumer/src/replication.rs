@@ -7,14 +7,18 @@ use ops::{Metrics, Shutdown, chain};
 use rand::Rng;
 use schemas::Codec;
 use store::{ReadError, Store};
+use tokio::sync::watch;
 
 use crate::{
     acks,
     applier::Limits,
+    bootstrap,
     flights::Flights,
     follower::Follower,
+    fullsync::{self, Jobs, JobsParts, Runner, Settings, Throttle, Urgent},
     gaps::Gaps,
     lag::Lag,
+    modes::Modes,
     origin::Origin,
     puller::{self, PullerOptions},
     pulse::Pulse,
@@ -39,6 +43,7 @@ pub struct ReplicationParts {
     pub limits: Limits,
     pub puller_paused: bool,
     pub puller_parallel: usize,
+    pub modes: Modes,
 }
 
 /// Replication from one origin. Clones are the same.
@@ -57,11 +62,11 @@ impl Replication {
     /// Replication that does not run yet.
     #[must_use]
     pub fn new(parts: ReplicationParts) -> Self {
-        let ReplicationParts { store, codec, metrics, origin, log, limits, .. } = parts;
+        let ReplicationParts { store, codec, metrics, origin, log, limits, modes, .. } = parts;
         let flights = Flights::new(store.clone(), origin.clone(), metrics.clone());
         let pulse = Pulse::new(store.now());
         let lag = Lag::default();
-        let follower = Follower { store, codec, metrics, lag, pulse: pulse.clone(), limits };
+        let follower = Follower { store, codec, metrics, lag, pulse: pulse.clone(), limits, modes };
         let puller = PullerOptions { paused: parts.puller_paused, parallel: parts.puller_parallel };
         Self { follower, origin, log, flights, puller, pulse, gaps: Gaps::default() }
     }
@@ -72,7 +77,48 @@ impl Replication {
         OriginReads::new(self.flights.clone(), self.follower.metrics.clone())
     }
 
-    /// Starts following and pulling.
+    /// What goes before full sync: reads through the origin, and blocks that are pulled.
+    #[must_use]
+    pub fn urgent(&self) -> Urgent {
+        self.flights.urgent().clone()
+    }
+
+    /// What one full sync with this origin is made of: so many requests at once, and bytes a second.
+    #[must_use]
+    pub fn full_sync(&self, parallel: usize, rate: Option<u64>) -> fullsync::Parts {
+        let Follower { store, codec, metrics, modes, .. } = self.follower.clone();
+        // What closes holes must have looked at everything that they may hide.
+        let lost = store.lines(fullsync::lost).iter().any(|lost| !lost.is_empty());
+        let without = if lost { Arc::default() } else { modes.without_fullsync };
+        fullsync::Parts {
+            here: Arc::new(store.clone()),
+            blocks: Some(store),
+            origin: self.origin.clone(),
+            codec,
+            metrics,
+            throttle: Throttle::new(parallel, rate, self.urgent()),
+            scrub: Throttle::new(parallel, rate, self.urgent()),
+            options: fullsync::Options { realtime: modes.realtime, ..Default::default() },
+            without,
+        }
+    }
+
+    /// Full sync with this origin, which goes on from what the store holds and does not run yet.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn jobs(
+        &self,
+        runner: Arc<dyn Runner>,
+        settings: watch::Receiver<Settings>,
+    ) -> Result<Jobs, ReadError> {
+        let Follower { store, metrics, modes, .. } = self.follower.clone();
+        let pulse = modes.realtime.then(|| self.pulse.clone());
+        let origin = self.origin.name().clone();
+        Jobs::open(JobsParts { store, metrics, origin, pulse, runner, settings })
+    }
+
+    /// Starts following, if this origin is followed, and pulling.
     pub fn start(&self, shutdown: &Shutdown) {
         let token = shutdown.token();
         let Follower { store, metrics, .. } = self.follower.clone();
@@ -80,6 +126,9 @@ impl Replication {
         let pull =
             puller::pull_forever(store, self.flights.clone(), told, self.puller, token.clone());
         shutdown.spawn("puller", pull);
+        if !self.follower.modes.realtime {
+            return;
+        }
         let replication = self.clone();
         shutdown.spawn("follower", async move {
             tokio::select! {
@@ -125,14 +174,15 @@ impl Replication {
     /// How far this site is with its origin, and what stands in the way.
     #[must_use]
     pub fn status(&self) -> OriginStatus {
-        let Follower { store, lag, limits, .. } = &self.follower;
+        let Follower { store, lag, limits, modes, .. } = &self.follower;
         let session = (self.origin.name().clone(), self.pulse.get());
         let measured = lag.measure(store);
         if let Some(measured) = &measured {
             self.gaps.see(store.now(), &refill::gaps(store, measured.site));
         }
         let gap = self.gaps.oldest();
-        OriginStatus::new(session, (*limits, self.puller.paused), gap, measured)
+        let status = OriginStatus::new(session, (*limits, self.puller.paused), gap, measured);
+        OriginStatus { realtime: modes.realtime, ..status }
     }
 
     /// One session with the origin, until something stands in the way; says what.
@@ -144,12 +194,22 @@ impl Replication {
             Err(error) => return chain(&error),
         };
         let claims = acks::claims(store, info.site).into_iter().map(|ack| ack.claim).collect();
-        let registration = Registration { site: store.identity().site, claims };
+        let reads = schemas::readable_kinds().map(ToOwned::to_owned).collect();
+        let registration = Registration { site: store.identity().site, claims, reads };
         if let Err(error) = self.origin.register(&registration).await {
             return chain(&error);
         }
         metrics.link_connected.with_label_values(&[name]).set(1);
         self.pulse.connected(store.now());
+        // Registered, so that from here on the fence holds everything for this site.
+        let begun =
+            store.lines(|line, it| line.site == info.site && it.handled.seq > model::Seq::NONE);
+        if !begun.contains(&true)
+            && self.follower.modes.compares_all()
+            && let Err(error) = bootstrap::begin(store, &self.origin).await
+        {
+            return chain(&error);
+        }
         tracing::info!(origin = name, epoch = info.epoch.0, "following");
         // Before following, which would stop again at once in a line that has too many of them.
         if let Err(error) = self.retry_parked(info.site).await {
@@ -172,9 +232,9 @@ impl Replication {
 
     /// An upgrade, or a key that was not there, may have made readable what was parked.
     async fn retry_parked(&self, site: model::SiteId) -> Result<(), RefillError> {
-        let Follower { store, codec, .. } = &self.follower;
+        let Follower { store, codec, modes, .. } = &self.follower;
         for hole in refill::parked(store, site) {
-            refill::refill(store, &self.origin, codec, hole).await?;
+            refill::refill(store, &self.origin, (codec, modes), hole).await?;
         }
         Ok(())
     }
@@ -197,14 +257,15 @@ impl Replication {
     }
 
     async fn refill_forever(&self, site: model::SiteId) -> String {
-        let Follower { store, codec, .. } = &self.follower;
+        let Follower { store, codec, modes, .. } = &self.follower;
         let mut changed = store.lines_changed();
         loop {
             changed.mark_unchanged();
             let gaps = refill::gaps(store, site);
             self.gaps.see(store.now(), &gaps);
             for hole in gaps {
-                if let Err(error) = refill::refill(store, &self.origin, codec, hole).await {
+                if let Err(error) = refill::refill(store, &self.origin, (codec, modes), hole).await
+                {
                     return chain(&error);
                 }
             }

@@ -21,6 +21,8 @@ pub struct OriginStatus {
     pub name: SiteName,
     /// `None` before its first word.
     pub site: Option<SiteId>,
+    /// Its events are followed; otherwise full sync alone brings what it has.
+    pub realtime: bool,
     pub session: Session,
     pub lag: LagNow,
     /// Blocks and segments that are not here yet.
@@ -57,6 +59,7 @@ impl OriginStatus {
         let mut status = Self {
             name,
             site: None,
+            realtime: true,
             session,
             lag: LagNow::default(),
             wants: 0,
@@ -84,7 +87,7 @@ impl OriginStatus {
             match hole.reason {
                 HoleReason::BlocksMissing { count } => self.wants += u64::from(count),
                 HoleReason::Parked { .. } => parked += 1,
-                HoleReason::Gap { .. } | HoleReason::LostAtOrigin => {}
+                HoleReason::Gap { .. } | HoleReason::LostAtOrigin | HoleReason::Adopted => {}
             }
             if self.some_holes.len() < HOLES_TOLD {
                 self.some_holes.push((line, hole.clone()));

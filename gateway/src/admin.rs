@@ -1,10 +1,11 @@
 //! The admin API of a site, under `/v1` of its admin listener: JSON, for who holds the token.
 //!
-//! It keeps nothing itself. What replication knows comes through [`StatusSource`]; users and
-//! registered sites are the store's. The types of its answers are those of its document, and what
+//! It keeps nothing itself. What replication knows comes through [`StatusSource`], and full sync is
+//! asked for through [`FullSyncControl`]; users, registered sites and proofs are the store's. The types of its answers are those of its document, and what
 //! the command line reads.
 
 mod error;
+mod fullsync;
 mod human;
 mod keys;
 mod openapi;
@@ -33,11 +34,16 @@ use error::ApiError;
 use token::Token;
 
 pub use error::ErrorBody;
+pub use fullsync::{
+    DifferenceShown, FullSyncControl, FullSyncError, FullSyncFault, FullSyncJob, FullSyncJobs,
+    FullSyncNow, FullSyncProgress, FullSyncRequest, FullSyncState, ProofList, ProofShown,
+    WantedFullSync,
+};
 pub use keys::{ChangeKey, GivenKey, KeyCreated, Rekey};
 pub use sites::{RegisteredSite, SiteList, registered_sites};
 pub use status::{
-    Evicted, HoleShown, Lag, LastError, LogStatus, Observed, Origin, PartitionPositions, Positions,
-    Refused, Role, SiteShown, Status, StatusSource, Wait,
+    Convergence, Evicted, HoleShown, Lag, LastError, LogStatus, Observed, Origin,
+    PartitionPositions, Positions, Refused, Role, SiteShown, Status, StatusSource, Wait,
 };
 pub use users::{AccessKeyShown, ChangeUser, CreateUser, UserCreated, UserList, UserShown};
 
@@ -59,6 +65,8 @@ pub struct AdminOptions {
     /// No user can have this one.
     pub root_access_key: String,
     pub status: Arc<dyn StatusSource>,
+    /// At a site that follows another.
+    pub fullsync: Option<Arc<dyn FullSyncControl>>,
 }
 
 /// The admin API. Clones are handles to the same.
@@ -74,6 +82,7 @@ struct Shared {
     metrics: Metrics,
     root_access_key: String,
     status: Arc<dyn StatusSource>,
+    fullsync: Option<Arc<dyn FullSyncControl>>,
 }
 
 type Site = State<Arc<Shared>>;
@@ -82,8 +91,8 @@ impl AdminApi {
     /// The API over a store.
     #[must_use]
     pub fn new(options: AdminOptions) -> Self {
-        let AdminOptions { store, metrics, token, root_access_key, status } = options;
-        let shared = Arc::new(Shared { store, metrics, root_access_key, status });
+        let AdminOptions { store, metrics, token, root_access_key, status, fullsync } = options;
+        let shared = Arc::new(Shared { store, metrics, root_access_key, status, fullsync });
         Self { token: Arc::new(Token::new(token)), router: router(shared) }
     }
 
@@ -124,6 +133,10 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/users/{user}/keys/{key}", patch(keys::change).delete(keys::delete))
         .route("/v1/sites", get(sites::list))
         .route("/v1/sites/{name}", delete(sites::remove))
+        .route("/v1/fullsync", get(fullsync::now).post(fullsync::start).delete(fullsync::cancel))
+        .route("/v1/fullsync/jobs", get(fullsync::jobs))
+        .route("/v1/fullsync/jobs/{id}", get(fullsync::job))
+        .route("/v1/fullsync/proofs", get(fullsync::proofs))
         .route("/v1/openapi.json", get(openapi::show))
         .fallback(async || ApiError::no_such_path())
         .method_not_allowed_fallback(async || ApiError::wrong_method())

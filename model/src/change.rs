@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Attributes, BucketName, Entity, Manifest, ObjectKey, User, UserId, Version};
+use crate::{
+    Attributes, BucketName, Entity, Manifest, ObjectKey, Partition, PartitionCount, Seq, User,
+    UserId, Version,
+};
 
 /// A bucket as it stands.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -47,6 +50,13 @@ pub enum Change {
     UserDeleted {
         user: UserId,
     },
+    /// The origin's tombstones of objects in this partition of this epoch are gone up to here, at
+    /// each site that applies this (law 6).
+    Trimmed {
+        partition: Partition,
+        partitions: PartitionCount,
+        up_to: Seq,
+    },
 }
 
 impl Change {
@@ -61,6 +71,9 @@ impl Change {
                 Entity::Bucket(bucket.clone())
             }
             Self::UserPut { user, .. } | Self::UserDeleted { user } => Entity::User(user.clone()),
+            Self::Trimmed { partition, partitions, .. } => {
+                Entity::Partition(*partition, *partitions)
+            }
         }
     }
 

@@ -107,21 +107,24 @@ pub enum Entity {
     Object(BucketName, ObjectKey),
     Bucket(BucketName),
     User(UserId),
+    /// A partition as a whole: what its origin says of the history in it. No leaf of a tree.
+    Partition(Partition, PartitionCount),
 }
 
 /// SHA-256 of an entity's name: its place in the hash tree, whose top bits are its partition.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct EntityHash(pub Digest);
 
 impl Entity {
     /// SHA-256 over `bucket, 0, key`. A bucket has the empty key, a user the empty bucket:
-    /// neither can be taken for an object.
+    /// neither can be taken for an object. A partition is its own first place.
     #[must_use]
     pub fn hash(&self) -> EntityHash {
         let (bucket, key) = match self {
             Self::Object(bucket, key) => (bucket.as_str(), key.as_str()),
             Self::Bucket(bucket) => (bucket.as_str(), ""),
             Self::User(user) => ("", user.as_str()),
+            Self::Partition(partition, count) => return EntityHash::first_of(*partition, *count),
         };
         let mut hasher = Hasher::new();
         hasher.update(bucket.as_bytes());
@@ -132,6 +135,16 @@ impl Entity {
 }
 
 impl EntityHash {
+    /// The first place of a partition.
+    #[must_use]
+    pub fn first_of(partition: Partition, count: PartitionCount) -> Self {
+        let bits = count.get().trailing_zeros();
+        let top = partition.0.checked_shl(16 - bits).unwrap_or(0);
+        let mut place = Digest::ZERO;
+        place.0[..2].copy_from_slice(&top.to_be_bytes());
+        Self(place)
+    }
+
     /// The top bits.
     #[must_use]
     pub fn partition(self, count: PartitionCount) -> Partition {
@@ -176,6 +189,11 @@ mod tests {
         for count in [1, 2, 16, 1024] {
             let count = PartitionCount::new(count).expect("power of two");
             assert_eq!(hash.partition(count), Partition(count.get() - 1));
+        }
+        for count in [1, 2, 16, 1024] {
+            let count = PartitionCount::new(count).expect("power of two");
+            let own = |p: &Partition| Entity::Partition(*p, count).hash().partition(count) == *p;
+            assert!(count.iter().all(|partition| own(&partition)));
         }
         assert_eq!(PartitionCount::new(3), None);
         assert_eq!(PartitionCount::new(2048), None);

@@ -17,6 +17,7 @@ mod position;
 pub mod progress;
 mod request;
 mod site;
+pub mod tree;
 mod user;
 mod version;
 pub mod visibility;

@@ -20,7 +20,7 @@ pub struct Epoch(pub u64);
 pub struct Partition(pub u16);
 
 /// How many partitions an epoch has: a power of two from 1 to 1,024.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "u16", into = "u16")]
 pub struct PartitionCount(u16);
 

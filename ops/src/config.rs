@@ -6,6 +6,7 @@
 mod changes;
 mod check;
 mod exposed;
+mod fullsync;
 mod load;
 mod secrets;
 mod value;
@@ -21,6 +22,7 @@ use model::{PartitionCount, SiteName};
 use serde::Deserialize;
 
 pub use changes::{Changes, changes};
+pub use fullsync::{FullSync, MaxDeletes, NoCeiling, OriginBucket};
 pub use load::{ConfigError, Source};
 pub use value::Secret;
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub fence: Fence,
     #[serde(default)]
     pub puller: Puller,
+    #[serde(default)]
+    pub fullsync: FullSync,
     #[serde(default)]
     pub limits: Limits,
     #[serde(default)]
@@ -151,6 +155,15 @@ pub struct Origin {
     pub name: SiteName,
     /// `host:port` of its fetch service.
     pub link: String,
+    /// Its events are followed as they come.
+    #[serde(default = "yes")]
+    pub realtime: bool,
+    /// It is compared with this site, and what differs is repaired.
+    #[serde(default = "yes")]
+    pub fullsync: bool,
+    /// Buckets for which that is otherwise.
+    #[serde(default, rename = "bucket")]
+    pub buckets: Vec<OriginBucket>,
 }
 
 /// `[kafka]`
@@ -272,6 +285,10 @@ impl Default for Log {
     fn default() -> Self {
         Self { level: LogLevel::Info, format: LogFormat::Text }
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_partitions() -> PartitionCount {

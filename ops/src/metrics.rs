@@ -65,6 +65,10 @@ pub struct All {
     pub events_published: IntCounter,
     /// Publishing attempts that failed and will be repeated.
     pub publish_failures: IntCounter,
+    /// Unix time at which the hash tree was last known to say what the records say.
+    pub tree_verified: IntGauge,
+    /// What did not.
+    pub tree_differences: IntCounter,
     /// What a person must look at, by kind.
     pub alarms: IntCounterVec,
     /// 1 while clients' writes are refused, by reason.
@@ -73,6 +77,28 @@ pub struct All {
     pub certificate_expiry: IntGaugeVec,
     /// Times that the configuration was read again because it had changed, by outcome.
     pub config_reloads: IntCounterVec,
+    /// Cuts that peers hold.
+    pub tree_cuts: IntGauge,
+    /// Branches told to peers that compare.
+    pub tree_nodes: IntCounter,
+    /// States given to peers that compare.
+    pub tree_states: IntCounter,
+    /// Whether the last full sync of everything found this site equal to its origin: 1 or 0.
+    pub converged: IntGaugeVec,
+    /// Age of the oldest of the newest proofs of every bucket.
+    pub proof_age_seconds: GaugeVec,
+    /// Entities that the last full sync found to differ and that still do.
+    pub keys_differ: IntGaugeVec,
+    /// Entities and blocks that full sync repaired, by reason.
+    pub keys_repaired: IntCounterVec,
+    /// Deletes that the last full sync held back.
+    pub deletes_held_back: IntGaugeVec,
+    /// Whether a full sync is under way: 1 or 0.
+    pub full_sync_running: IntGaugeVec,
+    /// Full syncs that came to an end, by how.
+    pub full_syncs: IntCounterVec,
+    /// How long the last one took, waits included.
+    pub full_sync_seconds: GaugeVec,
     /// Resident memory of the process.
     pub resident_bytes: IntGauge,
     /// CPU time of the process, in seconds.
@@ -178,6 +204,12 @@ impl Metrics {
             kafka_up: make.gauges("kafka_up", "Kafka answers", &["role"]),
             events_published: make.counter("events_published_total", "Events published"),
             publish_failures: make.counter("publish_failures_total", "Publishing failures"),
+            tree_verified: make.gauge(
+                "tree_verified_timestamp_seconds",
+                "Unix time of the last full check of the hash tree",
+            ),
+            tree_differences: make
+                .counter("tree_differences_total", "What these checks found to differ"),
             alarms: make.counters("alarms_total", "What a person must look at", &["kind"]),
             writes_refused: make.gauges("writes_refused", "Writes are refused", &["reason"]),
             certificate_expiry: make.gauges(
@@ -186,6 +218,21 @@ impl Metrics {
                 &["certificate"],
             ),
             config_reloads: make.counters("config_reloads_total", "Reloads", &["outcome"]),
+            tree_cuts: make.gauge("tree_cuts", "Cuts that peers hold"),
+            tree_nodes: make.counter("tree_nodes_total", "Branches told to peers"),
+            tree_states: make.counter("tree_states_total", "States given to peers"),
+            converged: make.gauges("converged", "Equal to the origin", &["origin"]),
+            proof_age_seconds: make.seconds("proof_age_seconds", "Oldest proof", &["origin"]),
+            keys_differ: make.gauges("keys_differ", "Keys that differ", &["origin"]),
+            keys_repaired: make.counters(
+                "keys_repaired_total",
+                "Keys repaired by full sync",
+                &["origin", "reason"],
+            ),
+            deletes_held_back: make.gauges("deletes_held_back", "Over a ceiling", &["origin"]),
+            full_sync_running: make.gauges("full_sync_running", "One is under way", &["origin"]),
+            full_syncs: make.counters("full_syncs_total", "Full syncs", &["origin", "state"]),
+            full_sync_seconds: make.seconds("full_sync_seconds", "Of the last one", &["origin"]),
             resident_bytes: make.gauge("process_resident_bytes", "Resident memory"),
             cpu_seconds: make.seconds("process_cpu_seconds", "CPU time", &["mode"]),
             registry: make.0,

@@ -1,5 +1,7 @@
 //! The fetch service: what other sites ask of this one, over the link.
 
+use std::sync::Arc;
+
 use bus::wire::{self, Acks, Registration, Run, SiteInfo};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -13,10 +15,18 @@ use schemas::Codec;
 use serde::{Serialize, de::DeserializeOwned};
 use store::{Acknowledged, KeepError, ReadError, Store};
 
-use crate::{blocks::Blocks, feed, heard::Heard, heartbeat, past};
+use crate::{
+    blocks::Blocks,
+    feed,
+    heard::Heard,
+    heartbeat, past, scrub,
+    trees::{TreeRefused, Trees},
+};
 
 /// A request's body: claims for 1,024 partitions are 150 KiB.
 const REQUEST_BYTES_MAX: usize = 1 << 20;
+/// No block is larger: the configuration allows 8 MiB.
+const BLOCK_BYTES_MAX: usize = 8 << 20;
 /// Blocks of one stream.
 const STREAM_BLOCKS_MAX: usize = 1_024;
 
@@ -28,6 +38,7 @@ pub struct FetchService {
     blocks: Blocks,
     metrics: Metrics,
     heard: Heard,
+    trees: Trees,
 }
 
 /// Why a request was not answered as asked.
@@ -47,6 +58,8 @@ enum Refused {
     Read(#[from] ReadError),
     #[error("write the store")]
     Keep(#[from] KeepError),
+    #[error(transparent)]
+    Tree(#[from] TreeRefused),
 }
 
 impl Refused {
@@ -57,6 +70,7 @@ impl Refused {
             Self::NotRegistered(_) => StatusCode::CONFLICT,
             Self::Trimmed => StatusCode::GONE,
             Self::Block(status) => *status,
+            Self::Tree(refused) => refused.status(),
             Self::Read(_) | Self::Keep(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -67,7 +81,15 @@ impl FetchService {
     #[must_use]
     pub fn new(store: Store, codec: Codec, metrics: Metrics, heard: Heard) -> Self {
         let blocks = Blocks::new(store.clone());
-        Self { store, codec, blocks, metrics, heard }
+        let source = Arc::new(store.clone());
+        let trees = Trees::new(source, info(&store), codec.clone(), metrics.clone());
+        Self { store, codec, blocks, metrics, heard, trees }
+    }
+
+    /// Answers questions about other trees than the store's.
+    #[must_use]
+    pub fn with_trees(self, trees: Trees) -> Self {
+        Self { trees, ..self }
     }
 
     /// Answers one request of a peer, whose name its certificate says.
@@ -92,8 +114,11 @@ impl FetchService {
         request: Request<Incoming>,
     ) -> Result<LinkBody, Refused> {
         let path = request.uri().path().to_owned();
+        if path.starts_with("/v1/tree/") {
+            return Ok(self.trees.route(peer, request).await?);
+        }
         match (request.method().clone(), path.as_str()) {
-            (Method::GET, wire::SITE) => answer(&self.info()),
+            (Method::GET, wire::SITE) => answer(&info(&self.store)),
             (Method::PUT, wire::PEERS) => self.register(peer, body(request).await?).await,
             (Method::POST, wire::ACKS) => self.acknowledge(peer, body(request).await?).await,
             (Method::POST, wire::CHANGES) => {
@@ -112,27 +137,24 @@ impl FetchService {
                 }
                 Ok(self.blocks.stream(hashes))
             }
+            (Method::POST, wire::SCRUB) => {
+                answer(&scrub::page(&self.store, body(request).await?).await?)
+            }
+            (Method::PUT, path) => {
+                let hash = block_of(path)?;
+                let body = Limited::new(request.into_body(), BLOCK_BYTES_MAX).collect().await;
+                let body = body.map_err(|error| Refused::Request(error.to_string()))?.to_bytes();
+                let taken = scrub::take(&self.store, peer, hash, body).await;
+                answer(&taken.map_err(Refused::Block)?)
+            }
             (Method::GET, wire::HEARTBEATS) => {
                 Ok(full(heartbeat::frames(&self.store, &self.codec)))
             }
             (Method::GET, path) => {
-                let hash = path.strip_prefix(wire::BLOCKS).and_then(|rest| rest.strip_prefix('/'));
-                let hash = hash.and_then(Digest::parse).ok_or(Refused::Path)?;
-                let bytes = self.blocks.read(BlockHash(hash)).await;
+                let bytes = self.blocks.read(block_of(path)?).await;
                 bytes.map(full).map_err(Refused::Block)
             }
             _ => Err(Refused::Path),
-        }
-    }
-
-    fn info(&self) -> SiteInfo {
-        let identity = self.store.identity().clone();
-        SiteInfo {
-            site: identity.site,
-            name: identity.name,
-            epoch: identity.epoch,
-            past_epochs: identity.past_epochs,
-            partitions: identity.partitions,
         }
     }
 
@@ -141,10 +163,11 @@ impl FetchService {
         peer: &SiteName,
         registration: Registration,
     ) -> Result<LinkBody, Refused> {
-        self.compare(peer, &registration.claims)?;
-        self.store.register_peer(registration.site, peer.clone()).await?;
-        self.heard.registered(peer, registration.site, self.store.now());
-        answer(&self.info())
+        let Registration { site, claims, reads } = registration;
+        self.compare(peer, &claims)?;
+        self.store.register_peer(site, peer.clone(), reads).await?;
+        self.heard.registered(peer, site, self.store.now());
+        answer(&info(&self.store))
     }
 
     async fn acknowledge(&self, peer: &SiteName, acks: Acks) -> Result<LinkBody, Refused> {
@@ -168,6 +191,23 @@ impl FetchService {
             self.metrics.alarm("history_disputed");
         }
         Ok(())
+    }
+}
+
+fn block_of(path: &str) -> Result<BlockHash, Refused> {
+    let hash = path.strip_prefix(wire::BLOCKS).and_then(|rest| rest.strip_prefix('/'));
+    hash.and_then(Digest::parse).map(BlockHash).ok_or(Refused::Path)
+}
+
+/// Who a site is.
+fn info(store: &Store) -> SiteInfo {
+    let identity = store.identity().clone();
+    SiteInfo {
+        site: identity.site,
+        name: identity.name,
+        epoch: identity.epoch,
+        past_epochs: identity.past_epochs,
+        partitions: identity.partitions,
     }
 }
 

@@ -12,9 +12,12 @@ mod heard;
 mod heartbeat;
 mod past;
 mod publisher;
+mod scrub;
+mod trees;
 
 pub use eviction::{FenceLimits, evict_forever};
 pub use fetch::FetchService;
 pub use heard::Heard;
 pub use past::{Dispute, compare};
 pub use publisher::{PublishError, publish_forever};
+pub use trees::{Pinned, TreeRefused, TreeSource, Trees};

@@ -9,10 +9,12 @@ use crate::{error::CodecError, keys::TAG_BYTES, kind::Kind, registry::Registry};
 pub(crate) mod bucket;
 pub(crate) mod manifest;
 pub(crate) mod object;
+pub(crate) mod trimmed;
 pub(crate) mod user;
 
 use bucket::{BucketDeleted, BucketPut};
 use object::{AttributesRecord, ObjectDeleted, ObjectPut};
+use trimmed::Trimmed;
 use user::{UserDeleted, UserPut};
 
 /// What a record takes beside an inline body, mostly: names, headers and metadata.
@@ -28,6 +30,7 @@ pub(crate) fn kind(change: &Change) -> Kind {
         Change::Attributes { .. } => Kind::Attributes,
         Change::UserPut { .. } => Kind::UserPut,
         Change::UserDeleted { .. } => Kind::UserDeleted,
+        Change::Trimmed { .. } => Kind::Trimmed,
     }
 }
 
@@ -73,6 +76,9 @@ pub(crate) fn encode(registry: &Registry, change: &Change) -> Result<Vec<u8>, Co
             let user = Cow::Borrowed(user.as_str());
             registry.encode(&UserDeleted { user }, room)
         }
+        Change::Trimmed { partition, partitions, up_to } => {
+            registry.encode(&Trimmed::new(*partition, *partitions, *up_to), room)
+        }
     }
 }
 
@@ -86,6 +92,7 @@ pub(crate) fn decode(registry: &Registry, kind: Kind, bytes: &[u8]) -> Result<Ch
         Kind::BucketDeleted => registry.decode::<BucketDeleted>(bytes)?.try_into(),
         Kind::UserPut => registry.decode::<UserPut>(bytes)?.try_into(),
         Kind::UserDeleted => registry.decode::<UserDeleted>(bytes)?.try_into(),
+        Kind::Trimmed => registry.decode::<Trimmed>(bytes)?.try_into(),
         Kind::Envelope | Kind::Heartbeat => unreachable!("BUG: `{}` is no change", kind.name()),
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::{EVENT_BYTES_MAX, Event, Heartbeat, SealedEvent, SealedSecret};
+use model::{Digest, EVENT_BYTES_MAX, Event, Heartbeat, SealedEvent, SealedSecret};
 
 use crate::{
     change,
@@ -41,6 +41,13 @@ impl Codec {
     /// A codec of another release than this.
     pub(crate) fn of(keys: Keys, registry: &'static Registry) -> Self {
         Self { keys: Arc::new(keys), registry }
+    }
+
+    /// What stands for each class key of this site where the key itself must not be told: two sites
+    /// with none in common cannot read each other's events.
+    #[must_use]
+    pub fn fingerprints(&self) -> &[Digest] {
+        self.keys.fingerprints()
     }
 
     /// Encodes an event and seals its change, under a random nonce: the same event sealed twice

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, fmt, path::Path};
 
 use chacha20poly1305::{AeadInPlace, KeyInit, XChaCha20Poly1305, XNonce};
-use model::SealedSecret;
+use model::{Digest, Hasher, SealedSecret};
 
 use crate::error::CodecError;
 
@@ -19,6 +19,8 @@ pub(crate) const TAG_BYTES: usize = 16;
 pub struct Keys {
     active: String,
     ciphers: BTreeMap<String, XChaCha20Poly1305>,
+    /// Of id and key: two sites compare them without telling a key.
+    fingerprints: Vec<Digest>,
 }
 
 impl fmt::Debug for Keys {
@@ -64,22 +66,23 @@ impl Keys {
     /// If a line is wrong, an id stands twice, or there is no key.
     pub fn parse(text: &str, path: &str) -> Result<Self, KeysError> {
         let path = || path.to_owned();
-        let (mut active, mut ciphers) = (None, BTreeMap::new());
+        let (mut active, mut ciphers, mut fingerprints) = (None, BTreeMap::new(), Vec::new());
         for (line, content) in (1..).zip(text.lines()) {
             let content = content.split('#').next().unwrap_or_default().trim();
             if content.is_empty() {
                 continue;
             }
-            let (id, cipher) =
+            let (id, key) =
                 parse_key(content).ok_or_else(|| KeysError::Line { path: path(), line })?;
             active.get_or_insert_with(|| id.to_owned());
-            if ciphers.insert(id.to_owned(), cipher).is_some() {
+            fingerprints.push(fingerprint(id, &key));
+            if ciphers.insert(id.to_owned(), XChaCha20Poly1305::new(&key.into())).is_some() {
                 let (path, id) = (path(), id.to_owned());
                 return Err(KeysError::Twice { path, line, id });
             }
         }
         let active = active.ok_or_else(|| KeysError::Empty { path: path() })?;
-        Ok(Self { active, ciphers })
+        Ok(Self { active, ciphers, fingerprints })
     }
 
     /// Seals the secret half of a key pair under the active key. `id` names the pair: under
@@ -101,6 +104,11 @@ impl Keys {
         let mut text = sealed.to_vec();
         self.open(key_id, nonce, id.as_bytes(), &mut text)?;
         String::from_utf8(text).map_err(|_| CodecError::Sealed { key_id: key_id.clone() })
+    }
+
+    /// What stands for each key where it must not be told.
+    pub(crate) fn fingerprints(&self) -> &[Digest] {
+        &self.fingerprints
     }
 
     /// Id of the key that seals.
@@ -140,10 +148,19 @@ pub(crate) fn is_key_id(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(allowed)
 }
 
-fn parse_key(line: &str) -> Option<(&str, XChaCha20Poly1305)> {
+/// Nothing can be learnt from it: a key has 256 bits that nobody can guess.
+fn fingerprint(id: &str, key: &[u8; 32]) -> Digest {
+    let mut hasher = Hasher::new();
+    hasher.field(b"towline class key");
+    hasher.field(id.as_bytes());
+    hasher.field(key);
+    hasher.finish()
+}
+
+fn parse_key(line: &str) -> Option<(&str, [u8; 32])> {
     let (id, digits) = line.split_once(':')?;
     let id = id.trim();
     let mut key = [0; 32];
     hex::decode_to_slice(digits.trim(), &mut key).ok()?;
-    is_key_id(id).then(|| (id, XChaCha20Poly1305::new(&key.into())))
+    is_key_id(id).then_some((id, key))
 }

@@ -1,5 +1,14 @@
 //! Kinds of records, and their names in the `.avsc` files and in envelopes.
 
+/// Name of the kind of [`model::Change::Trimmed`], which earlier releases cannot read.
+pub const TRIMMED: &str = "trimmed";
+
+/// The kinds of changes that this release can read, by name: what a site says of itself, so that
+/// nobody writes for it what it cannot read.
+pub fn readable_kinds() -> impl Iterator<Item = &'static str> {
+    Kind::CHANGES.into_iter().map(Kind::name)
+}
+
 /// A kind of record.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Kind {
@@ -12,11 +21,12 @@ pub(crate) enum Kind {
     Attributes,
     UserPut,
     UserDeleted,
+    Trimmed,
 }
 
 impl Kind {
     /// The kinds that an envelope seals.
-    pub(crate) const CHANGES: [Self; 7] = [
+    pub(crate) const CHANGES: [Self; 8] = [
         Self::ObjectPut,
         Self::ObjectDeleted,
         Self::BucketPut,
@@ -24,6 +34,7 @@ impl Kind {
         Self::Attributes,
         Self::UserPut,
         Self::UserDeleted,
+        Self::Trimmed,
     ];
 
     /// Name of the record.
@@ -38,6 +49,7 @@ impl Kind {
             Self::Attributes => "attributes",
             Self::UserPut => "user_put",
             Self::UserDeleted => "user_deleted",
+            Self::Trimmed => TRIMMED,
         }
     }
 

@@ -20,6 +20,7 @@ pub use codec::Codec;
 pub use envelope::Envelope;
 pub use error::CodecError;
 pub use keys::{Keys, KeysError};
+pub use kind::{TRIMMED, readable_kinds};
 pub use registry::{ENVELOPE_SCHEMA, schema_id};
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
-//! Frees what the fence has passed: history, superseded versions, blocks that nothing names.
+//! Frees what the fence has passed: history, tombstones, superseded versions, blocks that nothing names.
 //!
 //! Everything is decided again in the commit section; a pass that is cut short anywhere leaves
 //! only work for the next.
+
+mod tombstones;
 
 use std::{collections::BTreeMap, ops::Bound, time::Duration};
 
@@ -65,8 +67,9 @@ impl Store {
     /// # Errors
     /// If the store failed.
     pub async fn collect(&self, history_window: Duration) -> Result<(), KeepError> {
-        let fence = self.fence().map_err(section_error)?;
+        let fence = self.fence()?;
         self.trim_history(&fence, history_window).await?;
+        self.trim_tombstones().await?;
         self.free_versions(&fence).await?;
         self.end_uploads_with_their_buckets().await?;
         self.drop_ended_uploads().await?;
@@ -101,7 +104,7 @@ impl Store {
             let published = published.as_ref().map_or(fenced, |all| all[usize::from(partition.0)]);
             loop {
                 let until = self.past_window(partition, fenced.min(published), oldest);
-                let until = until.map_err(section_error)?;
+                let until = until?;
                 let trimmed = self.shared.committer.run(move |section| {
                     let limit = ROWS_PER_COMMIT as u64;
                     collect::trim_history(section, partition, until, limit).map_err(KeepError::from)
@@ -149,7 +152,7 @@ impl Store {
 
     async fn free_versions(&self, fence: &BTreeMap<Partition, Seq>) -> Result<(), KeepError> {
         loop {
-            let rows = self.passed_versions(fence).map_err(section_error)?;
+            let rows = self.passed_versions(fence)?;
             if rows.is_empty() {
                 return Ok(());
             }
@@ -324,7 +327,7 @@ impl Store {
 
     /// The blocks that a segment names; none for a block, or a segment that never came.
     async fn segment_of(&self, hash: BlockHash) -> Result<Vec<model::BlockRef>, KeepError> {
-        let record = self.shared.block_record(hash).map_err(section_error)?;
+        let record = self.shared.block_record(hash)?;
         let is_segment = |kind| kind == model::BlockKind::Segment;
         if !record.is_some_and(|record| is_segment(record.kind) && record.here) {
             return Ok(Vec::new());
@@ -334,11 +337,4 @@ impl Store {
         let segment = bytes.and_then(|bytes| Segment::from_bytes(&bytes).ok());
         Ok(segment.map(|segment| segment.0).unwrap_or_default())
     }
-}
-
-fn section_error(error: ReadError) -> KeepError {
-    KeepError::Read(match error {
-        ReadError::Engine(error) => error.into(),
-        ReadError::Record(error) => error.into(),
-    })
 }

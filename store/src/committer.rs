@@ -13,11 +13,11 @@ use schemas::Codec;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    engine::{Engine, EngineError, Table},
+    engine::{Batch, Engine, EngineError, Table},
     gate::Gate,
     lines::Lines,
     recent::Recent,
-    records::{Identity, Written},
+    records::{Identity, MARK, Written},
     section::{Counters, Finished, Limits, Section},
 };
 
@@ -56,6 +56,7 @@ pub(crate) struct Committer {
     rules: Option<mpsc::Sender<Rule>>,
     written: watch::Receiver<WrittenAll>,
     wanted: watch::Receiver<u64>,
+    marked: watch::Receiver<u64>,
     failed: watch::Receiver<bool>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
@@ -65,14 +66,16 @@ impl Committer {
         let (rules, queue) = mpsc::channel(QUEUE_RULES);
         let (written, written_seen) = watch::channel(parts.counters.written.clone().into());
         let (wanted, wanted_seen) = watch::channel(0);
+        let (marked, marked_seen) = watch::channel(0);
         let (failed, failed_seen) = watch::channel(false);
-        let worker = Worker { parts, written, wanted, failed };
+        let worker = Worker { parts, written, wanted, marked, failed };
         let thread = std::thread::Builder::new().name("committer".to_owned());
         let thread = thread.spawn(move || worker.run(queue))?;
         Ok(Self {
             rules: Some(rules),
             written: written_seen,
             wanted: wanted_seen,
+            marked: marked_seen,
             failed: failed_seen,
             thread: Mutex::new(Some(thread)),
         })
@@ -112,6 +115,11 @@ impl Committer {
         self.wanted.clone()
     }
 
+    /// Counts the durable commits that left marks in the hash tree.
+    pub(crate) fn marked(&self) -> watch::Receiver<u64> {
+        self.marked.clone()
+    }
+
     pub(crate) fn failed(&self) -> watch::Receiver<bool> {
         self.failed.clone()
     }
@@ -132,6 +140,7 @@ struct Worker {
     parts: Parts,
     written: watch::Sender<WrittenAll>,
     wanted: watch::Sender<u64>,
+    marked: watch::Sender<u64>,
     failed: watch::Sender<bool>,
 }
 
@@ -162,10 +171,8 @@ impl Worker {
             Section::new(&parts.identity, &*engine, &parts.codec, limits, &mut parts.counters);
         let answers: Vec<Answer> = rules.into_iter().map(|rule| rule(&mut section)).collect();
         let Finished { rows, line_changes, events } = section.finish();
-        let wants = rows
-            .range((Table::Wants, Bytes::new())..)
-            .take_while(|((table, _), _)| *table == Table::Wants)
-            .any(|(_, row)| row.is_some());
+        let wants = writes(&rows, Table::Wants, b"");
+        let marks = writes(&rows, Table::Tree, MARK);
         ops::crash::point(ops::crash::COMMIT_BEFORE);
         let outcome = if rows.is_empty() { Ok(()) } else { engine.commit(rows) };
         ops::crash::point(ops::crash::COMMIT_AFTER);
@@ -187,6 +194,9 @@ impl Worker {
             if wants {
                 self.wanted.send_modify(|count| *count += 1);
             }
+            if marks {
+                self.marked.send_modify(|count| *count += 1);
+            }
         }
         parts.metrics.commit(size, started.elapsed());
         for answer in answers {
@@ -204,6 +214,13 @@ impl Worker {
             rule(&mut section)(Err(failure.clone()));
         }
     }
+}
+
+/// Whether a batch writes a row whose key begins with a prefix.
+fn writes(rows: &Batch, table: Table, prefix: &'static [u8]) -> bool {
+    let from = rows.range((table, Bytes::from_static(prefix))..);
+    let mut those = from.take_while(|((t, key), _)| *t == table && key.starts_with(prefix));
+    those.any(|(_, row)| row.is_some())
 }
 
 impl Drop for Worker {

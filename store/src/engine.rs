@@ -1,15 +1,18 @@
 //! The port to an ordered, transactional key-value engine.
 //!
 //! The store's one committer is the only caller of [`Engine::commit`]; anyone may read at any
-//! time. Every record and rule of the store stands on these three operations, and
-//! [`conformance`] is what an implementation must pass.
+//! time. Every record and rule of the store stands on these operations, and [`conformance`] is
+//! what an implementation must pass.
 
 #[cfg(test)]
 pub(crate) mod conformance;
 mod embedded;
 mod memory;
 
-use std::ops::{Bound, ControlFlow};
+use std::{
+    ops::{Bound, ControlFlow},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 
@@ -39,11 +42,15 @@ pub enum Table {
     Queues,
     /// Multipart uploads under way.
     Multipart,
+    /// The hash tree over objects, buckets and users.
+    Tree,
+    /// Records that were set aside: rotten, or not what their origin has.
+    Quarantine,
 }
 
 impl Table {
     /// Every table, in no order that matters.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Meta,
         Self::Entities,
         Self::Objects,
@@ -54,6 +61,8 @@ impl Table {
         Self::Wants,
         Self::Queues,
         Self::Multipart,
+        Self::Tree,
+        Self::Quarantine,
     ];
 
     /// Persisted name.
@@ -70,6 +79,8 @@ impl Table {
             Self::Wants => "wants",
             Self::Queues => "queues",
             Self::Multipart => "multipart",
+            Self::Tree => "tree",
+            Self::Quarantine => "quarantine",
         }
     }
 }
@@ -121,6 +132,25 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// If the device fails, or failed before.
     fn commit(&self, batch: Batch) -> Result<(), EngineError>;
+
+    /// All rows as of the last commit. Rows that are replaced later stay on disk for as long as it
+    /// lives.
+    fn snapshot(&self) -> Arc<dyn Snapshot>;
+}
+
+/// All tables as of one instant.
+pub trait Snapshot: Send + Sync {
+    /// As [`Engine::get`].
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, EngineError>;
+
+    /// As [`Engine::scan`].
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn scan(&self, table: Table, range: KeyRange<'_>, visit: Visit<'_>) -> Result<(), EngineError>;
 }
 
 /// The range of all keys with a prefix; `end` is scratch space for its upper bound.

@@ -5,6 +5,7 @@ use schemas::CodecError;
 
 use crate::{
     committer::CommitError, engine::EngineError, records::RecordError, section::SectionError,
+    tree::TreeError,
 };
 
 /// Why clients may not write to this site now.
@@ -152,6 +153,8 @@ pub enum KeepError {
     Failed(#[from] CommitError),
     #[error("delete block `{0}`")]
     Delete(BlockHash, #[source] Box<BlockError>),
+    #[error(transparent)]
+    Tree(#[from] TreeError),
 }
 
 /// Why something could not be read.
@@ -161,6 +164,18 @@ pub enum ReadError {
     Engine(#[from] EngineError),
     #[error("read the store")]
     Record(#[from] RecordError),
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+impl From<ReadError> for KeepError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Engine(error) => Self::Read(error.into()),
+            ReadError::Record(error) => Self::Read(error.into()),
+            ReadError::Tree(error) => Self::Tree(error),
+        }
+    }
 }
 
 /// Why a block could not be read or kept.
@@ -236,6 +251,12 @@ pub enum OpenError {
     Start(#[from] std::io::Error),
     #[error("start the store")]
     Commit(#[from] CommitError),
+    #[error("verify data directory `{directory}`")]
+    Verify {
+        directory: String,
+        #[source]
+        cause: Box<KeepError>,
+    },
     #[error("sweep blocks that nothing names")]
     Sweep(#[source] Box<KeepError>),
 }

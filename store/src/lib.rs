@@ -10,6 +10,7 @@ mod committer;
 mod engine;
 mod errors;
 mod gate;
+mod jobs;
 mod key_pair;
 mod lines;
 mod list;
@@ -17,19 +18,22 @@ mod multipart;
 mod offline;
 mod open;
 mod pins;
+mod quarantined;
 mod recent;
 mod records;
 mod replication;
 mod rules;
+mod scrub;
 mod section;
 mod store;
+mod tree;
 mod upload;
 mod users;
 
 pub use caller::Caller;
 pub use collector::{CollectorOptions, collect_forever};
 pub use committer::{CommitError, WrittenAll};
-pub use engine::{Batch, Embedded, Engine, EngineError, KeyRange, Memory, Table, Visit};
+pub use engine::{Batch, Embedded, Engine, EngineError, KeyRange, Memory, Snapshot, Table, Visit};
 pub use errors::{
     ApplyError, BlockError, CredentialError, DiskFull, KeepError, OpenError, ReadError, Refusal,
     UploadError, UserError, WriteError,
@@ -41,11 +45,12 @@ pub use multipart::{
     CompleteMultipart, Multipart, MultipartCursor, MultipartEntry, MultipartListing,
     MultipartQuery, NewMultipart, PartInfo, PartsSeen, PutPart,
 };
-pub use offline::{open_epoch, remove_site};
+pub use offline::{open_epoch, remove_site, verify};
 pub use open::Options;
+pub use quarantined::{Quarantined, QuarantinedEntity};
 pub use records::{
-    Acknowledged, Completed, Evicted, Identity, MultipartChecksum, MultipartId, Peer, RecordError,
-    Registered, Written,
+    Acknowledged, Completed, Evicted, Identity, MultipartChecksum, MultipartId, Peer, QuarantineId,
+    QuarantineReason, RecordError, Registered, StoredJob, StoredProof, Written,
 };
 pub use replication::{BlockState, KeepBlockError};
 pub use rules::{
@@ -54,7 +59,12 @@ pub use rules::{
     client::Condition,
     multipart::MultipartName,
 };
+pub use scrub::BlockCheck;
 pub use section::SectionError;
 pub use store::{CopyObject, Object, PutObject, Sizes, Store};
+pub use tree::{
+    TreeCounts, TreeDifference, TreeError, TreeReport, TreeVerified, TreeView, VerifyOptions, Why,
+    fold_forever, verify_forever,
+};
 pub use upload::{Upload, Uploaded};
 pub use users::{Credential, NewUser};

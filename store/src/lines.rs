@@ -45,27 +45,38 @@ impl LineProgress {
 pub(crate) struct Lines {
     lines: Mutex<BTreeMap<Line, LineProgress>>,
     changed: watch::Sender<u64>,
+    adopted: watch::Sender<u64>,
 }
 
 impl Lines {
     pub(crate) fn new(lines: BTreeMap<Line, LineProgress>) -> Self {
-        Self { lines: Mutex::new(lines), changed: watch::channel(0).0 }
+        Self {
+            lines: Mutex::new(lines),
+            changed: watch::channel(0).0,
+            adopted: watch::channel(0).0,
+        }
     }
 
     pub(crate) fn change(&self, changes: Vec<LineChange>) {
         if changes.is_empty() {
             return;
         }
+        let mut adopted = false;
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         for change in changes {
             let line = match &change {
                 LineChange::Handled(line, _)
                 | LineChange::Opened(line, _)
-                | LineChange::Closed(line, _) => *line,
+                | LineChange::Closed(line, _)
+                | LineChange::Adopted(line, _) => *line,
             };
             let progress = lines.entry(line).or_insert(LineProgress::START);
             match change {
                 LineChange::Handled(_, handled) => progress.handled = handled,
+                LineChange::Adopted(_, handled) => {
+                    progress.handled = handled;
+                    adopted = true;
+                }
                 LineChange::Opened(_, hole) => {
                     progress.holes.insert(hole.first, hole);
                 }
@@ -76,6 +87,9 @@ impl Lines {
         }
         drop(lines);
         self.changed.send_modify(|count| *count += 1);
+        if adopted {
+            self.adopted.send_modify(|count| *count += 1);
+        }
     }
 
     pub(crate) fn get(&self, line: Line) -> LineProgress {
@@ -91,5 +105,9 @@ impl Lines {
 
     pub(crate) fn changed(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    pub(crate) fn adopted(&self) -> watch::Receiver<u64> {
+        self.adopted.subscribe()
     }
 }

@@ -4,12 +4,15 @@ use std::path::Path;
 
 use bytes::Bytes;
 use model::{Epoch, SiteId, SiteName};
+use tokio::sync::watch;
 
 use crate::{
     engine::{Batch, Embedded, Engine, Table},
     errors::OpenError,
-    open::{newer_or_damaged, open_engine, rows},
+    open::{Options, newer_or_damaged, open_engine, rows},
     records::{Identity, Peer, Record},
+    store::Store,
+    tree::{TreeCounts, TreeReport, VerifyOptions},
 };
 
 /// Opens a new epoch of a store that nobody has open: its numbering starts again at 1, under a
@@ -61,9 +64,30 @@ pub fn remove_site(directory: &Path, name: &SiteName, id: Option<SiteId>) -> Res
     }
 }
 
+/// Compares the hash tree of a store that nobody has open with its records, and builds it first if
+/// an earlier release wrote the store.
+///
+/// # Errors
+/// As [`crate::Store::open`], or that the store failed.
+pub async fn verify(
+    options: Options,
+    verify: VerifyOptions,
+    progress: &watch::Sender<TreeCounts>,
+) -> Result<TreeReport, OpenError> {
+    // To open a store makes one where there is none; here that is a mistake.
+    drop(open_stopped(&options.directory)?);
+    let directory = options.directory.display().to_string();
+    let store = Store::open(options).await?;
+    let verified = async {
+        store.build_tree().await?;
+        store.verify_tree(verify, progress).await
+    };
+    verified.await.map_err(|cause| OpenError::Verify { directory, cause: Box::new(cause) })
+}
+
 /// What tells a registration from others.
 fn told(peer: &Peer) -> String {
-    let Peer { site, name, registered, acknowledged } = peer;
+    let Peer { site, name, registered, acknowledged, .. } = peer;
     let events: u64 = acknowledged.iter().map(|ack| ack.handled.0).sum();
     format!("`{name}` {site}, registered {}, handled {events} events", registered.at)
 }

@@ -23,14 +23,19 @@ use crate::{
     gate::Gate,
     lines::{LineProgress, Lines},
     recent::Recent,
-    records::{BlockRecord, HandledRecord, HoleRecord, Identity, Record, RecordError, Written},
+    records::{
+        BlockRecord, HandledRecord, HoleRecord, Identity, Record, RecordError, TreeStateRecord,
+        Written,
+    },
     section::Counters,
     store::{Shared, SharedParts, Sizes, Store},
+    tree::{self, Tree},
     users,
 };
 
-/// Layout of the data directory. 1: `format`, `engine/` (fjall), `blocks/`.
-const FORMAT: u32 = 1;
+/// Layout of the data directory. 1: `format`, `engine/` (fjall), `blocks/`. 2: with the hash tree,
+/// which a release that knows none would let go stale.
+const FORMAT: u32 = 2;
 
 /// What a store is opened with.
 #[derive(Clone)]
@@ -72,7 +77,9 @@ impl Store {
             let committed = engine.commit(unindexed);
             committed.map_err(|cause| read(ReadError::Engine(cause)))?;
         }
-        let counters = counters(&*engine, &identity).map_err(read)?;
+        let (marks_since, generation) =
+            tree::generations(&*engine, options.clock.now()).map_err(|cause| read(cause.into()))?;
+        let counters = counters(&*engine, &identity, generation).map_err(read)?;
         let lines = Arc::new(Lines::new(lines(&*engine).map_err(read)?));
         let recent = Arc::<Recent>::default();
         let gate = Arc::new(Gate::new(options.directory.clone(), options.reserve));
@@ -84,11 +91,12 @@ impl Store {
             lines: Arc::clone(&lines),
             recent: Arc::clone(&recent),
             counters,
-            metrics: options.metrics,
+            metrics: options.metrics.clone(),
             gate: Arc::clone(&gate),
         })?;
+        let tree = Tree::new(tree::is_built(&*engine).map_err(read)?, marks_since);
         let blocks = open_blocks(&options.directory)?;
-        let (sizes, clock, codec) = (options.sizes, options.clock, options.codec);
+        let Options { sizes, clock, codec, metrics, .. } = options;
         let parts = SharedParts {
             identity,
             engine,
@@ -99,6 +107,8 @@ impl Store {
             recent,
             clock,
             codec,
+            metrics,
+            tree,
             sizes,
         };
         let store = Self { shared: Arc::new(Shared::new(parts)) };
@@ -130,14 +140,17 @@ pub(crate) fn open_engine(directory: &Path) -> Result<Embedded, OpenError> {
     fs::create_dir_all(directory).map_err(unusable)?;
     let path = directory.join("format");
     match fs::read_to_string(&path) {
-        Ok(found) if found.trim().parse().is_ok_and(|found: u32| found <= FORMAT) => {}
+        Ok(found) if found.trim() == FORMAT.to_string() => {}
+        Ok(found) if found.trim().parse().is_ok_and(|found: u32| found < FORMAT) => {
+            // Before anything of the new layout is written: from here on older releases refuse.
+            write_format(directory).map_err(unusable)?;
+        }
         Ok(found) => {
             let found = found.trim().to_owned();
             return Err(OpenError::Newer { directory: text, found, known: FORMAT });
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            fs::write(&path, format!("{FORMAT}\n")).map_err(unusable)?;
-            fs::File::open(&path).and_then(|file| file.sync_all()).map_err(unusable)?;
+            write_format(directory).map_err(unusable)?;
         }
         Err(error) => return Err(unusable(error)),
     }
@@ -145,6 +158,14 @@ pub(crate) fn open_engine(directory: &Path) -> Result<Embedded, OpenError> {
         EngineError::Locked => OpenError::Locked { directory: text },
         cause => OpenError::Engine { directory: text, cause },
     })
+}
+
+fn write_format(directory: &Path) -> std::io::Result<()> {
+    let new = directory.join("format.new");
+    fs::write(&new, format!("{FORMAT}\n"))?;
+    fs::File::open(&new)?.sync_all()?;
+    fs::rename(new, directory.join("format"))?;
+    fs::File::open(directory)?.sync_all()
 }
 
 fn open_blocks(directory: &Path) -> Result<Blocks, OpenError> {
@@ -180,7 +201,10 @@ fn identity(engine: &dyn Engine, options: &Options) -> Result<Identity, OpenErro
         created: now,
     };
     let row = ((Table::Meta, Identity::key()), Some(identity.encode()));
-    engine.commit(Batch::from([row])).map_err(error)?;
+    // The tree over nothing is whole.
+    let built = TreeStateRecord::Built.encode();
+    let built = ((Table::Tree, TreeStateRecord::key()), Some(built));
+    engine.commit(Batch::from([row, built])).map_err(error)?;
     Ok(identity)
 }
 
@@ -196,7 +220,11 @@ pub(crate) fn newer_or_damaged(directory: &Path, cause: RecordError) -> OpenErro
     }
 }
 
-fn counters(engine: &dyn Engine, identity: &Identity) -> Result<Counters, ReadError> {
+fn counters(
+    engine: &dyn Engine,
+    identity: &Identity,
+    generation: u64,
+) -> Result<Counters, ReadError> {
     let mut hlc = Hlc(0);
     let mut written = Vec::new();
     for partition in identity.partitions.iter() {
@@ -210,7 +238,7 @@ fn counters(engine: &dyn Engine, identity: &Identity) -> Result<Counters, ReadEr
             }
         }
     }
-    Ok(Counters { hlc, written })
+    Ok(Counters { hlc, written, generation })
 }
 
 fn lines(engine: &dyn Engine) -> Result<BTreeMap<Line, LineProgress>, ReadError> {

@@ -7,14 +7,21 @@ mod attributes;
 mod block;
 mod entity;
 mod evicted;
+mod floor;
 mod handled;
 mod history;
 mod hole;
 mod identity;
+mod job;
 mod multipart;
 mod object;
 mod peer;
+mod proof;
+mod quarantine;
 mod queue;
+mod scrub;
+mod tombstone;
+mod tree;
 mod want;
 mod written;
 
@@ -27,10 +34,12 @@ pub(crate) use attributes::AttributesRecord;
 pub(crate) use block::BlockRecord;
 pub(crate) use entity::{BucketRecord, KeyHolderRecord, UserRecord};
 pub use evicted::Evicted;
+pub(crate) use floor::FloorRecord;
 pub(crate) use handled::HandledRecord;
 pub(crate) use history::HistoryRecord;
 pub(crate) use hole::HoleRecord;
 pub use identity::Identity;
+pub use job::StoredJob;
 pub use multipart::{Completed, MultipartChecksum, MultipartId};
 pub(crate) use multipart::{
     CompletedRecord, DeletedBucketRecord, EndedRecord, HeldSegmentRecord, MultipartRecord,
@@ -38,7 +47,16 @@ pub(crate) use multipart::{
 };
 pub(crate) use object::{ObjectRecord, split_object_key};
 pub use peer::{Acknowledged, Peer, Registered};
+pub use proof::StoredProof;
+pub(crate) use quarantine::QuarantineRecord;
+pub use quarantine::{QuarantineId, QuarantineReason};
 pub(crate) use queue::{GarbageRecord, SupersededRecord};
+pub(crate) use scrub::ScrubRecord;
+pub(crate) use tombstone::{TombstoneRecord, TombstonesFound};
+pub(crate) use tree::{
+    Branches, LeafRecord, MARK, NODE, NodeRecord, Round, TreeStateRecord, VerifiedRecord, mark_key,
+    marks_from, scope_bytes, scope_of, split_mark, split_place,
+};
 pub(crate) use want::{Waiter, WantRecord};
 pub use written::Written;
 
@@ -60,6 +78,11 @@ pub(crate) trait Record: Sized {
     fn encode_body(&self, body: &mut Vec<u8>);
     fn decode_body(body: &Bytes) -> Option<Self>;
 
+    /// Reads what an earlier format wrote. Where a format only added a variant, that is the same.
+    fn decode_before(_format: u8, body: &Bytes) -> Option<Self> {
+        Self::decode_body(body)
+    }
+
     fn encode(&self) -> Bytes {
         let mut value = vec![Self::FORMAT];
         self.encode_body(&mut value);
@@ -74,9 +97,18 @@ pub(crate) trait Record: Sized {
         if found > Self::FORMAT {
             return Err(RecordError::Newer { record: Self::NAME, found, known: Self::FORMAT });
         }
-        Self::decode_body(&value.slice(1..)).ok_or(damaged)
+        let body = value.slice(1..);
+        let read = match found {
+            _ if found == Self::FORMAT => Self::decode_body(&body),
+            before => Self::decode_before(before, &body),
+        };
+        read.ok_or(damaged)
     }
 }
+
+/// A record that says nothing of an entity that replicates. Those that do go through the typed
+/// writes of the section, which keep the hash tree with them.
+pub(crate) trait Plain: Record {}
 
 fn encode_postcard(value: &impl Serialize, body: &mut Vec<u8>) {
     let start = std::mem::take(body);
@@ -88,9 +120,13 @@ fn decode_postcard<T: DeserializeOwned>(body: &Bytes) -> Option<T> {
     postcard::from_bytes(body).ok()
 }
 
-/// Implements [`Record`] by `postcard`.
+/// Implements [`Record`] by `postcard`, and [`Plain`] unless it is of an entity.
 macro_rules! record {
     ($type:ty, $table:expr, $name:literal, format $format:literal) => {
+        crate::records::record!(entity $type, $table, $name, format $format);
+        impl crate::records::Plain for $type {}
+    };
+    (entity $type:ty, $table:expr, $name:literal, format $format:literal) => {
         impl crate::records::Record for $type {
             const TABLE: crate::engine::Table = $table;
             const NAME: &'static str = $name;

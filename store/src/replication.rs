@@ -1,6 +1,9 @@
 //! What the producer and the consumer do with a store.
 
-use std::ops::{Bound, ControlFlow};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::{Bound, ControlFlow},
+};
 
 use bytes::Bytes;
 use model::{
@@ -14,9 +17,11 @@ use crate::{
     engine::{Table, prefix_range},
     errors::{ApplyError, BlockError, KeepError, ReadError, UploadError},
     lines::LineProgress,
+    open::rows,
     pins::Lease,
     records::{
-        Acknowledged, BlockRecord, Evicted, HistoryRecord, Peer, Record, WantRecord, Written,
+        Acknowledged, BlockRecord, Evicted, FloorRecord, HistoryRecord, Peer, Record, WantRecord,
+        Written,
     },
     rules::{
         apply::{self, Outcomes, Step},
@@ -101,16 +106,22 @@ impl Store {
         Ok(record.map(|record| Digest::of(&record.payload)))
     }
 
-    /// Registers a site; durable when this returns. From then on it holds the fence (law 7).
+    /// Registers a site, and which kinds of changes it can read; durable when this returns. From
+    /// then on it holds the fence (law 7).
     ///
     /// # Errors
     /// If the commit failed.
-    pub async fn register_peer(&self, site: SiteId, name: SiteName) -> Result<Peer, KeepError> {
+    pub async fn register_peer(
+        &self,
+        site: SiteId,
+        name: SiteName,
+        reads: BTreeSet<String>,
+    ) -> Result<Peer, KeepError> {
         let now = self.now();
-        self.shared
-            .committer
-            .run(move |section| site::register(section, site, name, now).map_err(KeepError::from))
-            .await
+        let rule = self.shared.committer.run(move |section| {
+            site::register(section, site, (name, reads), now).map_err(KeepError::from)
+        });
+        rule.await
     }
 
     /// Takes note of what a site acknowledges. `false`: it is not registered and must do that
@@ -228,6 +239,25 @@ impl Store {
     #[must_use]
     pub fn lines_changed(&self) -> watch::Receiver<u64> {
         self.shared.lines.changed()
+    }
+
+    /// Counts the adoptions ([`Step::Adopt`]): who follows a line must start anew after one.
+    #[must_use]
+    pub fn adoptions(&self) -> watch::Receiver<u64> {
+        self.shared.lines.adopted()
+    }
+
+    /// Up to where each site's tombstones have been trimmed here, by partition (law 6).
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn floors(&self) -> Result<BTreeMap<Line, Seq>, ReadError> {
+        let mut floors = BTreeMap::new();
+        for (row, value) in rows(&*self.shared.engine, Table::Meta, FloorRecord::PREFIX)? {
+            let floor = FloorRecord::decode(&value)?;
+            floors.extend(floor.line(&row).map(|line| (line, floor.seq)));
+        }
+        Ok(floors)
     }
 
     /// Changes whenever there are new wants.

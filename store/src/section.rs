@@ -18,8 +18,12 @@ use schemas::{Codec, CodecError};
 use crate::{
     engine::{Batch, Engine, EngineError, KeyRange, Table, Visit, prefix_range},
     errors::{DiskFull, Refusal, WriteError},
-    records::{HandledRecord, HistoryRecord, HoleRecord, Identity, Record, RecordError, Written},
+    records::{
+        HandledRecord, HistoryRecord, HoleRecord, Identity, Plain, Record, RecordError, Written,
+    },
 };
+
+mod entities;
 
 /// Why a rule could not read or log.
 #[derive(Debug, thiserror::Error)]
@@ -37,12 +41,16 @@ pub(crate) enum LineChange {
     Handled(Line, Handled),
     Opened(Line, Hole),
     Closed(Line, Seq),
+    /// What full sync took over was handled in one step: who follows the line starts anew.
+    Adopted(Line, Handled),
 }
 
 /// What carries over from one commit to the next.
 pub(crate) struct Counters {
     pub(crate) hlc: Hlc,
     pub(crate) written: Vec<Written>,
+    /// Of the marks that changes write into the hash tree now.
+    pub(crate) generation: u64,
 }
 
 /// What may be written now.
@@ -160,16 +168,24 @@ impl<'a> Section<'a> {
         Ok(value.as_ref().map(R::decode).transpose()?)
     }
 
-    pub(crate) fn put<R: Record>(&mut self, key: Bytes, record: &R) {
-        self.staged.rows.insert((R::TABLE, key), Some(record.encode()));
+    /// Writes a record that is of no entity; those that are have functions of their own, which
+    /// keep the hash tree with them ([`Section::put_object`] and its like).
+    pub(crate) fn put<R: Plain>(&mut self, key: Bytes, record: &R) {
+        self.write(key, record);
     }
 
-    pub(crate) fn remove<R: Record>(&mut self, key: Bytes) {
+    pub(crate) fn remove<R: Plain>(&mut self, key: Bytes) {
         self.staged.rows.insert((R::TABLE, key), None);
+    }
+
+    fn write<R: Record>(&mut self, key: Bytes, record: &R) {
+        self.staged.rows.insert((R::TABLE, key), Some(record.encode()));
     }
 
     /// Takes a row out of a table that its record does not name by itself (`versions`).
     pub(crate) fn move_row(&mut self, table: Table, key: Bytes, value: Option<Bytes>) {
+        let of_entities = matches!(table, Table::Objects | Table::Entities | Table::Attributes);
+        assert!(!of_entities, "BUG: an entity's row is moved past the hash tree");
         self.staged.rows.insert((table, key), value);
     }
 
@@ -298,6 +314,18 @@ impl<'a> Section<'a> {
     pub(crate) fn set_handled(&mut self, line: Line, handled: Handled) {
         self.put(HandledRecord::key(line), &HandledRecord(handled));
         self.staged.line_changes.push(LineChange::Handled(line, handled));
+    }
+
+    /// The line begins with what full sync brings.
+    pub(crate) fn adopt_handled(&mut self, line: Line, handled: Handled) {
+        self.put(HandledRecord::key(line), &HandledRecord(handled));
+        self.staged.line_changes.push(LineChange::Adopted(line, handled));
+    }
+
+    /// What was handled of a line.
+    pub(crate) fn handled(&self, line: Line) -> Result<Handled, SectionError> {
+        let held = self.get::<HandledRecord>(&HandledRecord::key(line))?;
+        Ok(held.map_or(Handled::START, |HandledRecord(handled)| handled))
     }
 
     pub(crate) fn open_hole(&mut self, line: Line, hole: Hole) {

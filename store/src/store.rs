@@ -27,6 +27,7 @@ use crate::{
         client::{self, Condition, Put},
     },
     section::Section,
+    tree::Tree,
     upload::{Upload, Uploaded},
 };
 
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn ops::Clock>,
     /// For the secrets of users' keys, which rest sealed.
     pub(crate) codec: Codec,
+    pub(crate) metrics: ops::Metrics,
+    pub(crate) tree: Tree,
     pub(crate) block_size: usize,
     pub(crate) inline_max: usize,
     /// Files that may have no record.
@@ -99,6 +102,8 @@ impl Shared {
             recent,
             clock,
             codec,
+            metrics,
+            tree,
             sizes,
         } = parts;
         Self {
@@ -112,6 +117,8 @@ impl Shared {
             recent,
             clock,
             codec,
+            metrics,
+            tree,
             block_size: sizes.block,
             inline_max: sizes.inline_max,
             orphans: Mutex::default(),
@@ -148,6 +155,8 @@ pub(crate) struct SharedParts {
     pub(crate) recent: Arc<Recent>,
     pub(crate) clock: Arc<dyn ops::Clock>,
     pub(crate) codec: Codec,
+    pub(crate) metrics: ops::Metrics,
+    pub(crate) tree: Tree,
     pub(crate) sizes: Sizes,
 }
 

@@ -76,6 +76,7 @@ def test_the_manual_goes_nowhere_if_it_cannot_be_written(tmp_path):
         (["health"], "towline health --config site.toml"),
         (["completions", "dos"], "towline completions bash"),
         (["man"], "towline man --dir man1"),
+        (["fullsync", "run", "--both"], "towline fullsync run --dry-run --config site.toml"),
         (["nonsense"], "towline demo"),
     ],
 )

@@ -12,28 +12,43 @@ from harness.same import shown, until_same
 from harness.site import BINARY, ROOT, Site
 from harness.until import until
 
-UNIT = ROOT / "deploy" / "systemd" / "towline.service"
+UNITS = ROOT / "deploy" / "systemd"
+UNIT = UNITS / "towline.service"
 # systemd's measure, 0 to 10: a service on the network cannot come below about 1.
 EXPOSURE_MAX = 1.5
 
 
 
 @pytest.fixture
-def unit(tmp_path):
-    """The unit with the program under test in it, so that systemd finds one."""
-    copy = tmp_path / UNIT.name
-    copy.write_text(UNIT.read_text().replace("/usr/bin/towline", str(BINARY)))
-    return copy
+def units(tmp_path):
+    """The units with the program under test in them, so that systemd finds one."""
+    copies = {}
+    for unit in UNITS.iterdir():
+        copies[unit.name] = tmp_path / unit.name
+        copies[unit.name].write_text(unit.read_text().replace("/usr/bin/towline", str(BINARY)))
+    return copies
 
 
-def test_systemd_finds_nothing_wrong_with_the_unit(unit):
-    said = Site.run("systemd-analyze", "verify", "--man=no", unit)
+def test_systemd_finds_nothing_wrong_with_the_units(units):
+    assert set(units) == {"towline.service", "towline-fullsync.service", "towline-fullsync.timer"}
+    said = Site.run("systemd-analyze", "verify", "--man=no", *units.values())
     assert said.stdout + said.stderr == ""
 
 
-def test_the_unit_exposes_little(unit):
+@pytest.mark.parametrize("name", ["towline.service", "towline-fullsync.service"])
+def test_the_units_expose_little(units, name):
     limit = f"--threshold={EXPOSURE_MAX * 10:.0f}"
-    Site.run("systemd-analyze", "security", "--offline=yes", "--no-pager", limit, unit)
+    Site.run("systemd-analyze", "security", "--offline=yes", "--no-pager", limit, units[name])
+
+
+def test_the_timer_starts_a_full_sync_that_the_program_knows(units):
+    calendar = [line for line in units["towline-fullsync.timer"].read_text().splitlines()
+                if line.startswith("OnCalendar=")]
+    Site.run("systemd-analyze", "calendar", calendar[0].removeprefix("OnCalendar="))
+    [start] = sandbox.settings(units["towline-fullsync.service"])["ExecStart"]
+    program, *words = start.split()
+    assert words[-2:] == ["--config", "/etc/towline/site.toml"]
+    Site.run(program, *words[:-2], "--help")
 
 
 def test_the_sandbox_of_these_tests_refuses_what_the_unit_does():

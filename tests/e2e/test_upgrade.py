@@ -92,3 +92,23 @@ def test_a_secondary_of_the_release_before_follows(make_pair, before):
     pair.west.start()
     client = pair.west.client((user["key"]["access_key"], user["key"]["secret_key"]))
     until(lambda: client.list_buckets(), "her keys let her in there")
+
+
+def test_tombstones_are_trimmed_once_every_site_can_read_that(make_pair, before):
+    pair = make_pair()
+    pair.east.set("history.window", "1s")
+    pair.west.release = before
+    pair.start()
+    fill(pair.east.client(), "old")
+    same(pair, "old")
+    position = lambda point: pair.east.metric("position", point=point)
+    written = position("written")
+    until(lambda: position("trimmed") == written, "history is trimmed")
+    assert position("written") == written, "nothing is logged that the secondary could not read"
+    assert pair.west.stop() == 0
+    pair.west.release = None
+    pair.west.start()
+    until(lambda: position("written") > written, "the tombstones are trimmed")
+    until(lambda: position("trimmed") == position("written"), "and there is no more to say of it")
+    same(pair, "old")
+    assert pair.west.metric("alarms_total", kind="parked") == 0

@@ -1,6 +1,6 @@
 //! The admin listener: metrics and health for everybody, the admin API for who has the token.
 
-use consumer::Replication;
+use consumer::{Replication, fullsync::Jobs};
 use gateway::admin::{AdminApi, registered_sites};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -20,6 +20,7 @@ pub(crate) struct Admin {
     pub(crate) replication: Option<Replication>,
     /// Of sites that follow this one.
     pub(crate) heard: Heard,
+    pub(crate) jobs: Option<Jobs>,
     pub(crate) api: AdminApi,
 }
 
@@ -58,6 +59,9 @@ impl Admin {
     pub(crate) fn observe(&self) {
         if let Some(replication) = &self.replication {
             replication.report();
+        }
+        if let Some(Err(error)) = self.jobs.as_ref().map(Jobs::report) {
+            tracing::warn!(error = %ops::chain(&error), "metrics of full sync were not read");
         }
         let identity = self.store.identity();
         let name = identity.name.as_str();

@@ -63,6 +63,11 @@ impl Client {
         self.ask(Method::DELETE, path, None).map(|_| ())
     }
 
+    /// Deletes, and reads what that made of it.
+    pub(crate) fn delete_for<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        parse(&self.ask(Method::DELETE, path, None)?)
+    }
+
     /// The text of an answer that went well.
     fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<String, Failure> {
         let request = Request::builder()

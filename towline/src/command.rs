@@ -6,6 +6,7 @@ mod completions;
 mod config;
 pub(crate) mod demo;
 mod example;
+mod fullsync;
 mod health;
 mod man;
 mod peer;
@@ -13,6 +14,7 @@ mod site;
 mod status;
 mod store;
 mod user;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -48,6 +50,13 @@ enum Command {
     /// Manage the users of a running site.
     #[command(subcommand, after_help = "Example: towline user create alice --config site.toml")]
     User(user::UserCommand),
+    /// Compare a running site with its origin, and repair what differs.
+    #[command(
+        subcommand,
+        name = "fullsync",
+        after_help = "Example: towline fullsync run --config site.toml"
+    )]
+    FullSync(fullsync::FullSyncCommand),
     /// List and remove the sites that replicate from a running site.
     #[command(subcommand, after_help = "Example: towline peer list --config site.toml")]
     Peer(peer::PeerCommand),
@@ -122,6 +131,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(args),
         Command::Status(args) => status::run(&args),
         Command::User(command) => user::run(command),
+        Command::FullSync(command) => fullsync::run(command),
         Command::Peer(command) => peer::run(&command),
         Command::Store(command) => store::run(&command),
         Command::Completions(args) => completions::run(&args),

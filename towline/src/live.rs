@@ -1,8 +1,9 @@
 //! What a running site takes on without a restart: certificates, who may connect, the limits of
-//! the S3 endpoint, the log level.
+//! the S3 endpoint, full sync, the log level.
 
 use std::num::NonZeroU32;
 
+use consumer::fullsync;
 use gateway::{Limits, Rate};
 use ops::{
     Config, Metrics,
@@ -30,6 +31,7 @@ impl Settings {
 pub(crate) struct Ready {
     link: Option<LinkTls>,
     s3: gateway::Live,
+    fullsync: fullsync::Settings,
     level: LogLevel,
     expiry: [(&'static str, Option<i64>); 2],
 }
@@ -45,6 +47,7 @@ impl Ready {
         Ok(Self {
             link: link.transpose()?,
             s3: gateway::Live { tls: tls.transpose()?, limits: limits(&config.s3) },
+            fullsync: crate::fullsync::settings(&config.fullsync),
             level: config.log.level,
             expiry: [("link", link_expiry.transpose()?), ("s3", s3_expiry.transpose()?)],
         })
@@ -68,6 +71,7 @@ fn limits(s3: &S3) -> Limits {
 pub(crate) struct Live {
     link: Option<watch::Sender<LinkTls>>,
     s3: watch::Sender<gateway::Live>,
+    fullsync: watch::Sender<fullsync::Settings>,
     metrics: Metrics,
 }
 
@@ -75,7 +79,8 @@ impl Live {
     pub(crate) fn new(ready: Ready, metrics: Metrics) -> Self {
         show_expiry(&ready, &metrics);
         let link = ready.link.map(|tls| watch::channel(tls).0);
-        Self { link, s3: watch::channel(ready.s3).0, metrics }
+        let fullsync = watch::channel(ready.fullsync).0;
+        Self { link, s3: watch::channel(ready.s3).0, fullsync, metrics }
     }
 
     /// If the site has a link.
@@ -87,12 +92,17 @@ impl Live {
         self.s3.subscribe()
     }
 
+    pub(crate) fn fullsync(&self) -> watch::Receiver<fullsync::Settings> {
+        self.fullsync.subscribe()
+    }
+
     pub(crate) fn take_on(&self, ready: Ready) {
         show_expiry(&ready, &self.metrics);
         if let (Some(link), Some(tls)) = (&self.link, ready.link) {
             link.send_replace(tls);
         }
         self.s3.send_replace(ready.s3);
+        self.fullsync.send_replace(ready.fullsync);
         ops::logging::set_level(ready.level);
     }
 }

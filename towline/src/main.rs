@@ -4,6 +4,7 @@ mod admin;
 mod client;
 mod command;
 mod demo;
+mod fullsync;
 mod live;
 mod miss;
 mod observe;

@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use consumer::{Gap, LineStatus, OriginStatus, Replication};
+use consumer::{
+    Gap, LineStatus, OriginStatus, Replication,
+    fullsync::{Jobs, Standing, State},
+};
 use gateway::admin::{
-    HoleShown, Lag, LastError, LogStatus, Observed, Origin, PartitionPositions, Positions,
-    StatusSource, Wait,
+    Convergence, HoleShown, Lag, LastError, LogStatus, Observed, Origin, PartitionPositions,
+    Positions, StatusSource, Wait,
 };
 use model::{Hole, HoleReason, Line, Millis, SiteId};
 use ops::Metrics;
@@ -18,6 +21,7 @@ pub(crate) struct Roles {
     pub(crate) metrics: Metrics,
     pub(crate) replication: Option<Replication>,
     pub(crate) heard: Heard,
+    pub(crate) jobs: Option<Jobs>,
     /// This site publishes to Kafka.
     pub(crate) publishes: bool,
 }
@@ -25,7 +29,8 @@ pub(crate) struct Roles {
 impl StatusSource for Roles {
     fn observe(&self) -> Observed {
         let now = self.store.now();
-        let origins = self.replication.iter().map(|it| origin(it.status(), now)).collect();
+        let origins = self.replication.iter().map(|it| self.origin(it.status(), now));
+        let origins = origins.collect();
         // Before its first try the publisher is neither up nor down.
         let up = self.metrics.kafka_up.with_label_values(&["publisher"]).get() == 1;
         let log = LogStatus { up: up || self.metrics.publish_failures.get() == 0 };
@@ -34,6 +39,35 @@ impl StatusSource for Roles {
 
     fn silent(&self, site: SiteId) -> Duration {
         self.heard.silent(site, self.store.now())
+    }
+}
+
+impl Roles {
+    fn origin(&self, status: OriginStatus, now: Millis) -> Origin {
+        // A store that cannot be read says so in everything else, too.
+        let standing = self.jobs.as_ref().map(|jobs| jobs.standing().unwrap_or_default());
+        let full_sync = standing.map(|standing| convergence(standing, now));
+        Origin { full_sync, ..origin(status, now) }
+    }
+}
+
+fn convergence(standing: Standing, now: Millis) -> Convergence {
+    let (mut refused, mut failed) = (None, None);
+    if let Some((state, error)) = standing.failed {
+        let why = if state == State::Refused { &mut refused } else { &mut failed };
+        *why = Some(error.what);
+    }
+    Convergence {
+        converged: standing.converged,
+        proved: standing.proved.map(|at| at.to_string()),
+        proved_seconds_ago: standing.proved.map(|at| now.since(at).as_secs_f64()),
+        running: standing.running.map(|id| id.0),
+        last: standing.last.map(|id| id.0),
+        differ: standing.differ,
+        deletes_held_back: standing.deletes_held_back,
+        unrepaired: standing.unrepaired,
+        refused,
+        failed,
     }
 }
 
@@ -63,6 +97,7 @@ fn origin(status: OriginStatus, now: Millis) -> Origin {
     Origin {
         name: status.name.to_string(),
         id: status.site.map(|site| site.to_string()),
+        realtime: status.realtime,
         connected: session.connected,
         since: session.since.to_string(),
         since_seconds: ago(session.since),
@@ -82,6 +117,7 @@ fn origin(status: OriginStatus, now: Millis) -> Origin {
             seconds_ago: ago(error.at),
             what: error.what,
         }),
+        full_sync: None,
     }
 }
 
@@ -103,7 +139,7 @@ fn hole((line, hole): (Line, Hole)) -> HoleShown {
     let why = match hole.reason {
         HoleReason::Parked { why, .. } => Some(why),
         HoleReason::BlocksMissing { count } => Some(format!("{count} blocks")),
-        HoleReason::Gap { .. } | HoleReason::LostAtOrigin => None,
+        HoleReason::Gap { .. } | HoleReason::LostAtOrigin | HoleReason::Adopted => None,
     };
     let (epoch, partition) = (line.epoch.0, line.partition.0);
     HoleShown { epoch, partition, first: hole.first.0, last: hole.last.0, reason, why }

@@ -6,10 +6,10 @@ use bus::{
     DirectLog, HeartbeatCodec, Log,
     kafka::{KafkaConfig, KafkaLog, KafkaPublisher, KafkaTls, TopicPlan},
 };
-use consumer::{Limits, Origin, Replication, ReplicationParts};
+use consumer::{Limits, Origin, Replication, ReplicationParts, fullsync::Jobs};
 use gateway::{
     Gateway, ReadMiss, RootKeys,
-    admin::{AdminApi, AdminOptions},
+    admin::{AdminApi, AdminOptions, FullSyncControl},
 };
 use model::{SiteId, SiteName};
 use ops::{
@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use crate::{
     admin::Admin,
     command::Failure,
+    fullsync,
     live::{Live, Ready, Settings},
     miss::Miss,
     observe::Roles,
@@ -42,6 +43,8 @@ pub(crate) struct Site {
     pub(crate) store: Store,
     pub(crate) metrics: Metrics,
     pub(crate) replication: Option<Replication>,
+    /// Full sync, at a secondary where it is on.
+    pub(crate) jobs: Option<Jobs>,
     /// What it was started with, and how to put other settings in force.
     pub(crate) settings: Settings,
     pub(crate) live: Live,
@@ -69,6 +72,7 @@ impl Site {
             store: store.clone(),
             metrics: metrics.clone(),
             replication: None,
+            jobs: None,
             settings,
             live,
         };
@@ -77,6 +81,8 @@ impl Site {
             CollectorOptions { history_window: config.history.window, interval: COLLECT };
         let collect = store::collect_forever(store.clone(), collector, shutdown.token());
         shutdown.spawn("collector", collect);
+        shutdown.spawn("folder", store::fold_forever(store.clone(), shutdown.token()));
+        shutdown.spawn("verification", store::verify_forever(store.clone(), shutdown.token()));
         let fence = &config.fence;
         let fence = FenceLimits { max_age: fence.max_age, max_bytes: fence.max_bytes };
         let (of, told) = (store.clone(), metrics.clone());
@@ -91,8 +97,10 @@ impl Site {
         let gateway = Gateway::new(options, store.clone(), miss, metrics.clone());
         shutdown.spawn("gateway", gateway.serve(s3, shutdown.token()));
         site.replication.clone_from(&replication);
+        site.jobs = full_sync(&config, &site, shutdown)?;
         let api = AdminApi::new(admin_options(&config, &site, heard.clone()));
-        let answers = Admin { store, metrics, replication, heard, api };
+        let jobs = site.jobs.clone();
+        let answers = Admin { store, metrics, replication, heard, jobs, api };
         let answer = move |request| answers.clone().answer(request);
         shutdown.spawn("admin", ops::http::serve_plain(admin, answer, shutdown.token()));
         Ok(site)
@@ -109,8 +117,14 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
 }
 
 async fn open(config: &Config, codec: Codec, metrics: Metrics) -> Result<Store, Failure> {
+    let options = options(config, codec, metrics);
+    Store::open(options).await.map_err(|error| Failure::of(&error))
+}
+
+/// How the store of a site is opened.
+pub(crate) fn options(config: &Config, codec: Codec, metrics: Metrics) -> Options {
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-    let options = Options {
+    Options {
         directory: config.site.data.clone(),
         name: config.site.name.clone(),
         partitions: config.site.partitions,
@@ -120,8 +134,7 @@ async fn open(config: &Config, codec: Codec, metrics: Metrics) -> Result<Store, 
         codec,
         clock: Arc::new(SystemClock),
         metrics,
-    };
-    Store::open(options).await.map_err(|error| Failure::of(&error))
+    }
 }
 
 /// Law of the store: after a failed commit only a restart can tell what is on disk.
@@ -213,9 +226,20 @@ async fn link(
         limits: Limits { parked_max: config.limits.parked_max, holes_max: config.limits.holes_max },
         puller_paused: config.puller.paused,
         puller_parallel: config.puller.parallel,
+        modes: fullsync::modes(origin),
     });
     replication.start(shutdown);
     Ok(Some(replication))
+}
+
+/// Jobs of the origin, if there is one and full sync with it is on.
+fn full_sync(config: &Config, site: &Site, shutdown: &Shutdown) -> Result<Option<Jobs>, Failure> {
+    let (Some(replication), Some(origin)) = (&site.replication, config.origins.first()) else {
+        return Ok(None);
+    };
+    let jobs =
+        fullsync::start(replication, &fullsync::modes(origin), site.live.fullsync(), shutdown);
+    jobs.map_err(|error| Failure::of(&error))
 }
 
 fn admin_options(config: &Config, site: &Site, heard: Heard) -> AdminOptions {
@@ -224,14 +248,25 @@ fn admin_options(config: &Config, site: &Site, heard: Heard) -> AdminOptions {
         metrics: site.metrics.clone(),
         replication: site.replication.clone(),
         heard,
+        jobs: site.jobs.clone(),
         publishes: config.kafka.is_some() && config.origins.is_empty(),
     };
+    let fullsync = config.origins.first().map(|origin| -> Arc<dyn FullSyncControl> {
+        Arc::new(fullsync::Control {
+            store: site.store.clone(),
+            origin: origin.name.clone(),
+            modes: fullsync::modes(origin),
+            settings: site.live.fullsync(),
+            jobs: site.jobs.clone(),
+        })
+    });
     AdminOptions {
         store: site.store.clone(),
         metrics: site.metrics.clone(),
         token: config.admin.token().map(|token| token.expose().to_owned()),
         root_access_key: config.s3.root_access_key.clone(),
         status: Arc::new(roles),
+        fullsync,
     }
 }
 

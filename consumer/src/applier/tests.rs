@@ -163,3 +163,22 @@ fn law_10_what_a_heartbeat_says_is_written_and_never_comes_is_asked_for() {
     assert_eq!(handled(&decision), [3]);
     assert!(applier.event(event(1, 4)).alarms.is_empty(), "the chain goes on");
 }
+
+#[test]
+fn law_2_a_line_that_was_adopted_goes_on_right_behind_the_cut() {
+    let adopted = Hole { first: Seq(1), last: Seq(7), reason: HoleReason::Adopted };
+    let handled = Handled { seq: Seq(7), digest: digest(7), ..Handled::START };
+    let progress = LineProgress { handled, holes: [(Seq(1), adopted)].into() };
+    let mut applier = Applier::new(LIMITS, [(line(1), progress)]);
+    // What the log still holds of before is nothing; the first event behind it names what it ends
+    // with, and is no gap.
+    assert_eq!(applier.event(event(1, 3)), Decision::default());
+    assert_eq!(applier.event(event(1, 7)), Decision::default());
+    let decision = applier.event(event(1, 8));
+    assert!(decision.alarms.is_empty());
+    assert!(matches!(decision.steps[..], [Step::Apply(_), Step::Handle(..)]));
+    let mut applier =
+        Applier::new(LIMITS, [(line(1), LineProgress { handled, ..LineProgress::START })]);
+    let other = applier.event(Decoded { prev: Some(digest(9)), ..event(1, 8) });
+    assert_eq!(kinds(&other), [Alarm::BrokenChain], "the cut was of another history");
+}

@@ -73,9 +73,26 @@ fn a_refill_shrinks_the_gap_and_parks_what_cannot_be_read_in_it() {
 
 #[test]
 fn a_history_that_does_not_chain_on_what_was_handled_is_lost_not_applied() {
-    let reason = HoleReason::Gap { after: Digest::ZERO, last: digest(5) };
+    let reason = HoleReason::Gap { after: digest(9), last: digest(5) };
     let gap = Hole { first: Seq(5), last: Seq(5), reason };
     let steps = plan(LINE, &gap, vec![came(5, true)]);
     let lost = Hole { reason: HoleReason::LostAtOrigin, ..gap };
     assert_eq!(steps, [Step::Open(LINE, lost)]);
+}
+
+#[test]
+fn law_2_a_gap_behind_what_full_sync_brought_is_filled_and_its_end_vouches_for_it() {
+    let gap = |last| {
+        let reason = HoleReason::Gap { after: Digest::ZERO, last };
+        Hole { first: Seq(5), last: Seq(6), reason }
+    };
+    let came = || vec![came(5, true), came(6, true)];
+    let steps = plan(LINE, &gap(digest(6)), came());
+    assert!(matches!(steps[..], [Step::Close { rest: None, .. }, Step::Apply(_), Step::Apply(_)]));
+    // Another history than the one that followed here: what does not fit stays a gap.
+    let steps = plan(LINE, &gap(digest(9)), came());
+    let reason = HoleReason::Gap { after: digest(5), last: digest(9) };
+    let rest = Some(Hole { first: Seq(6), last: Seq(6), reason });
+    assert!(matches!(&steps[0], Step::Close { rest: found, .. } if *found == rest));
+    assert_eq!(steps.len(), 2);
 }

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use store::{KeepError, ReadError, Refusal, UserError, WriteError};
 use utoipa::ToSchema;
 
+use super::fullsync::FullSyncError;
+
 /// Bytes of a text that becomes the message of an error.
 const TEXT_BYTES_MAX: usize = 4096;
 
@@ -25,6 +27,9 @@ pub struct ErrorBody {
     /// What helps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub what_to_do: Option<String>,
+    /// The full sync that is in the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<u64>,
 }
 
 /// An error on its way to the client.
@@ -36,7 +41,7 @@ pub(super) struct ApiError {
 impl ApiError {
     fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         let (code, message) = (code.to_owned(), message.into());
-        Self { status, body: ErrorBody { code, message, what_to_do: None } }
+        Self { status, body: ErrorBody { code, message, what_to_do: None, job: None } }
     }
 
     fn what_to_do(mut self, what: impl Into<String>) -> Self {
@@ -85,6 +90,11 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, code, message)
     }
 
+    pub(super) fn no_origin() -> Self {
+        let message = "this site follows no other, so there is nothing to compare it with";
+        Self::conflict("no_origin", message).what_to_do("ask the admin API of a secondary")
+    }
+
     /// What is nobody's fault but this site's; the log says it, and only the log.
     pub(super) fn internal(error: &(dyn Error + 'static)) -> Self {
         tracing::error!(error = %ops::chain(error), "an admin request failed");
@@ -117,6 +127,26 @@ impl From<ReadError> for ApiError {
 impl From<KeepError> for ApiError {
     fn from(error: KeepError) -> Self {
         Self::internal(&error)
+    }
+}
+
+impl From<FullSyncError> for ApiError {
+    fn from(error: FullSyncError) -> Self {
+        let message = error.to_string();
+        match error {
+            FullSyncError::Runs { id } => {
+                let mut runs = Self::conflict("full_sync_runs", message)
+                    .what_to_do("wait for its end, or `DELETE /v1/fullsync` cancels it");
+                runs.body.job = Some(id);
+                runs
+            }
+            FullSyncError::NoneRuns => Self::conflict("no_full_sync_runs", message),
+            FullSyncError::Off { .. } => Self::conflict("full_sync_off", message)
+                .what_to_do("set `origin.fullsync = true` in the site's configuration"),
+            FullSyncError::LeftOut { .. } => Self::conflict("full_sync_off", message)
+                .what_to_do("set `fullsync = true` in its `[[origin.bucket]]`"),
+            FullSyncError::Keep(error) => error.into(),
+        }
     }
 }
 

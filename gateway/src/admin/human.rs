@@ -38,6 +38,7 @@ pub(super) fn needs_human(
     for origin in &status.origins {
         told.extend(session(origin));
         told.extend(holes(origin));
+        told.extend(full_sync(origin));
     }
     told.extend(status.sites.iter().filter_map(silent));
     for Evicted { name, at, limit, .. } in &status.evicted {
@@ -69,7 +70,7 @@ fn silent(site: &RegisteredSite) -> Option<String> {
 fn session(origin: &Origin) -> Vec<String> {
     let Origin { name, since, since_seconds, .. } = origin;
     let why = origin.last_error.as_ref().map_or("no answer yet", |error| &error.what);
-    if !origin.connected && *since_seconds > AWAY_SECONDS_MAX {
+    if origin.realtime && !origin.connected && *since_seconds > AWAY_SECONDS_MAX {
         return vec![format!("origin `{name}` is not followed since {since}: {why}")];
     }
     let last = origin.last_error.as_ref();
@@ -132,6 +133,34 @@ fn holes(origin: &Origin) -> Vec<String> {
             "origin `{name}`: {} partitions wait, they have more holes than `limits.parked_max` or \
              `limits.holes_max`",
             origin.stopped
+        ));
+    }
+    told
+}
+
+/// What full sync leaves to a person.
+fn full_sync(origin: &Origin) -> Vec<String> {
+    let (Some(sync), name) = (&origin.full_sync, &origin.name) else {
+        return Vec::new();
+    };
+    let mut told = Vec::new();
+    if let Some(why) = &sync.refused {
+        told.push(format!("origin `{name}`: full sync is refused: {why}"));
+    }
+    if let Some(why) = &sync.failed {
+        told.push(format!("origin `{name}`: the last full sync failed: {why}"));
+    }
+    if sync.deletes_held_back > 0 {
+        told.push(format!(
+            "origin `{name}`: full sync holds {} deletes back, which are more than it may do; look \
+             at them with `towline fullsync run --dry-run`, then allow them with `--max-deletes`",
+            sync.deletes_held_back
+        ));
+    }
+    if sync.unrepaired > 0 {
+        told.push(format!(
+            "origin `{name}`: full sync could not repair {} keys; the log says why",
+            sync.unrepaired
         ));
     }
     told

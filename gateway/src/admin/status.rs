@@ -90,6 +90,8 @@ pub struct Origin {
     pub name: String,
     /// `null` before its first word.
     pub id: Option<String>,
+    /// Its events are followed as they come; otherwise full sync alone brings what it has.
+    pub realtime: bool,
     pub connected: bool,
     /// Since when it is connected, or is not.
     pub since: String,
@@ -116,6 +118,29 @@ pub struct Origin {
     pub waits: Vec<Wait>,
     /// What last stood in the way, also if it is over.
     pub last_error: Option<LastError>,
+    /// `null`: full sync is off.
+    pub full_sync: Option<Convergence>,
+}
+
+/// Whether this site holds what its origin holds, as full sync says.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Convergence {
+    /// The last full sync of everything found both to be equal.
+    pub converged: bool,
+    /// Age of the oldest of the newest proofs of every bucket; `null`: there is none.
+    pub proved: Option<String>,
+    pub proved_seconds_ago: Option<f64>,
+    /// Id of the job that is under way.
+    pub running: Option<u64>,
+    /// Id of the last full sync of everything.
+    pub last: Option<u64>,
+    /// Keys that were found to differ and still do.
+    pub differ: u64,
+    pub deletes_held_back: u64,
+    pub unrepaired: u64,
+    /// Why the last one was refused or failed.
+    pub refused: Option<String>,
+    pub failed: Option<String>,
 }
 
 /// How far behind its origin this site is.
@@ -149,7 +174,7 @@ pub struct HoleShown {
     pub partition: u16,
     pub first: u64,
     pub last: u64,
-    /// `gap`, `parked`, `blocks_missing` or `lost_at_origin`.
+    /// `gap`, `parked`, `blocks_missing`, `lost_at_origin` or `adopted`.
     pub reason: String,
     /// What is known beyond the reason.
     pub why: Option<String>,

@@ -25,6 +25,8 @@ impl StatusSource for NoRoles {
     }
 }
 
+mod fullsync;
+
 /// A site and its admin API.
 struct Admin {
     site: Fixture,
@@ -37,6 +39,10 @@ impl Admin {
     }
 
     async fn with_token(token: Option<&str>) -> Self {
+        Self::with(token, None).await
+    }
+
+    async fn with(token: Option<&str>, fullsync: Option<Arc<dyn FullSyncControl>>) -> Self {
         let site = Fixture::new(1).await;
         let api = AdminApi::new(AdminOptions {
             store: site.store.clone(),
@@ -44,6 +50,7 @@ impl Admin {
             token: token.map(str::to_owned),
             root_access_key: crate::tests::site::ACCESS.to_owned(),
             status: Arc::new(NoRoles),
+            fullsync,
         });
         Self { site, api }
     }
@@ -222,7 +229,12 @@ async fn registered_sites_are_listed_and_removed_by_name_and_id() {
     let admin = Admin::new().await;
     let name = SiteName::try_from("west".to_owned()).unwrap();
     for id in [7, 8] {
-        admin.site.store.register_peer(SiteId([id; 16]), name.clone()).await.unwrap();
+        admin
+            .site
+            .store
+            .register_peer(SiteId([id; 16]), name.clone(), BTreeSet::new())
+            .await
+            .unwrap();
     }
     admin.site.send(ask("PUT", "/photos")).await;
     let (status, list) = admin.get("/v1/sites").await;
@@ -245,8 +257,8 @@ async fn sites_that_are_away_or_were_evicted_need_a_person_until_they_are_remove
     let admin = Admin::new().await;
     let name = |name: &str| SiteName::try_from(name.to_owned()).unwrap();
     let store = &admin.site.store;
-    store.register_peer(SiteId([7; 16]), name("away")).await.unwrap();
-    let gone = store.register_peer(SiteId([8; 16]), name("gone")).await.unwrap();
+    store.register_peer(SiteId([7; 16]), name("away"), <_>::default()).await.unwrap();
+    let gone = store.register_peer(SiteId([8; 16]), name("gone"), <_>::default()).await.unwrap();
     store.evict_peer(&gone, "fence.max_age").await.unwrap();
     let (_, status) = admin.get("/v1/status").await;
     assert_eq!(status["sites"][0]["silent_seconds"], 600.0);
@@ -282,10 +294,10 @@ async fn every_path_of_the_document_is_there_and_the_document_is_kept() {
     assert_eq!(status, 200);
     let paths: BTreeMap<String, BTreeMap<String, Value>> =
         serde_json::from_value(document["paths"].clone()).unwrap();
-    assert_eq!(paths.values().map(BTreeMap::len).sum::<usize>(), 12);
+    assert_eq!(paths.values().map(BTreeMap::len).sum::<usize>(), 18);
     let operations = paths.values().flat_map(BTreeMap::values);
     let names: BTreeSet<_> = operations.map(|it| it["operationId"].as_str().unwrap()).collect();
-    assert_eq!(names.len(), 12, "every operation has a name of its own: {names:?}");
+    assert_eq!(names.len(), 18, "every operation has a name of its own: {names:?}");
     for (path, methods) in &paths {
         let path = path.replace(['{', '}'], "");
         for method in methods.keys() {

@@ -1,7 +1,8 @@
 //! What differs between two configurations, and what of it a running site can take on.
 
 use super::{
-    Admin, Config, Fence, History, Kafka, KeyFile, Limits, Link, Log, Puller, S3, Site, Storage,
+    Admin, Config, Fence, FullSync, History, Kafka, KeyFile, Limits, Link, Log, Puller, S3, Site,
+    Storage,
 };
 
 /// Keys that differ, in order of the file.
@@ -43,6 +44,7 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
         history,
         fence,
         puller,
+        fullsync,
         limits,
         storage,
         log,
@@ -76,6 +78,9 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
     section!(changes: History "history", &old.history, history; live; restart window);
     section!(changes: Fence "fence", &old.fence, fence; live; restart max_age max_bytes);
     section!(changes: Puller "puller", &old.puller, puller; live; restart paused parallel);
+    section!(changes: FullSync "fullsync", &old.fullsync, fullsync;
+        live interval jitter on_connect max_deletes bytes_per_second parallel scrub_interval;
+        restart);
     section!(changes: Limits "limits", &old.limits, limits; live; restart parked_max holes_max);
     section!(changes: Storage "storage", &old.storage, storage; live; restart reserve);
     section!(changes: Log "log", &old.log, log; live level; restart format);
@@ -101,10 +106,12 @@ mod tests {
             ("region = \"us-east-1\"", "region = \"eu-west-1\""),
             ("change-me-please", "another secret"),
             ("# max_bytes", "max_bytes"),
+            ("interval = \"6h\"", "interval = \"off\""),
+            ("max_deletes = \"default\"", "max_deletes = 7"),
         ]);
         let live = ["s3.requests_per_second", "link.ca", "link.cert", "link.key", "link.allow"];
         assert_eq!(found.live[..5], live);
-        assert_eq!(found.live[5..], ["log.level"]);
+        assert_eq!(found.live[5..], ["fullsync.interval", "fullsync.max_deletes", "log.level"]);
         let restart = ["site.data", "s3.root_secret_key", "s3.region", "keys.file"];
         assert_eq!(found.restart[..4], restart);
         assert_eq!(found.restart[4..], ["fence.max_bytes"]);

@@ -1,8 +1,8 @@
 //! What must hold between settings, beyond each being of its kind.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
-use super::{Admin, Config, load::Places};
+use super::{Admin, Config, Origin, load::Places};
 
 /// Below this a block costs more in records than in bytes; above, memory per upload grows.
 const BLOCK_SIZE: std::ops::RangeInclusive<u64> = 64 << 10..=8 << 20;
@@ -11,6 +11,9 @@ const INLINE_MAX: u64 = 256 << 10;
 
 /// Bytes of a request's head: below, signed requests do not fit; above, hyper gives up first.
 const HEADER_BYTES_MAX: std::ops::RangeInclusive<u64> = 8 << 10..=256 << 10;
+
+/// Requests of one full sync at once: beyond, the link is full anyway.
+const PARALLEL: std::ops::RangeInclusive<usize> = 1..=64;
 
 /// Takes the key and what is wrong with it.
 type Report<'a> = &'a mut dyn FnMut(&str, &str);
@@ -23,6 +26,7 @@ pub(super) fn check(config: &Config, places: &Places<'_>) -> Vec<String> {
     check_admin(&config.admin, &mut report);
     readable(&mut report, "keys.file", &config.keys.file);
     check_link(config, &mut report);
+    check_fullsync(config, &mut report);
     check_kafka(config, &mut report);
     if config.puller.parallel == 0 {
         report("puller.parallel", "must be at least 1; to pause pulling set `puller.paused`");
@@ -99,6 +103,52 @@ fn check_link(config: &Config, report: Report<'_>) {
         }
         if origin.link.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
             report("origin.link", "must be host:port of the origin's `link.listen`");
+        }
+    }
+}
+
+fn check_fullsync(config: &Config, report: Report<'_>) {
+    let fullsync = &config.fullsync;
+    if fullsync.interval.is_some_and(|interval| fullsync.jitter > interval) {
+        report("fullsync.jitter", "must be at most `fullsync.interval`");
+    }
+    if fullsync.bytes_per_second == Some(0) {
+        report("fullsync.bytes_per_second", "must be more than nothing; leave it out for no limit");
+    }
+    if !PARALLEL.contains(&fullsync.parallel) {
+        report("fullsync.parallel", "must be from 1 to 64");
+    }
+    for origin in &config.origins {
+        check_origin_modes(origin, report);
+    }
+}
+
+/// What is to come here must come in some way.
+fn check_origin_modes(origin: &Origin, report: Report<'_>) {
+    if !origin.realtime && !origin.fullsync {
+        report("origin.realtime", "nothing would come: leave `realtime` or `fullsync` on");
+        return;
+    }
+    let mut seen = BTreeSet::new();
+    for (n, bucket) in origin.buckets.iter().enumerate() {
+        let key = |name: &str| format!("origin.bucket[{n}].{name}");
+        if !seen.insert(&bucket.name) {
+            report(&key("name"), "is given more than once; leave one of them");
+        }
+        for (name, wanted, of_origin) in [
+            ("realtime", bucket.realtime, origin.realtime),
+            ("fullsync", bucket.fullsync, origin.fullsync),
+        ] {
+            if wanted == Some(true) && !of_origin {
+                let what = format!("is on, and `origin.{name}` is off for all; switch that on");
+                report(&key(name), &what);
+            }
+        }
+        let realtime = bucket.realtime.unwrap_or(true) && origin.realtime;
+        let fullsync = bucket.fullsync.unwrap_or(true) && origin.fullsync;
+        if !realtime && !fullsync {
+            let what = "its objects would never come: leave `realtime` or `fullsync` on";
+            report(&key("name"), what);
         }
     }
 }

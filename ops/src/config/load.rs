@@ -1,6 +1,9 @@
 //! From file, environment and flags to a [`Config`], with every problem placed.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -219,23 +222,42 @@ fn scalar(key: &str, text: &str) -> Value {
     }
 }
 
-/// Line of a key, or of its section's head if the key is not there, or 1.
+/// Line of a key, or of its section's head if the key is not there, or 1. Of `origin.bucket[1].name`
+/// the section is the second `[[origin.bucket]]`.
 fn line_of(text: &str, key: &str) -> usize {
     let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
-    let section = section.split('[').next().unwrap_or_default();
-    let (mut current, mut fallback) = (String::new(), 1);
+    let (section, nth) = (without_indices(section), index(section));
+    let head = (without_indices(key), index(key));
+    let (mut current, mut fallback, mut seen) = (String::new(), 1, BTreeMap::new());
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.starts_with('[') {
             current = line.trim_matches(|c| c == '[' || c == ']').to_owned();
-            if current == section || current == key {
+            let count = seen.entry(current.clone()).or_insert(0);
+            *count += 1;
+            if (current == section && *count == nth + 1)
+                || (current == head.0 && *count == head.1 + 1)
+            {
                 fallback = number + 1;
             }
         }
         let set = line.split('=').next().unwrap_or_default().trim();
-        if current == section && set == name && line.contains('=') {
+        let here = current == section && seen.get(&current).is_none_or(|count| *count == nth + 1);
+        if here && set == name && line.contains('=') {
             return number + 1;
         }
     }
     fallback
+}
+
+/// `origin.bucket` of `origin[0].bucket[1]`.
+fn without_indices(path: &str) -> String {
+    let name = |part: &str| part.split('[').next().unwrap_or_default().to_owned();
+    path.split('.').map(name).collect::<Vec<_>>().join(".")
+}
+
+/// 1 of `origin[0].bucket[1]`.
+fn index(path: &str) -> usize {
+    let last = path.strip_suffix(']').and_then(|path| path.rsplit_once('['));
+    last.and_then(|(_, index)| index.parse().ok()).unwrap_or(0)
 }

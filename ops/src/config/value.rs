@@ -52,10 +52,27 @@ pub(super) fn some_bytes<'de, D: Deserializer<'de>>(
 /// `"6h"`, `"15m"`, `"30s"` or `"500ms"`.
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-    with_unit(&text, &units)
-        .map(Duration::from_millis)
+    parse_duration(&text)
         .ok_or_else(|| D::Error::custom(format!("`{text}` is no duration; write it like \"30s\"")))
+}
+
+/// As [`duration`]; `"off"` and `"0s"` are `None`: never by itself.
+pub(super) fn interval<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text == "off" {
+        return Ok(None);
+    }
+    let interval = parse_duration(&text).ok_or_else(|| {
+        D::Error::custom(format!("`{text}` is no interval; write it like \"6h\", or \"off\""))
+    })?;
+    Ok((!interval.is_zero()).then_some(interval))
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+    with_unit(text, &units).map(Duration::from_millis)
 }
 
 fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {

@@ -110,7 +110,7 @@ async fn connection<H, F>(
     F: Future<Output = Response<LinkBody>> + Send + 'static,
 {
     if let Err(error) = tcp.set_nodelay(true) {
-        tracing::debug!(%from, %error, "link socket");
+        tracing::debug!(%from, error = %crate::chain(&error), "link socket");
     }
     let acceptor = TlsAcceptor::from(tls.borrow_and_update().server());
     let accepted = acceptor.accept(tcp);
@@ -118,11 +118,11 @@ async fn connection<H, F>(
         Ok(Ok(stream)) => stream,
         // Anything else than wrong data is a peer that went away in the middle.
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
-            tracing::warn!(%from, %error, "link refused: no certificate that this site accepts");
+            tracing::warn!(%from, error = %crate::chain(&error), "link refused: no certificate that this site accepts");
             return;
         }
         Ok(Err(error)) => {
-            tracing::debug!(%from, %error, "link handshake ended");
+            tracing::debug!(%from, error = %crate::chain(&error), "link handshake ended");
             return;
         }
         Err(_) => return,
@@ -151,7 +151,7 @@ async fn connection<H, F>(
         .serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         served = served => if let Err(error) = served {
-            tracing::debug!(%from, %error, "link connection ended");
+            tracing::debug!(%from, error = %crate::chain(&error), "link connection ended");
         },
         // Its streams end with it.
         why = no_longer_admitted(&mut tls, &chain) => {

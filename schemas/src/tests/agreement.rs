@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     ENVELOPE_SCHEMA,
-    change::{bucket, manifest, object, user},
+    change::{bucket, manifest, object, trimmed, user},
     envelope::EnvelopeRecord,
     fields::VersionRecord,
     heartbeat::HeartbeatRecord,
@@ -100,6 +100,7 @@ fn types() -> BTreeMap<&'static str, Vec<String>> {
         ("access_key", names::<user::AccessKeyRecord>()),
         ("sealed_secret", names::<user::SecretRecord>()),
         ("user_deleted", names::<user::UserDeleted>()),
+        ("trimmed", names::<trimmed::Trimmed>()),
     ])
 }
 

@@ -94,3 +94,14 @@ fn a_secret_opens_only_under_its_own_key_pair_and_class_key() {
     let no_key = Codec::new(elsewhere).open_secret("AK", &sealed).unwrap_err();
     assert!(matches!(no_key, CodecError::NoKey { .. }));
 }
+
+#[test]
+fn sites_tell_whether_they_have_a_key_in_common_without_telling_it() {
+    let (one, two) = ("ab".repeat(32), "cd".repeat(32));
+    let codec = other(&format!("main:{one}\nold:{two}"));
+    let [main, old] = codec.fingerprints() else { panic!("one for each key") };
+    assert_eq!(other(&format!("main:{one}")).fingerprints(), [*main]);
+    assert_ne!(main, old);
+    assert_ne!(other(&format!("main:{two}")).fingerprints(), [*main], "another key of that name");
+    assert_ne!(other(&format!("other:{one}")).fingerprints(), [*main], "another name");
+}

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use model::{
     AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, Content, Digest, ETag,
-    Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part, Partition, Parts, Position,
-    Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId, User, UserId, Version,
+    Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part, Partition, PartitionCount,
+    Parts, Position, Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId, User, UserId,
+    Version,
 };
 
 use crate::{Codec, Keys};
@@ -107,6 +108,7 @@ pub(super) fn changes() -> Vec<(&'static str, Change)> {
         ("attributes", attributes()),
         ("user_put", user_put()),
         ("user_deleted", Change::UserDeleted { user: user() }),
+        ("trimmed", trimmed()),
     ]
 }
 
@@ -121,6 +123,11 @@ fn multipart() -> Manifest {
 
 fn object_deleted() -> Change {
     Change::ObjectDeleted { bucket: bucket(), key: key(), birth: version(1) }
+}
+
+fn trimmed() -> Change {
+    let partitions = PartitionCount::new(16).unwrap();
+    Change::Trimmed { partition: Partition(9), partitions, up_to: Seq(40) }
 }
 
 fn bucket_put() -> Change {

@@ -47,6 +47,21 @@ pub(crate) fn run(engine: &dyn Engine) {
     engine.scan(Table::Objects, all, &mut first_only).unwrap();
     assert_eq!(seen, 1);
 
+    let snapshot = engine.snapshot();
     put(engine, &[(Table::Objects, "a", None), (Table::Meta, "kept", Some("yes"))]);
     assert_eq!(keys(engine, Table::Objects, all), ["b", "c\u{ff}"]);
+
+    put(engine, &[(Table::Objects, "b", Some("5")), (Table::Objects, "ba", Some("6"))]);
+    assert_eq!(snapshot.get(Table::Objects, b"b").unwrap().as_deref(), Some(b"1".as_slice()));
+    assert_eq!(snapshot.get(Table::Meta, b"kept").unwrap(), None, "all tables as of one instant");
+    let mut seen = Vec::new();
+    let mut visit = |key: &Bytes, value: &Bytes| {
+        seen.push((key.clone(), value.clone()));
+        if seen.len() < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    snapshot.scan(Table::Objects, all, &mut visit).unwrap();
+    assert_eq!(seen, [("a".into(), "2".into()), (Bytes::from("b"), Bytes::from("1"))]);
+    drop(snapshot);
+    let again = engine.snapshot();
+    assert_eq!(again.get(Table::Objects, b"ba").unwrap().as_deref(), Some(b"6".as_slice()));
 }

@@ -1,15 +1,17 @@
 //! The embedded engine: fjall, an LSM tree with one journal for all tables.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
+use fjall::{
+    Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode, Readable,
+};
 
-use super::{Batch, Engine, EngineError, KeyRange, Table, Visit};
+use super::{Batch, Engine, EngineError, KeyRange, Snapshot, Table, Visit};
 
 /// Block cache: most reads are of what was just written, which the memtables hold.
 const CACHE_BYTES: u64 = 16 << 20;
-/// Ten tables, three of which grow fast: small ones keep a site small, and cost no throughput
+/// A dozen tables, four of which grow fast: small ones keep a site small, and cost no throughput
 /// that could be measured against twice the size.
 const MEMTABLE_BYTES: u64 = 4 << 20;
 /// Journals are rewritten into tables when they pass this.
@@ -24,7 +26,13 @@ const APART_BYTES: u32 = 1 << 10;
 /// A directory with one fjall database. One process at a time.
 pub struct Embedded {
     database: Database,
-    tables: HashMap<Table, Keyspace>,
+    tables: Arc<HashMap<Table, Keyspace>>,
+}
+
+/// The database at one instant.
+struct Pinned {
+    snapshot: fjall::Snapshot,
+    tables: Arc<HashMap<Table, Keyspace>>,
 }
 
 impl Embedded {
@@ -42,12 +50,16 @@ impl Embedded {
         let open = |table: Table| Ok((table, database.keyspace(table.name(), || options(table))?));
         let tables = Table::ALL.into_iter().map(open);
         let tables = tables.collect::<Result<_, fjall::Error>>().map_err(engine_error)?;
-        Ok(Self { database, tables })
+        Ok(Self { database, tables: Arc::new(tables) })
     }
 
     fn table(&self, table: Table) -> &Keyspace {
-        self.tables.get(&table).expect("every table is opened at start")
+        of(&self.tables, table)
     }
+}
+
+fn of(tables: &HashMap<Table, Keyspace>, table: Table) -> &Keyspace {
+    tables.get(&table).expect("every table is opened at start")
 }
 
 fn options(table: Table) -> KeyspaceCreateOptions {
@@ -67,13 +79,7 @@ impl Engine for Embedded {
     }
 
     fn scan(&self, table: Table, range: KeyRange<'_>, visit: Visit<'_>) -> Result<(), EngineError> {
-        for row in self.table(table).range::<&[u8], _>(range) {
-            let (key, value) = row.into_inner().map_err(engine_error)?;
-            if visit(&Bytes::from(key), &Bytes::from(value)).is_break() {
-                break;
-            }
-        }
-        Ok(())
+        visit_all(self.table(table).range::<&[u8], _>(range), visit)
     }
 
     fn commit(&self, batch: Batch) -> Result<(), EngineError> {
@@ -87,6 +93,32 @@ impl Engine for Embedded {
         }
         write.commit().map_err(engine_error)
     }
+
+    fn snapshot(&self) -> Arc<dyn Snapshot> {
+        let snapshot = self.database.snapshot();
+        Arc::new(Pinned { snapshot, tables: Arc::clone(&self.tables) })
+    }
+}
+
+impl Snapshot for Pinned {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        let found = self.snapshot.get(of(&self.tables, table), key);
+        Ok(found.map_err(engine_error)?.map(Bytes::from))
+    }
+
+    fn scan(&self, table: Table, range: KeyRange<'_>, visit: Visit<'_>) -> Result<(), EngineError> {
+        visit_all(self.snapshot.range::<&[u8], _>(of(&self.tables, table), range), visit)
+    }
+}
+
+fn visit_all(rows: fjall::Iter, visit: Visit<'_>) -> Result<(), EngineError> {
+    for row in rows {
+        let (key, value) = row.into_inner().map_err(engine_error)?;
+        if visit(&Bytes::from(key), &Bytes::from(value)).is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn engine_error(error: fjall::Error) -> EngineError {

@@ -1,21 +1,25 @@
 //! An engine in memory, for tests and the simulation.
 
 use std::{
+    collections::BTreeMap,
     ops::Bound,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use bytes::Bytes;
 
-use super::{Batch, Engine, EngineError, KeyRange, Table, Visit};
+use super::{Batch, Engine, EngineError, KeyRange, Snapshot, Table, Visit};
+
+type Rows = BTreeMap<(Table, Bytes), Bytes>;
 
 /// Rows in a map. [`Memory::fail`] makes the next commit fail as a broken disk does.
 #[derive(Default)]
 pub struct Memory {
-    rows: Mutex<std::collections::BTreeMap<(Table, Bytes), Bytes>>,
+    /// Copied by a commit only while somebody reads what was before it.
+    rows: Mutex<Arc<Rows>>,
     failing: AtomicBool,
 }
 
@@ -24,12 +28,44 @@ impl Memory {
     pub fn fail(&self) {
         self.failing.store(true, Ordering::SeqCst);
     }
+
+    fn pinned(&self) -> Arc<Rows> {
+        Arc::clone(&self.rows.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Engine for Memory {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(rows.get(&(table, Bytes::copy_from_slice(key))).cloned())
+        Snapshot::get(&*self.pinned(), table, key)
+    }
+
+    fn scan(&self, table: Table, range: KeyRange<'_>, visit: Visit<'_>) -> Result<(), EngineError> {
+        Snapshot::scan(&*self.pinned(), table, range, visit)
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), EngineError> {
+        if self.failing.load(Ordering::SeqCst) {
+            return Err(EngineError::Poisoned);
+        }
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = Arc::make_mut(&mut rows);
+        for (key, value) in batch {
+            match value {
+                Some(value) => rows.insert(key, value),
+                None => rows.remove(&key),
+            };
+        }
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Arc<dyn Snapshot> {
+        self.pinned()
+    }
+}
+
+impl Snapshot for Rows {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        Ok(Self::get(self, &(table, Bytes::copy_from_slice(key))).cloned())
     }
 
     fn scan(&self, table: Table, range: KeyRange<'_>, visit: Visit<'_>) -> Result<(), EngineError> {
@@ -38,27 +74,11 @@ impl Engine for Memory {
             Bound::Unbounded => Bound::Included((table, Bytes::new())),
             bound => bound,
         };
-        // A snapshot, so that the visitor may call the engine again.
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let rows = rows.range((start, owned(range.1))).take_while(|((t, _), _)| *t == table);
+        let rows = self.range((start, owned(range.1))).take_while(|((t, _), _)| *t == table);
         for ((_, key), value) in rows {
             if visit(key, value).is_break() {
                 break;
             }
-        }
-        Ok(())
-    }
-
-    fn commit(&self, batch: Batch) -> Result<(), EngineError> {
-        if self.failing.load(Ordering::SeqCst) {
-            return Err(EngineError::Poisoned);
-        }
-        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, value) in batch {
-            match value {
-                Some(value) => rows.insert(key, value),
-                None => rows.remove(&key),
-            };
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use model::{BlockHash, BlockRef, Millis, PartitionCount, Seq, SiteId, SiteName};
 
@@ -33,9 +33,9 @@ async fn a_directory_that_does_not_fit_is_refused_in_one_line() {
     let four = Options { partitions: PartitionCount::new(8).unwrap(), ..options(home.path(), 1) };
     let four = Store::open(four).await.err().unwrap().to_string();
     assert!(four.contains("has 4 partitions, the configuration says 8"), "{four}");
-    std::fs::write(home.path().join("format"), "2\n").unwrap();
+    std::fs::write(home.path().join("format"), "3\n").unwrap();
     let newer = Store::open(options(home.path(), 1)).await.err().unwrap().to_string();
-    assert!(newer.contains("format 2, this release reads up to 1"), "{newer}");
+    assert!(newer.contains("format 3, this release reads up to 2"), "{newer}");
     let file = home.path().join("format");
     let text = Store::open(options(&file, 1)).await.err().unwrap();
     assert!(matches!(text, OpenError::Directory { .. }));
@@ -64,8 +64,8 @@ async fn of_two_registrations_under_one_name_only_the_one_that_is_named_is_remov
     let store = Store::open(options(home.path(), 1)).await.unwrap();
     let name = SiteName::try_from("west".to_owned()).unwrap();
     let [gone, rebuilt] = [SiteId([2; 16]), SiteId([3; 16])];
-    store.register_peer(gone, name.clone()).await.unwrap();
-    store.register_peer(rebuilt, name.clone()).await.unwrap();
+    store.register_peer(gone, name.clone(), BTreeSet::new()).await.unwrap();
+    store.register_peer(rebuilt, name.clone(), BTreeSet::new()).await.unwrap();
     drop(store);
     let again = crate::remove_site(home.path(), &name, None).unwrap_err().to_string();
     assert!(again.contains(&gone.to_string()) && again.contains(&rebuilt.to_string()), "{again}");

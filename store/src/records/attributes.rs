@@ -13,7 +13,7 @@ use crate::engine::Table;
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct AttributesRecord(pub(crate) Attributes);
 
-super::record!(AttributesRecord, Table::Attributes, "attributes", format 1);
+super::record!(entity AttributesRecord, Table::Attributes, "attributes", format 1);
 
 impl AttributesRecord {
     pub(crate) fn key(bucket: &BucketName, key: &ObjectKey, of: Version) -> Bytes {

@@ -15,13 +15,19 @@ pub(crate) struct BucketRecord {
     pub(crate) deleted: Option<Version>,
 }
 
-super::record!(BucketRecord, Table::Entities, "bucket", format 1);
+super::record!(entity BucketRecord, Table::Entities, "bucket", format 1);
 
 impl BucketRecord {
     pub(crate) const PREFIX: &'static [u8] = b"b";
 
     pub(crate) fn key(bucket: &BucketName) -> Bytes {
         super::join(&[Self::PREFIX, bucket.as_str().as_bytes()])
+    }
+
+    /// The bucket inside a key of this record.
+    pub(crate) fn bucket(row: &[u8]) -> Option<BucketName> {
+        let name = std::str::from_utf8(row.strip_prefix(Self::PREFIX)?).ok()?;
+        BucketName::try_from(name.to_owned()).ok()
     }
 
     pub(crate) fn state(self) -> BucketState {
@@ -36,7 +42,7 @@ pub(crate) struct UserRecord {
     pub(crate) user: Option<User>,
 }
 
-super::record!(UserRecord, Table::Entities, "user", format 1);
+super::record!(entity UserRecord, Table::Entities, "user", format 1);
 
 impl UserRecord {
     pub(crate) const PREFIX: &'static [u8] = b"u";
@@ -63,13 +69,21 @@ pub(crate) struct KeyHolderRecord;
 super::record!(KeyHolderRecord, Table::Entities, "key holder", format 1);
 
 impl KeyHolderRecord {
+    /// Of every row.
+    pub(crate) const PREFIX: &'static [u8] = b"k";
+
     pub(crate) fn key(access_key: &str, user: &UserId) -> Bytes {
         super::join(&[&Self::prefix(access_key), user.as_str().as_bytes()])
     }
 
     /// What the rows of an access key begin with.
     pub(crate) fn prefix(access_key: &str) -> Vec<u8> {
-        [b"k", access_key.as_bytes(), &[0]].concat()
+        [Self::PREFIX, access_key.as_bytes(), &[0]].concat()
+    }
+
+    /// What the rows of a user end with.
+    pub(crate) fn suffix(user: &UserId) -> Vec<u8> {
+        [&[0], user.as_str().as_bytes()].concat()
     }
 
     /// The user in a row that begins with `prefix`; `None` if it is of a longer access key.

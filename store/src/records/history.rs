@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use model::{Digest, EntityHash, Epoch, Partition, Position, SealedEvent, Seq, Version};
 
-use super::Record;
+use super::{Plain, Record};
 use crate::engine::Table;
 
 pub(crate) struct HistoryRecord {
@@ -29,6 +29,8 @@ impl HistoryRecord {
         SealedEvent { position, version: self.version, entity: self.entity, payload: self.payload }
     }
 }
+
+impl Plain for HistoryRecord {}
 
 impl Record for HistoryRecord {
     const TABLE: Table = Table::History;

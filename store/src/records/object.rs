@@ -19,11 +19,16 @@ pub(crate) struct ObjectRecord {
     pub(crate) manifest: Option<Manifest>,
 }
 
-super::record!(ObjectRecord, Table::Objects, "object", format 1);
+super::record!(entity ObjectRecord, Table::Objects, "object", format 1);
 
 impl ObjectRecord {
     pub(crate) fn key(bucket: &BucketName, key: &ObjectKey) -> Bytes {
         super::join(&[bucket.as_str().as_bytes(), &[0], key.as_str().as_bytes()])
+    }
+
+    /// What the rows of a bucket begin with.
+    pub(crate) fn prefix(bucket: &BucketName) -> Vec<u8> {
+        [bucket.as_str().as_bytes(), &[0]].concat()
     }
 
     /// Key in `versions` of a version whose key in `objects` is `latest`.

@@ -1,7 +1,7 @@
 //! End of this site's history in one partition. Key: `written/` epoch partition.
 
 use bytes::Bytes;
-use model::{Digest, Epoch, Hlc, Partition, Seq};
+use model::{Digest, Epoch, Hlc, Partition, Seq, progress::Handled};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Table;
@@ -25,6 +25,13 @@ super::record!(Written, Table::Meta, "written", format 1);
 impl Written {
     pub(crate) const START: Self =
         Self { seq: Seq::NONE, digest: Digest::ZERO, volume: 0, hlc: Hlc(0), trimmed: Seq::NONE };
+
+    /// As a site says it that has handled all of it.
+    #[must_use]
+    pub fn handled(&self) -> Handled {
+        let Self { seq, digest, volume, hlc, .. } = *self;
+        Handled { seq, digest, volume, time: hlc.millis() }
+    }
 
     pub(crate) fn key(epoch: Epoch, partition: Partition) -> Bytes {
         super::join(&[b"written/", &epoch.0.to_be_bytes(), &partition.0.to_be_bytes()])

@@ -1,20 +1,24 @@
-//! Events of other sites. What was applied, how far it was handled and the holes in it commit
-//! together (law 4); every change goes through the merge rule (law 3).
+//! Events of other sites, and what full sync finds. What was applied, how far it was handled and the
+//! holes in it commit together (law 4); every change goes through the merge rule (law 3).
 
 use model::{
-    Bucket, BucketName, Change, Event, Hole, HoleReason, Line, Seq, User, UserId, Version,
-    merge::Decision, progress::Handled,
+    Bucket, BucketName, Change, Event, Hole, HoleReason, Line, Position, Seq, User, UserId,
+    Version,
+    merge::Decision,
+    progress::Handled,
+    tree::{Leaf, Scope},
 };
 
 use super::{
-    multipart,
+    floor, holes, multipart,
     place::{self, Presence},
-    users,
+    quarantine, repair, users,
 };
 use crate::{
     errors::ApplyError,
-    records::{AttributesRecord, BucketRecord, ObjectRecord, UserRecord},
+    records::{AttributesRecord, BucketRecord, ObjectRecord, Record, UserRecord},
     section::{Section, SectionError},
+    tree::leaves,
 };
 
 /// One thing for the store to take in. Steps of a batch are done in order, all or none.
@@ -22,15 +26,28 @@ use crate::{
 pub enum Step {
     /// Merge the change of an event.
     Apply(Box<Event>),
-    /// Everything up to here is applied or in a hole.
+    /// Everything up to here is applied or in a hole. What is handled never goes back.
     Handle(Line, Handled),
     /// Open a hole, or change the reason of one.
     Open(Line, Hole),
     /// What began here is no hole any more; `rest` is what remains of it.
     Close { line: Line, first: Seq, rest: Option<Hole> },
+    /// Merge what an entity was at its origin when full sync looked at it, at a cut of the line that
+    /// its event stands on.
+    Repair { event: Box<Event>, cut: Position },
+    /// The origin deleted an entity so long ago that its tombstone is gone: take it away, if it is
+    /// not newer than this.
+    Remove { scope: Scope, leaf: Leaf },
+    /// The origin never issued this version of an entity, or it cannot be read here: set its record
+    /// aside, if it still is that version.
+    Quarantine { scope: Scope, leaf: Leaf },
+    /// Begin a line at a cut, if nothing of it is handled: full sync brings what lies below.
+    Adopt { line: Line, handled: Handled },
+    /// Full sync found no difference at a cut: what was not applied up to there is made up for.
+    Prove { line: Line, up_to: Seq },
 }
 
-/// What the merge rule said of each event of a batch.
+/// What became of the steps of a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Outcomes {
     pub replaced: u64,
@@ -38,87 +55,155 @@ pub struct Outcomes {
     pub duplicate: u64,
     /// The same version with other content: an alarm.
     pub conflict: u64,
+    /// Of an entity that is absent, and may have been deleted since (law 6).
+    pub ignored: u64,
+    pub removed: u64,
+    pub quarantined: u64,
+}
+
+impl Outcomes {
+    fn count(&mut self, decision: Option<Decision>) {
+        *match decision {
+            Some(Decision::Replace) => &mut self.replaced,
+            Some(Decision::Stale) => &mut self.stale,
+            Some(Decision::Duplicate) => &mut self.duplicate,
+            Some(Decision::Conflict { .. }) => &mut self.conflict,
+            None => &mut self.ignored,
+        } += 1;
+    }
 }
 
 /// Takes a batch of steps.
 pub(crate) fn apply(section: &mut Section<'_>, steps: Vec<Step>) -> Result<Outcomes, ApplyError> {
     section.room()?;
     let mut outcomes = Outcomes::default();
+    let mut filled = Vec::new();
     for step in steps {
         match step {
             Step::Apply(event) => {
-                section.observe(event.version);
-                let (request, position) = (event.request, event.position);
-                let decision = merge(section, *event)?;
-                tracing::debug!(%request, %position, ?decision, "an event was applied");
-                match decision {
-                    Decision::Replace => outcomes.replaced += 1,
-                    Decision::Stale => outcomes.stale += 1,
-                    Decision::Duplicate => outcomes.duplicate += 1,
-                    Decision::Conflict { .. } => outcomes.conflict += 1,
+                let decision = apply_event(section, *event, &filled)?;
+                outcomes.count(decision);
+            }
+            Step::Handle(line, handled) => {
+                if handled.seq >= section.handled(line)?.seq {
+                    section.set_handled(line, handled);
                 }
             }
-            Step::Handle(line, handled) => section.set_handled(line, handled),
-            Step::Open(line, hole) => open(section, line, hole)?,
+            Step::Open(line, hole) => holes::open(section, line, hole)?,
             Step::Close { line, first, rest } => {
-                let hole = section.hole(line.at(first))?;
-                // An applied event of the hole may have opened its own there: blocks missing.
-                if hole.is_some_and(|hole| !hole.reason.is_applied()) {
-                    section.close_hole(line, first);
-                }
-                if let Some(rest) = rest {
-                    section.open_hole(line, rest);
-                }
+                let seqs = holes::close(section, line, first, rest)?;
+                filled.extend(seqs.map(|seqs| (line, seqs)));
             }
+            Step::Repair { event, cut } => outcomes.count(repair(section, *event, cut)?),
+            Step::Remove { scope, leaf } => {
+                outcomes.removed += u64::from(repair::remove(section, &scope, &leaf)?);
+            }
+            Step::Quarantine { scope, leaf } => {
+                let done = quarantine::quarantine(section, &scope, &leaf)?;
+                outcomes.quarantined += u64::from(done);
+            }
+            Step::Adopt { line, handled } => holes::adopt(section, line, handled)?,
+            Step::Prove { line, up_to } => holes::prove(section, line, up_to)?,
         }
     }
     Ok(outcomes)
 }
 
-fn open(section: &mut Section<'_>, line: Line, hole: Hole) -> Result<(), SectionError> {
-    let held = section.hole(line.at(hole.first))?;
-    let keep = held.is_some_and(|held| matches!(held.reason, HoleReason::BlocksMissing { .. }));
-    if !keep {
-        section.open_hole(line, hole);
+/// Merges an event. One that is ignored although it was to fill a hole leaves a hole: whether it
+/// spoke of something that is gone, or of something that is missing, full sync can tell.
+fn apply_event(
+    section: &mut Section<'_>,
+    event: Event,
+    filled: &[(Line, (Seq, Seq))],
+) -> Result<Option<Decision>, SectionError> {
+    section.observe(event.version);
+    let (request, position) = (event.request, event.position);
+    let decision = merge(section, event, &Presence::Applied)?;
+    tracing::debug!(%request, %position, ?decision, "an event was applied");
+    let (line, seq) = (position.line(), position.seq);
+    let fills =
+        |(of, (first, last)): &(Line, (Seq, Seq))| *of == line && (*first..=*last).contains(&seq);
+    if decision.is_none() && filled.iter().any(fills) {
+        let reason = HoleReason::LostAtOrigin;
+        holes::open(section, line, Hole { first: seq, last: seq, reason })?;
     }
-    Ok(())
+    Ok(decision)
 }
 
-fn merge(section: &mut Section<'_>, event: Event) -> Result<Decision, SectionError> {
+fn repair(
+    section: &mut Section<'_>,
+    event: Event,
+    cut: Position,
+) -> Result<Option<Decision>, SectionError> {
+    section.observe(event.version);
+    let position = event.position;
+    let decision = merge(section, event, &Presence::Repaired { cut })?;
+    tracing::debug!(%position, ?decision, "a state of full sync was applied");
+    if !matches!(decision, None | Some(Decision::Conflict { replace: false })) {
+        holes::applied(section, position)?;
+    }
+    Ok(decision)
+}
+
+/// What the merge rule says. `None`: the event is ignored, its entity is absent (law 6).
+fn merge(
+    section: &mut Section<'_>,
+    event: Event,
+    presence: &Presence<'_>,
+) -> Result<Option<Decision>, SectionError> {
     let (version, position) = (event.version, event.position);
     match event.change {
         Change::ObjectPut { bucket, key, birth, manifest } => {
             let row = ObjectRecord::key(&bucket, &key);
             let record = ObjectRecord { version, position, birth, manifest: Some(*manifest) };
-            place::place(section, &row, &record, &Presence::Applied)
+            place::place(section, &row, &record, presence)
         }
         Change::ObjectDeleted { bucket, key, birth } => {
             let row = ObjectRecord::key(&bucket, &key);
             let record = ObjectRecord { version, position, birth, manifest: None };
-            place::place(section, &row, &record, &Presence::Applied)
+            place::place(section, &row, &record, presence)
         }
-        Change::BucketPut { bucket, state } => merge_bucket(section, &bucket, version, Some(state)),
-        Change::BucketDeleted { bucket } => merge_bucket(section, &bucket, version, None),
+        Change::BucketPut { bucket, state } => {
+            merge_bucket(section, &bucket, (version, position), Some(state)).map(Some)
+        }
+        Change::BucketDeleted { bucket } => {
+            merge_bucket(section, &bucket, (version, position), None).map(Some)
+        }
         Change::Attributes { bucket, key, of, attributes } => {
+            let object = ObjectRecord::key(&bucket, &key);
+            let absent = section.row(ObjectRecord::TABLE, &object)?.is_none();
+            if absent && presence.is_ignored(section, (position, false))? {
+                return Ok(None);
+            }
             let row = AttributesRecord::key(&bucket, &key, of);
             let mut record = section.get::<AttributesRecord>(&row)?.unwrap_or_default();
             record.0.merge(&attributes);
-            section.put(row, &record);
-            Ok(Decision::Replace)
+            section.put_attributes((&bucket, &key), of, &record)?;
+            Ok(Some(Decision::Replace))
         }
-        Change::UserPut { user, state } => merge_user(section, &user, version, Some(state)),
-        Change::UserDeleted { user } => merge_user(section, &user, version, None),
+        Change::UserPut { user, state } => {
+            merge_user(section, &user, (version, position), Some(state)).map(Some)
+        }
+        Change::UserDeleted { user } => {
+            merge_user(section, &user, (version, position), None).map(Some)
+        }
+        Change::Trimmed { up_to, .. } => {
+            // No event trims what comes behind it.
+            let up_to = up_to.min(position.seq.before());
+            let raised = floor::raise(section, position.line(), up_to)?;
+            Ok(Some(if raised { Decision::Replace } else { Decision::Duplicate }))
+        }
     }
 }
 
 fn merge_bucket(
     section: &mut Section<'_>,
     name: &BucketName,
-    version: Version,
+    (version, position): (Version, Position),
     live: Option<Bucket>,
 ) -> Result<Decision, SectionError> {
     let row = BucketRecord::key(name);
-    let held = section.get::<BucketRecord>(&row)?;
+    let held = quarantine::readable::<BucketRecord>(section, &row)?;
     let tombstone = live.is_none().then_some(version);
     let deleted = held.as_ref().and_then(|held| held.deleted).max(tombstone);
     let incoming = BucketRecord { version, live, deleted };
@@ -138,24 +223,29 @@ fn merge_bucket(
     if !stale && record.live.is_none() {
         multipart::bucket_deleted(section, name)?;
     }
-    section.put(row, &record);
+    // A deletion that comes late moves `deleted` only: the newest state stays where it stands.
+    let position = if stale { section.position_of_bucket(name)? } else { Some(position) };
+    section.put_bucket(name, &record, position.unwrap_or_else(|| leaves::unknown(record.version)));
     Ok(if stale { Decision::Stale } else { Decision::Replace })
 }
 
 fn merge_user(
     section: &mut Section<'_>,
     id: &UserId,
-    version: Version,
+    (version, position): (Version, Position),
     user: Option<User>,
 ) -> Result<Decision, SectionError> {
     let row = UserRecord::key(id);
-    match section.get::<UserRecord>(&row)? {
+    match quarantine::readable::<UserRecord>(section, &row)? {
         Some(held) if held.version > version => Ok(Decision::Stale),
         Some(held) if held.version == version && held.user == user => Ok(Decision::Duplicate),
         Some(held) if held.version == version => Ok(Decision::Conflict { replace: false }),
         held => {
-            users::set(section, id, held, UserRecord { version, user });
+            users::set(section, (id, position), held, UserRecord { version, user });
             Ok(Decision::Replace)
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

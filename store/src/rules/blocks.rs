@@ -174,16 +174,21 @@ pub(crate) fn dereference_blocks(
     Ok(())
 }
 
+/// Nobody waits any more for what an incomplete version misses. What it names stays counted.
+pub(crate) fn stop_waiting(section: &mut Section<'_>, content: &Content, position: Position) {
+    for (_, block) in distinct(content) {
+        section.remove::<WantRecord>(WantRecord::key(block.hash, Waiter::Event(position)));
+    }
+    section.close_hole(position.line(), position.seq);
+}
+
 /// Drops what an incomplete version still waits for (law 7: its successor is here).
 pub(crate) fn drop_wants(
     section: &mut Section<'_>,
     content: &Content,
     position: Position,
 ) -> Result<(), SectionError> {
-    for (_, block) in distinct(content) {
-        section.remove::<WantRecord>(WantRecord::key(block.hash, Waiter::Event(position)));
-    }
-    section.close_hole(position.line(), position.seq);
+    stop_waiting(section, content, position);
     dereference(section, content)
 }
 

@@ -61,7 +61,8 @@ pub(crate) fn create_bucket(
     let bucket = state(event.version);
     let deleted = held.and_then(|held| held.deleted);
     let live = Some(bucket.clone());
-    section.put(key, &BucketRecord { version: event.version, live, deleted });
+    let record = BucketRecord { version: event.version, live, deleted };
+    section.put_bucket(name, &record, event.position);
     Ok(bucket)
 }
 
@@ -71,7 +72,6 @@ pub(crate) fn delete_bucket(
     caller: &Caller,
 ) -> Result<(), WriteError> {
     caller.enter(section)?;
-    let key = BucketRecord::key(name);
     let bucket = bucket_state(section, name)?;
     caller.may_use(&bucket)?;
     if has_objects(section, name, &bucket)? {
@@ -81,7 +81,8 @@ pub(crate) fn delete_bucket(
     let entity = Entity::Bucket(name.clone()).hash();
     let event = section.log(entity, |_| Change::BucketDeleted { bucket: name.clone() })?;
     let version = event.version;
-    section.put(key, &BucketRecord { version, live: None, deleted: Some(version) });
+    let record = BucketRecord { version, live: None, deleted: Some(version) };
+    section.put_bucket(name, &record, event.position);
     Ok(())
 }
 
@@ -184,7 +185,7 @@ fn has_objects(
     name: &BucketName,
     bucket: &BucketState,
 ) -> Result<bool, SectionError> {
-    let prefix = [name.as_str().as_bytes(), &[0]].concat();
+    let prefix = ObjectRecord::prefix(name);
     let mut end = Vec::new();
     let mut found = Ok(false);
     section.scan(Table::Objects, prefix_range(&prefix, &mut end), &mut |_, value| {

@@ -3,14 +3,17 @@
 
 use bytes::Bytes;
 use model::{
-    Content, Hole, HoleReason, Position,
+    Content, Position,
     merge::{self, Decision},
 };
 
-use super::blocks::{self, Segments};
+use super::{
+    blocks::{self, Segments},
+    floor, holes, quarantine,
+};
 use crate::{
     engine::Table,
-    records::{ObjectRecord, Record, SupersededRecord},
+    records::{ObjectRecord, Record, SupersededRecord, TombstoneRecord},
     section::{Section, SectionError},
 };
 
@@ -18,18 +21,45 @@ use crate::{
 pub(crate) enum Presence<'a> {
     /// A client uploaded them here.
     Uploaded(&'a Segments),
-    /// At the origin, and perhaps here.
+    /// At the origin, and perhaps here: an event of real time, or of the origin's history.
     Applied,
+    /// The same; a state that full sync found at a cut, whose place in the partition this is.
+    Repaired { cut: Position },
 }
 
-/// Brings a version in if the merge rule says so.
+impl Presence<'_> {
+    /// Law 6: whether the event there says nothing of an entity that is absent here. `deleted`: it
+    /// says that it is.
+    pub(crate) fn is_ignored(
+        &self,
+        section: &Section<'_>,
+        (position, deleted): (Position, bool),
+    ) -> Result<bool, SectionError> {
+        match self {
+            Self::Uploaded(_) => Ok(false),
+            Self::Applied => floor::has_passed(section, position),
+            // Of epochs before, tombstones stay.
+            Self::Repaired { .. } if deleted && floor::has_trimmed(section, position)? => Ok(true),
+            // It was there at the cut, so it was not deleted below. Above, it may have been.
+            Self::Repaired { cut } => floor::has_passed_beyond(section, *cut),
+        }
+    }
+}
+
+/// Brings a version in if the merge rule says so. `None`: it is ignored, for what it speaks of may
+/// have been deleted so long ago that nothing tells any more (law 6).
 pub(crate) fn place(
     section: &mut Section<'_>,
     row: &Bytes,
     incoming: &ObjectRecord,
     presence: &Presence<'_>,
-) -> Result<Decision, SectionError> {
-    let held = section.get::<ObjectRecord>(row)?;
+) -> Result<Option<Decision>, SectionError> {
+    let held = quarantine::readable::<ObjectRecord>(section, row)?;
+    if held.is_none()
+        && presence.is_ignored(section, (incoming.position, incoming.manifest.is_none()))?
+    {
+        return Ok(None);
+    }
     let decision = match &held {
         // Digests are needed only where versions are equal, and equal versions are rare.
         Some(held) if held.version == incoming.version => {
@@ -39,7 +69,7 @@ pub(crate) fn place(
         _ => Decision::Replace,
     };
     if !matches!(decision, Decision::Replace | Decision::Conflict { replace: true }) {
-        return Ok(decision);
+        return Ok(Some(decision));
     }
     // In this order, so that blocks which both versions name never count as unnamed.
     if let Some(manifest) = &incoming.manifest {
@@ -49,8 +79,22 @@ pub(crate) fn place(
     if let Some(held) = held {
         retire(section, row, &held, incoming.position)?;
     }
-    section.put(row.clone(), incoming);
-    Ok(decision)
+    section.put_object(row, incoming)?;
+    if incoming.manifest.is_none() {
+        section.put(TombstoneRecord::key(incoming.position, row), &TombstoneRecord);
+    }
+    Ok(Some(decision))
+}
+
+/// Takes a version away as a delete would that was trimmed since: no tombstone is left.
+pub(crate) fn remove(
+    section: &mut Section<'_>,
+    row: &Bytes,
+    held: &ObjectRecord,
+) -> Result<(), SectionError> {
+    retire(section, row, held, held.position)?;
+    section.remove_object(row);
+    Ok(())
 }
 
 fn settle_content(
@@ -61,14 +105,9 @@ fn settle_content(
 ) -> Result<(), SectionError> {
     match presence {
         Presence::Uploaded(segments) => blocks::reference_uploaded(section, content, segments),
-        Presence::Applied => {
+        Presence::Applied | Presence::Repaired { .. } => {
             let count = blocks::reference_applied(section, content, position)?;
-            if count > 0 {
-                let reason = HoleReason::BlocksMissing { count };
-                let (first, last) = (position.seq, position.seq);
-                section.open_hole(position.line(), Hole { first, last, reason });
-            }
-            Ok(())
+            if count > 0 { holes::blocks_missing(section, position, count) } else { Ok(()) }
         }
     }
 }
@@ -83,6 +122,7 @@ fn retire(
     successor: Position,
 ) -> Result<(), SectionError> {
     let Some(manifest) = &held.manifest else {
+        section.remove::<TombstoneRecord>(TombstoneRecord::key(held.position, row));
         return Ok(());
     };
     let incomplete = section.hole(held.position)?.is_some_and(|hole| hole.reason.is_applied());

@@ -1,9 +1,12 @@
 //! Registered sites and what they acknowledge.
 
+use std::{collections::BTreeSet, ops::ControlFlow};
+
 use model::{Millis, SiteId, SiteName};
 
 use crate::{
-    records::{Acknowledged, Evicted, Peer, Registered, Written},
+    engine::{Table, prefix_range},
+    records::{Acknowledged, Evicted, Peer, Record, Registered, Written},
     section::{Section, SectionError},
 };
 
@@ -12,20 +15,20 @@ use crate::{
 pub(crate) fn register(
     section: &mut Section<'_>,
     site: SiteId,
-    name: SiteName,
+    (name, reads): (SiteName, BTreeSet<String>),
     now: Millis,
 ) -> Result<Peer, SectionError> {
     section.remove::<Evicted>(Evicted::key(&name));
     let key = Peer::key(site);
     let held = section.get::<Peer>(&key)?;
     let peer = match held {
-        Some(held) if held.name == name => return Ok(held),
-        Some(held) => Peer { name, ..held },
+        Some(held) if held.name == name && held.reads == reads => return Ok(held),
+        Some(held) => Peer { name, reads, ..held },
         None => {
             let partitions = section.identity.partitions.iter();
             let volumes = partitions.map(|partition| section.written(partition).volume).collect();
             let registered = Registered { at: now, epoch: section.identity.epoch, volumes };
-            Peer { site, name, registered, acknowledged: Vec::new() }
+            Peer { site, name, registered, acknowledged: Vec::new(), reads }
         }
     };
     section.put(key, &peer);
@@ -68,6 +71,17 @@ fn bounded(section: &Section<'_>, ack: Acknowledged) -> Result<Option<Acknowledg
     let Acknowledged { epoch, partition, handled, applied, complete } = ack;
     let (handled, applied, complete) = (handled.min(end), applied.min(end), complete.min(end));
     Ok(Some(Acknowledged { epoch, partition, handled, applied, complete }))
+}
+
+/// Whether every registered site can read a kind of change: nobody logs what a site would have to
+/// park.
+pub(crate) fn all_read(section: &Section<'_>, kind: &str) -> Result<bool, SectionError> {
+    let (mut end, mut all) = (Vec::new(), Ok(true));
+    section.scan(Table::Meta, prefix_range(Peer::PREFIX, &mut end), &mut |_, value| {
+        all = Peer::decode(value).map(|peer| peer.reads.contains(kind));
+        if matches!(all, Ok(true)) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(all?)
 }
 
 /// Forgets a site: the fence no longer waits for it. Returns whether it was registered.

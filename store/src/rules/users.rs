@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
-use model::{AccessKey, Change, Entity, RequestId, User, UserId};
+use model::{AccessKey, Change, Entity, Position, RequestId, User, UserId};
 
 use crate::{
     engine::{Table, prefix_range},
@@ -132,7 +132,8 @@ pub(crate) fn delete(
     }
     let entity = Entity::User(id.clone()).hash();
     let event = section.log(entity, |_| Change::UserDeleted { user: id.clone() })?;
-    set(section, id, held, UserRecord { version: event.version, user: None });
+    let record = UserRecord { version: event.version, user: None };
+    set(section, (id, event.position), held, record);
     Ok(())
 }
 
@@ -146,14 +147,14 @@ fn put(
     let (user, logged) = (id.clone(), state.clone());
     let event = section.log(entity, |_| Change::UserPut { user, state: logged })?;
     let record = UserRecord { version: event.version, user: Some(state.clone()) };
-    set(section, id, held, record);
+    set(section, (id, event.position), held, record);
     Ok(state)
 }
 
 /// Writes a user in place of what is held, and with it who holds which key.
 pub(crate) fn set(
     section: &mut Section<'_>,
-    id: &UserId,
+    (id, position): (&UserId, Position),
     held: Option<UserRecord>,
     record: UserRecord,
 ) {
@@ -170,7 +171,18 @@ pub(crate) fn set(
     for row in after {
         section.put(row, &KeyHolderRecord);
     }
-    section.put(UserRecord::key(id), &record);
+    section.put_user(id, &record, position);
+}
+
+/// Nobody holds the keys of a user any more, whatever the user's record says.
+pub(crate) fn forget_keys(section: &mut Section<'_>, id: &UserId) -> Result<(), SectionError> {
+    let suffix = KeyHolderRecord::suffix(id);
+    for row in section.keys(Table::Entities, KeyHolderRecord::PREFIX, usize::MAX)? {
+        if row.ends_with(&suffix) {
+            section.remove::<KeyHolderRecord>(row);
+        }
+    }
+    Ok(())
 }
 
 fn must_be_new(section: &Section<'_>, access_key: &str) -> Result<(), UserError> {

@@ -7,7 +7,9 @@ use model::{Event, progress::Handled};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
 use super::tests::{bucket, events, key, options, put, read};
-use crate::{Condition, Engine, Memory, Step, Store, engine::Table};
+use crate::{
+    Condition, Engine, Memory, Step, Store, engine::Table, tree::tests::assert_tree_is_true,
+};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -123,6 +125,9 @@ proptest! {
                 west.apply(events.iter().map(|event| apply(event)).collect()).await.unwrap();
             }
             assert_eq!(state(&west), state(&east));
+            assert_tree_is_true(&west);
+            let roots = |store: &Store| store.tree_view().unwrap().roots().unwrap();
+            assert_eq!(roots(&west), roots(&east));
         });
     }
 
@@ -148,6 +153,7 @@ proptest! {
             assert_eq!(state(&west), state(&east));
             let last = |event: &Event| west.line(event.position.line()).handled.seq;
             assert!(all.iter().all(|event| event.position.seq <= last(event)));
+            assert_tree_is_true(&west);
         });
     }
 
@@ -171,6 +177,8 @@ proptest! {
                 let there = read(&east, &format!("k{name}")).await.is_some();
                 assert_eq!(here, there);
             }
+            assert_tree_is_true(&west);
+            assert_tree_is_true(&east);
         });
     }
 
@@ -207,6 +215,7 @@ proptest! {
                 let found = read(&store, &format!("k{name}")).await;
                 assert!(!matches!(found, Some(Err(_))), "a block of k{name} is gone");
             }
+            assert_tree_is_true(&store);
         });
     }
 }

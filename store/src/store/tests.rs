@@ -119,6 +119,7 @@ fn step(event: &Event) -> Step {
 async fn apply_all(from: &Store, to: &Store) {
     let steps = events(from).iter().flat_map(|event| [step(event), handle(event)]).collect();
     to.apply(steps).await.unwrap();
+    crate::tree::tests::assert_tree_is_true(to);
 }
 
 fn handle(event: &Event) -> Step {

@@ -296,6 +296,9 @@ proptest! {
             // And the sites that wrote come to the same when they hear of each other.
             one.apply(of_other.iter().map(|e| Step::Apply(Box::new(e.clone()))).collect()).await.unwrap();
             assert_eq!(rows(&one), rows(&west));
+            for store in [&one, &other, &west, &north] {
+                crate::tree::tests::assert_tree_is_true(store);
+            }
         });
     }
 }

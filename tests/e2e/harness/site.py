@@ -36,6 +36,8 @@ class Site:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.s3_port, self.admin_port, self.link_port = free_ports(3)
         self.origin = None
+        # Lines of the configuration behind `[[origin]]`.
+        self.origin_keys = []
         self.token = TOKEN
         self.kafka = kafka
         self.settings = {}
@@ -67,9 +69,10 @@ class Site:
     def log(self):
         return self.folder / "log"
 
-    def follow(self, origin):
-        """Makes this site a secondary of another."""
+    def follow(self, origin, **options):
+        """Makes this site a secondary of another, with these keys in its `[[origin]]`."""
         self.origin = (origin.name, origin.link_port)
+        self.origin_keys = [f"{key} = {toml(value)}" for key, value in options.items()]
 
     def set(self, key, value):
         """Sets one key from the next start on."""
@@ -113,10 +116,11 @@ class Site:
         lines = []
         for section, keys in sections.items():
             lines.append(f"[{section}]")
-            lines += [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+            lines += [f"{key} = {toml(value)}" for key, value in keys.items()]
         if self.origin:
             origin, port = self.origin
             lines += ["[[origin]]", f'name = "{origin}"', f'link = "127.0.0.1:{port}"']
+            lines += self.origin_keys
         # Whole or not at all, and for its owner alone: it holds a secret, and may be read now.
         new = self.config.with_suffix(".new")
         new.touch(mode=0o600)
@@ -232,6 +236,15 @@ class Site:
             region_name="us-east-1",
             config=Config(**options),
         )
+
+
+def toml(value):
+    """A value as TOML writes it, on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {toml(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps(value)
 
 
 def make_certs(folder, *names):

@@ -52,6 +52,11 @@ impl AdminArgs {
         Client::new(&address, token)
     }
 
+    /// Whether the answer is for a program.
+    pub(super) fn wants_json(&self) -> bool {
+        self.json
+    }
+
     fn given_token(&self) -> Result<Option<String>, Failure> {
         let Some(file) = &self.token_file else {
             return Ok(std::env::var(TOKEN).ok().filter(|token| !token.is_empty()));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use gateway::admin::{Evicted, Origin, Role, Status, Wait};
+use gateway::admin::{Convergence, Evicted, Origin, Role, Status, Wait};
 
 use super::{Failure, admin::AdminArgs, peer};
 
@@ -64,7 +64,11 @@ fn text(status: &Status) -> String {
 }
 
 fn origin(text: &mut String, origin: &Origin) {
-    let connected = if origin.connected { "followed" } else { "not followed" };
+    let connected = match (origin.realtime, origin.connected) {
+        (false, _) => "only compared with",
+        (true, true) => "followed",
+        (true, false) => "not followed",
+    };
     line(text, format_args!("\norigin {}  {connected} since {}", origin.name, origin.since));
     let (lag, at) = (&origin.lag, &origin.positions);
     line(
@@ -83,12 +87,75 @@ fn origin(text: &mut String, origin: &Origin) {
     for Wait { what, since, .. } in &origin.waits {
         line(text, format_args!("  waits for {what} since {since}"));
     }
+    match &origin.full_sync {
+        None => text.push_str("  full sync is off\n"),
+        Some(sync) => full_sync(text, sync),
+    }
     if let Some(error) = &origin.last_error {
         line(text, format_args!("  last error {}: {}", error.at, error.what));
+    }
+}
+
+fn full_sync(text: &mut String, sync: &Convergence) {
+    match (&sync.proved, sync.converged) {
+        (Some(at), true) => line(text, format_args!("  in sync, proved at {at}")),
+        (Some(at), false) => line(text, format_args!("  not in sync; the oldest proof is of {at}")),
+        (None, _) => text.push_str("  not proved to be in sync yet\n"),
+    }
+    for (what, id) in [("is under way", sync.running), ("was the last", sync.last)] {
+        if let Some(id) = id {
+            line(text, format_args!("  full sync {id} {what}"));
+        }
+    }
+    for (what, count) in [
+        ("keys that differ", sync.differ),
+        ("deletes held back", sync.deletes_held_back),
+        ("keys not repaired", sync.unrepaired),
+    ] {
+        if count > 0 {
+            line(text, format_args!("  {what} {count}"));
+        }
     }
 }
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     // A `String` takes everything.
     let _ = writeln!(text, "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(sync: &Convergence) -> String {
+        let mut text = String::new();
+        full_sync(&mut text, sync);
+        text
+    }
+
+    #[test]
+    fn convergence_is_told_with_its_date_and_what_is_left() {
+        assert_eq!(told(&Convergence::default()), "  not proved to be in sync yet\n");
+        let proved = Some("2026-01-02T03:04:05Z".to_owned());
+        let equal =
+            Convergence { converged: true, proved, last: Some(7), ..Convergence::default() };
+        assert_eq!(
+            told(&equal),
+            "  in sync, proved at 2026-01-02T03:04:05Z\n  full sync 7 was the last\n"
+        );
+        let left = Convergence {
+            converged: false,
+            running: Some(8),
+            differ: 9,
+            deletes_held_back: 8,
+            unrepaired: 1,
+            ..equal
+        };
+        assert_eq!(
+            told(&left),
+            "  not in sync; the oldest proof is of 2026-01-02T03:04:05Z\n  full sync 8 is under \
+             way\n  full sync 7 was the last\n  keys that differ 9\n  deletes held back 8\n  keys \
+             not repaired 1\n"
+        );
+    }
 }

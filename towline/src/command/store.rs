@@ -1,9 +1,12 @@
-//! `towline store new-epoch|remove-site`.
+//! `towline store new-epoch|remove-site|verify`.
 
 use model::{SiteId, SiteName};
 use ops::Clock;
 
-use super::{ConfigArgs, Failure};
+use super::{
+    ConfigArgs, Failure,
+    verify::{self, VerifyArgs},
+};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum StoreCommand {
@@ -29,6 +32,12 @@ pub(crate) enum StoreCommand {
         #[command(flatten)]
         config: ConfigArgs,
     },
+    /// Compare the hash tree with the records that it speaks of. Exit code 1 if anything differs.
+    ///
+    /// A running site does the same by itself, a small step at a time, about once a day. What is
+    /// stored in blocks is not read.
+    #[command(after_help = "Example: towline store verify --config site.toml")]
+    Verify(VerifyArgs),
 }
 
 pub(super) fn run(command: &StoreCommand) -> Result<(), Failure> {
@@ -43,6 +52,7 @@ pub(super) fn run(command: &StoreCommand) -> Result<(), Failure> {
                 config.site.name, after.0, before.0
             );
         }
+        StoreCommand::Verify(args) => verify::run(args)?,
         StoreCommand::RemoveSite { name, id, config } => {
             let config = config.load()?;
             let removed = store::remove_site(&config.site.data, name, *id);

@@ -151,3 +151,13 @@ fn what_needs_a_restart_is_remembered_until_it_is_as_it_was() {
     bench.look(true);
     assert_eq!(bench.reload.restart, Vec::<&str>::new());
 }
+
+#[test]
+fn full_sync_takes_on_another_interval() {
+    let mut bench = Bench::new();
+    let live = bench.reload.live.fullsync();
+    bench.replace("interval = \"6h\"", "interval = \"2h\"");
+    assert_eq!(bench.look(true), Verdict::TakeOn);
+    assert_eq!(live.borrow().interval, Some(Duration::from_hours(2)));
+    assert_eq!((bench.count("done"), bench.reload.restart.len()), (1, 0));
+}

@@ -2,13 +2,14 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::admin::{
-    Evicted, HoleShown, Lag, LastError, LogStatus, Positions, Role, SiteShown, Wait,
+    Convergence, Evicted, HoleShown, Lag, LastError, LogStatus, Positions, Role, SiteShown, Wait,
 };
 
 fn origin() -> Origin {
     Origin {
         name: "east".to_owned(),
         id: None,
+        realtime: true,
         connected: true,
         since: "2026-01-01T00:00:00Z".to_owned(),
         since_seconds: 1_000.0,
@@ -24,6 +25,7 @@ fn origin() -> Origin {
         some_holes: Vec::new(),
         waits: Vec::new(),
         last_error: None,
+        full_sync: Some(Convergence::default()),
     }
 }
 
@@ -208,4 +210,28 @@ fn disputes_full_disks_evictions_logs_and_alarms_are_told() {
     assert!(told[4].contains("alarm `conflict`, 2 times"));
     status.writes_refused = Some(refused("secondary"));
     assert_eq!(needs_human(&status, None, &[]).len(), 2, "that is what a secondary is");
+}
+
+#[test]
+fn law_12_what_full_sync_leaves_to_a_person_is_told_with_what_to_do() {
+    let with = |sync: Convergence| of(move |origin| origin.full_sync = Some(sync));
+    let refused = Some("another site answers".to_owned());
+    let told = with(Convergence { refused, ..Convergence::default() });
+    assert_eq!(told, ["origin `east`: full sync is refused: another site answers"]);
+    let failed = Some("`east` does not know it".to_owned());
+    let told = with(Convergence { failed, ..Convergence::default() });
+    assert!(told[0].contains("failed: `east` does not know it"), "{told:?}");
+    let told = with(Convergence { deletes_held_back: 7, unrepaired: 2, ..Convergence::default() });
+    assert!(told[0].contains("holds 7 deletes back") && told[0].contains("--max-deletes"));
+    assert!(told[1].contains("could not repair 2 keys"), "{told:?}");
+    let at_work = Convergence { running: Some(3), differ: 5, ..Convergence::default() };
+    assert_eq!(with(at_work), [""; 0], "it is being repaired");
+}
+
+#[test]
+fn an_origin_that_is_only_compared_with_needs_no_session() {
+    let apart = |origin: &mut Origin| {
+        (origin.realtime, origin.connected) = (false, false);
+    };
+    assert_eq!(of(apart), [""; 0]);
 }

@@ -227,3 +227,89 @@ fn a_file_that_is_not_there_says_how_to_get_one() {
     let error = Source::new(nowhere, std::iter::empty(), Vec::new()).load().unwrap_err();
     assert!(error.to_string().contains("towline config example"));
 }
+
+/// The example as a secondary, with this behind `[[origin]]`.
+fn secondary(more: &str) -> Result<Config, ConfigError> {
+    let origin = "# [[origin]]\n# name = \"east\"\n";
+    let text = format!("[[origin]]\nname = \"north\"\nlink = \"127.0.0.1:9001\"\n{more}\n");
+    load(&[(origin, &text)], &[], &[])
+}
+
+#[test]
+fn full_sync_runs_every_six_hours_and_can_be_switched_off() {
+    let config = load(&[], &[], &[]).unwrap();
+    assert_eq!(config.fullsync, crate::config::FullSync::default(), "the example says what is so");
+    for off in ["off", "0s"] {
+        let config = load(&[], &[("TOWLINE_FULLSYNC_INTERVAL", off)], &[]).unwrap();
+        assert_eq!(config.fullsync.interval, None);
+    }
+    let ceiling = |value: &str| {
+        load(&[], &[("TOWLINE_FULLSYNC_MAX_DELETES", value)], &[]).map(|c| c.fullsync.max_deletes)
+    };
+    assert_eq!(ceiling("12").unwrap(), crate::config::MaxDeletes::Count(12));
+    assert_eq!(ceiling("7%").unwrap(), crate::config::MaxDeletes::Percent(7));
+    let wrong = ceiling("many").unwrap_err().to_string();
+    assert!(wrong.contains("`fullsync.max_deletes`: `many` is no ceiling on deletes"), "{wrong}");
+    let wrong = ceiling("-1").unwrap_err().to_string();
+    assert!(wrong.contains("`-1` is no ceiling on deletes"), "{wrong}");
+    let wrong = ceiling("true").unwrap_err().to_string();
+    assert!(wrong.contains("a number, or a text like"), "{wrong}");
+}
+
+#[test]
+fn a_full_sync_that_could_not_be_is_told() {
+    for (from, to, says) in [
+        ("interval = \"6h\"", "interval = \"often\"", "`often` is no interval"),
+        ("jitter = \"10m\"", "jitter = \"7h\"", "`fullsync.jitter`: must be at most"),
+        ("# bytes_per_second = \"16MiB\"", "bytes_per_second = \"0B\"", "more than nothing"),
+        ("parallel = 8\n# From", "parallel = 0\n# From", "must be from 1 to 64"),
+        ("on_connect = false", "on_connect = 1", "key `fullsync.on_connect`"),
+        ("scrub_interval = \"30d\"", "scrub = \"30d\"", "unknown field `scrub`"),
+    ] {
+        let told = problem(&[(from, to)]);
+        assert!(told.contains(says) && told.contains("site.toml:"), "{told}");
+    }
+}
+
+#[test]
+fn a_bucket_comes_by_real_time_or_full_sync_or_both() {
+    let buckets = "[[origin.bucket]]\nname = \"cold\"\nrealtime = false\n\
+                   [[origin.bucket]]\nname = \"hot\"\nfullsync = false\n\
+                   [[origin.bucket]]\nname = \"both\"\n";
+    let config = secondary(buckets).unwrap();
+    let origin = &config.origins[0];
+    assert!(origin.realtime && origin.fullsync);
+    let names = |set: std::collections::BTreeSet<model::BucketName>| {
+        set.into_iter().map(String::from).collect::<Vec<_>>()
+    };
+    assert_eq!(names(origin.without_realtime()), ["cold"]);
+    assert_eq!(names(origin.without_fullsync()), ["hot"]);
+}
+
+#[test]
+fn what_would_never_come_is_told_with_its_place() {
+    let second = |key: &str| {
+        format!("[[origin.bucket]]\nname = \"one\"\n[[origin.bucket]]\nname = \"two\"\n{key}")
+    };
+    for (more, says) in [
+        ("realtime = false\nfullsync = false".to_owned(), "`origin.realtime`: nothing would come"),
+        (
+            second("realtime = false\nfullsync = false"),
+            "`origin.bucket[1].name`: its objects would",
+        ),
+        (second("nonsense = 1"), "unknown field `nonsense`"),
+        (second("realtime = \"yes\""), "`origin[0].bucket[1].realtime`"),
+        (format!("realtime = false\n{}", second("realtime = true")), "`origin.realtime` is off"),
+        (format!("fullsync = false\n{}", second("fullsync = true")), "`origin.fullsync` is off"),
+        ("[[origin.bucket]]\nname = \"one\"\n".repeat(2), "`origin.bucket[1].name`: is given more"),
+        ("[[origin.bucket]]\nname = \"No Bucket\"".to_owned(), "`No Bucket`"),
+    ] {
+        let error = secondary(&more).unwrap_err();
+        assert_eq!(error.problems.len(), 1, "{error}");
+        assert!(error.to_string().contains(says), "{says} in {error}");
+    }
+    let text = EXAMPLE.lines().position(|line| line == "# [[origin]]").unwrap();
+    let error = secondary(&second("realtime = 1")).unwrap_err().to_string();
+    // Behind the head of the origin and its two keys, the first bucket, and the head of the second.
+    assert!(error.contains(&format!("site.toml:{}: ", text + 8)), "{error}");
+}

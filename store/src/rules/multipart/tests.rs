@@ -68,6 +68,7 @@ async fn settle(store: &Store) {
     for _ in 0..3 {
         store.collect(Duration::ZERO).await.unwrap();
     }
+    crate::tree::tests::assert_tree_is_true(store);
 }
 
 async fn put_uploaded(store: &Store, name: &str, uploaded: Uploaded) {

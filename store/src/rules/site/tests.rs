@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use model::{Epoch, Partition, Seq, SiteId, SiteName};
 
@@ -11,7 +11,7 @@ use crate::{
 async fn law_7_nothing_is_freed_ahead_of_a_registered_site() {
     let (east, west, _homes) = pair().await;
     let peer = west.identity().clone();
-    east.register_peer(peer.site, peer.name).await.unwrap();
+    east.register_peer(peer.site, peer.name, BTreeSet::new()).await.unwrap();
     put(&east, "k", b"the first version").await.unwrap();
     let first = east.object(&bucket(), &key("k")).await.unwrap().unwrap().manifest;
     put(&east, "k", b"another version").await.unwrap();
@@ -43,7 +43,7 @@ async fn law_7_nothing_is_freed_ahead_of_a_registered_site() {
 async fn law_7_nobody_acknowledges_what_was_not_written() {
     let (east, west, _homes) = pair().await;
     let (site, epoch) = (west.identity().site, east.identity().epoch);
-    east.register_peer(site, west.identity().name.clone()).await.unwrap();
+    east.register_peer(site, west.identity().name.clone(), BTreeSet::new()).await.unwrap();
     let most = Seq(u64::MAX);
     let ack = |epoch, partition| Acknowledged {
         epoch,
@@ -71,10 +71,11 @@ async fn law_7_what_was_written_before_a_site_registered_is_told_apart() {
     let (site, epoch) = (west.identity().site, east.identity().epoch);
     put(&east, "k", b"before").await.unwrap();
     let before: Vec<u64> = east.written().borrow().iter().map(|w| w.volume).collect();
-    east.register_peer(site, west.identity().name.clone()).await.unwrap();
+    east.register_peer(site, west.identity().name.clone(), BTreeSet::new()).await.unwrap();
     put(&east, "k", b"after").await.unwrap();
     // Again is the same: a session that begins again does not begin anew.
-    let peer = east.register_peer(site, west.identity().name.clone()).await.unwrap();
+    let peer =
+        east.register_peer(site, west.identity().name.clone(), BTreeSet::new()).await.unwrap();
     let told: Vec<u64> =
         (0..4).map(|partition| peer.volume_before(epoch, Partition(partition))).collect();
     assert_eq!(told, before);
@@ -87,7 +88,7 @@ async fn law_7_that_a_site_was_evicted_is_kept_over_a_restart_until_it_registers
     let home = tempfile::tempdir().unwrap();
     let name = SiteName::try_from("west".to_owned()).unwrap();
     let store = Store::open(options(home.path(), 1)).await.unwrap();
-    let peer = store.register_peer(SiteId([7; 16]), name.clone()).await.unwrap();
+    let peer = store.register_peer(SiteId([7; 16]), name.clone(), <_>::default()).await.unwrap();
     assert!(store.evict_peer(&peer, "fence.max_age").await.unwrap());
     assert!(!store.evict_peer(&peer, "fence.max_bytes").await.unwrap(), "it is gone");
     drop(store);
@@ -101,7 +102,7 @@ async fn law_7_that_a_site_was_evicted_is_kept_over_a_restart_until_it_registers
     };
     assert_eq!((store.evicted().unwrap(), store.peers().unwrap()), (vec![told], vec![]));
     // One that was rebuilt has another id.
-    let peer = store.register_peer(SiteId([8; 16]), name.clone()).await.unwrap();
+    let peer = store.register_peer(SiteId([8; 16]), name.clone(), <_>::default()).await.unwrap();
     assert_eq!(store.evicted().unwrap(), []);
     store.evict_peer(&peer, "fence.max_bytes").await.unwrap();
     assert!(store.forget_evicted(name.clone()).await.unwrap());

@@ -1,0 +1,237 @@
+//! Bytes of what trees are made of.
+//!
+//! A number is seven bits a byte, the lowest first, the top bit set on all but the last. A scope:
+//! the length of its name (1) and the name, none for buckets and users. A path: its depth (1) and
+//! its nibbles, two a byte. A summary: its leaves and, unless there are none, the digest (32). A
+//! leaf: flags (1: deleted, version of the home site, position at home), entity (32), clock (8),
+//! site (16) unless it is home, content (32) unless deleted, site (16) and epoch (8) of the
+//! position unless home, partition and seq as numbers.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use model::{
+    BucketName, Digest, EntityHash, Epoch, Hlc, Partition, Position, Seq, SiteId, Version,
+    tree::{FANOUT, LEAVES_MAX, Leaf, Node, Path, Scope, Summary},
+};
+
+const DELETED: u8 = 1;
+const VERSION_HOME: u8 = 2;
+const POSITION_HOME: u8 = 4;
+const SPLIT: u8 = 0xff;
+
+/// Bytes that are not what they should be.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CodeError {
+    #[error("{0} ends too early")]
+    Short(&'static str),
+    #[error("{what} says {found}, which no {what} does")]
+    Wrong { what: &'static str, found: u64 },
+    #[error("{found} {what}, at most {most} in one message")]
+    Many { what: &'static str, found: u64, most: usize },
+    #[error("{0} bytes behind the end")]
+    Trailing(usize),
+}
+
+/// The site and epoch of a cut: most leaves are of these, and do not repeat them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Home {
+    pub site: SiteId,
+    pub epoch: Epoch,
+}
+
+/// Refuses what follows the end of a message.
+pub(super) fn end(bytes: &Bytes) -> Result<(), CodeError> {
+    if bytes.is_empty() { Ok(()) } else { Err(CodeError::Trailing(bytes.len())) }
+}
+
+pub(super) fn put_number(out: &mut BytesMut, mut number: u64) {
+    while number >= 0x80 {
+        out.put_u8(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    out.put_u8(number.to_le_bytes()[0]);
+}
+
+pub(super) fn number(bytes: &mut Bytes) -> Result<u64, CodeError> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = array::<1>(bytes, "number")?[0];
+        let bits = u64::from(byte & 0x7f);
+        if bits << shift >> shift != bits {
+            break;
+        }
+        number |= bits << shift;
+        if byte & 0x80 == 0 {
+            return Ok(number);
+        }
+    }
+    Err(CodeError::Wrong { what: "number", found: u64::MAX })
+}
+
+/// A count that a list may have.
+pub(super) fn count(
+    bytes: &mut Bytes,
+    what: &'static str,
+    most: usize,
+) -> Result<usize, CodeError> {
+    let found = number(bytes)?;
+    let fits = usize::try_from(found).ok().filter(|count| *count <= most);
+    fits.ok_or(CodeError::Many { what, found, most })
+}
+
+pub(super) fn array<const N: usize>(
+    bytes: &mut Bytes,
+    what: &'static str,
+) -> Result<[u8; N], CodeError> {
+    let mut array = [0; N];
+    if bytes.len() < N {
+        return Err(CodeError::Short(what));
+    }
+    bytes.copy_to_slice(&mut array);
+    Ok(array)
+}
+
+pub(super) fn text(bytes: &mut Bytes, length: usize) -> Result<String, CodeError> {
+    if bytes.len() < length {
+        return Err(CodeError::Short("name"));
+    }
+    let text = String::from_utf8(bytes.split_to(length).to_vec());
+    text.map_err(|_| CodeError::Wrong { what: "name", found: length as u64 })
+}
+
+pub(super) fn put_scope(out: &mut BytesMut, scope: &Scope) {
+    let name = match scope {
+        Scope::Entities => "",
+        Scope::Bucket(bucket) => bucket.as_str(),
+    };
+    put_number(out, name.len() as u64);
+    out.put_slice(name.as_bytes());
+}
+
+pub(super) fn scope(bytes: &mut Bytes) -> Result<Scope, CodeError> {
+    let length = count(bytes, "bytes of a name", 63)?;
+    if length == 0 {
+        return Ok(Scope::Entities);
+    }
+    let name = BucketName::try_from(text(bytes, length)?);
+    let wrong = |_| CodeError::Wrong { what: "name", found: length as u64 };
+    name.map(Scope::Bucket).map_err(wrong)
+}
+
+pub(super) fn put_path(out: &mut BytesMut, path: Path) {
+    out.put_u8(path.depth());
+    out.put_slice(&path.first().0.0[..usize::from(path.depth().div_ceil(2))]);
+}
+
+pub(super) fn path(bytes: &mut Bytes) -> Result<Path, CodeError> {
+    let [depth] = array(bytes, "path")?;
+    let mut path = Path::ROOT;
+    let mut byte = 0;
+    for step in 0..depth {
+        if step % 2 == 0 {
+            [byte] = array(bytes, "path")?;
+        }
+        let nibble = if step % 2 == 0 { byte >> 4 } else { byte & 0xf };
+        let deeper = path.branch(nibble);
+        path = deeper.ok_or(CodeError::Wrong { what: "path", found: depth.into() })?;
+    }
+    Ok(path)
+}
+
+pub(super) fn put_summary(out: &mut BytesMut, summary: &Summary) {
+    put_number(out, summary.leaves);
+    if summary.leaves > 0 {
+        out.put_slice(&summary.digest.0);
+    }
+}
+
+pub(super) fn summary(bytes: &mut Bytes) -> Result<Summary, CodeError> {
+    let leaves = number(bytes)?;
+    if leaves == 0 {
+        return Ok(Summary::EMPTY);
+    }
+    Ok(Summary { leaves, digest: Digest(array(bytes, "summary")?) })
+}
+
+impl Home {
+    pub(super) fn put_leaf(self, out: &mut BytesMut, leaf: &Leaf) {
+        let Leaf { entity, version, content, deleted, position } = leaf;
+        let version_home = version.site == self.site;
+        let position_home = (position.site, position.epoch) == (self.site, self.epoch);
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        out.put_u8(
+            flag(*deleted, DELETED)
+                | flag(version_home, VERSION_HOME)
+                | flag(position_home, POSITION_HOME),
+        );
+        out.put_slice(&entity.0.0);
+        out.put_u64(version.hlc.0);
+        if !version_home {
+            out.put_slice(&version.site.0);
+        }
+        if !deleted {
+            out.put_slice(&content.0);
+        }
+        if !position_home {
+            out.put_slice(&position.site.0);
+            out.put_u64(position.epoch.0);
+        }
+        put_number(out, position.partition.0.into());
+        put_number(out, position.seq.0);
+    }
+
+    pub(super) fn leaf(self, bytes: &mut Bytes) -> Result<Leaf, CodeError> {
+        let what = "leaf";
+        let [flags] = array(bytes, what)?;
+        let is = |flag: u8| flags & flag != 0;
+        if flags > DELETED | VERSION_HOME | POSITION_HOME {
+            return Err(CodeError::Wrong { what, found: flags.into() });
+        }
+        let entity = EntityHash(Digest(array(bytes, what)?));
+        let hlc = Hlc(u64::from_be_bytes(array(bytes, what)?));
+        let site = |bytes: &mut Bytes, home: bool| {
+            if home { Ok(self.site) } else { array(bytes, what).map(SiteId) }
+        };
+        let version = Version { hlc, site: site(bytes, is(VERSION_HOME))? };
+        let content = if is(DELETED) { Digest::ZERO } else { Digest(array(bytes, what)?) };
+        let at = site(bytes, is(POSITION_HOME))?;
+        let epoch = match is(POSITION_HOME) {
+            true => self.epoch,
+            false => Epoch(u64::from_be_bytes(array(bytes, what)?)),
+        };
+        let partition = number(bytes)?;
+        let wrong = |_| CodeError::Wrong { what: "partition", found: partition };
+        let partition = Partition(u16::try_from(partition).map_err(wrong)?);
+        let position = Position { site: at, epoch, partition, seq: Seq(number(bytes)?) };
+        Ok(Leaf { entity, version, content, deleted: is(DELETED), position })
+    }
+
+    /// A node: [`SPLIT`] and its summaries, or how many leaves and these.
+    pub(super) fn put_node(self, out: &mut BytesMut, node: &Node) {
+        match node {
+            Node::Split(branches) => {
+                out.put_u8(SPLIT);
+                branches.iter().for_each(|summary| put_summary(out, summary));
+            }
+            Node::Leaves(leaves) => {
+                out.put_u8(u8::try_from(leaves.len()).expect("at most `LEAVES_MAX` leaves"));
+                leaves.iter().for_each(|leaf| self.put_leaf(out, leaf));
+            }
+        }
+    }
+
+    pub(super) fn node(self, bytes: &mut Bytes) -> Result<Node, CodeError> {
+        let [head] = array(bytes, "node")?;
+        if head == SPLIT {
+            let mut branches = [Summary::EMPTY; FANOUT];
+            for branch in &mut branches {
+                *branch = summary(bytes)?;
+            }
+            return Ok(Node::Split(Box::new(branches)));
+        }
+        if usize::from(head) > LEAVES_MAX {
+            return Err(CodeError::Wrong { what: "node", found: head.into() });
+        }
+        let leaves: Result<Vec<_>, _> = (0..head).map(|_| self.leaf(bytes)).collect();
+        leaves.map(Node::Leaves)
+    }
+}

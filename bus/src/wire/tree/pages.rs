@@ -1,0 +1,152 @@
+//! Answers: nodes as a stream, roots and keys by the page.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use model::{
+    ObjectKey,
+    tree::{Leaf, Node, Scope, Summary},
+};
+
+use super::{
+    KEYS_MAX, KeysEnd, ROOTS_MAX,
+    code::{
+        CodeError, Home, array, count, end, put_number, put_scope, put_summary, scope, summary,
+        text,
+    },
+};
+
+/// The frame of a node in a stream of many: its length (2) and its bytes.
+pub fn node_frame(out: &mut BytesMut, home: Home, node: &Node) {
+    let mut body = BytesMut::new();
+    home.put_node(&mut body, node);
+    out.put_u16(u16::try_from(body.len()).expect("32 leaves are 5 KiB at most"));
+    out.extend_from_slice(&body);
+}
+
+/// Takes nodes out of the pieces of a stream as they come.
+pub struct NodeFrames {
+    home: Home,
+    buffer: BytesMut,
+}
+
+impl NodeFrames {
+    /// Of a cut.
+    #[must_use]
+    pub fn new(home: Home) -> Self {
+        Self { home, buffer: BytesMut::new() }
+    }
+
+    /// Takes the next piece.
+    pub fn push(&mut self, piece: &[u8]) {
+        self.buffer.extend_from_slice(piece);
+    }
+
+    /// The next whole node, if there is one.
+    ///
+    /// # Errors
+    /// If the stream is not one of nodes; it cannot be read further.
+    pub fn next_node(&mut self) -> Result<Option<Node>, CodeError> {
+        let Some((length, _)) = self.buffer.split_first_chunk::<2>() else {
+            return Ok(None);
+        };
+        let length = usize::from(u16::from_be_bytes(*length));
+        if self.buffer.len() < 2 + length {
+            return Ok(None);
+        }
+        self.buffer.advance(2);
+        let mut body = self.buffer.split_to(length).freeze();
+        let node = self.home.node(&mut body)?;
+        end(&body)?;
+        Ok(Some(node))
+    }
+}
+
+/// Some roots, in the order of their scopes: whether there are more (1), how many, and of each
+/// scope and summary.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RootsPage {
+    pub more: bool,
+    pub roots: Vec<(Scope, Summary)>,
+}
+
+impl RootsPage {
+    /// The answer's body.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        let mut out = BytesMut::new();
+        out.put_u8(self.more.into());
+        put_number(&mut out, self.roots.len() as u64);
+        for (scope, root) in &self.roots {
+            put_scope(&mut out, scope);
+            put_summary(&mut out, root);
+        }
+        out.freeze()
+    }
+
+    /// Reads an answer's body.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn from_bytes(mut bytes: Bytes) -> Result<Self, CodeError> {
+        let more = flag(&mut bytes)?;
+        let roots = count(&mut bytes, "roots", ROOTS_MAX)?;
+        let root = |_| Ok((scope(&mut bytes)?, summary(&mut bytes)?));
+        let roots: Result<Vec<_>, CodeError> = (0..roots).map(root).collect();
+        let roots = roots?;
+        end(&bytes)?;
+        Ok(Self { more, roots })
+    }
+}
+
+/// What a site has in a run of keys: nothing else than the asker (0), or its leaves (1), how many
+/// and these in the order of entities, and behind them the key where it had to stop (its length
+/// and it), which is none if it did not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum KeysPage {
+    Same,
+    Leaves(Vec<Leaf>, KeysEnd),
+}
+
+impl KeysPage {
+    /// The answer's body.
+    #[must_use]
+    pub fn to_bytes(&self, home: Home) -> Bytes {
+        let mut out = BytesMut::new();
+        match self {
+            Self::Same => out.put_u8(0),
+            Self::Leaves(leaves, stopped) => {
+                out.put_u8(1);
+                put_number(&mut out, leaves.len() as u64);
+                leaves.iter().for_each(|leaf| home.put_leaf(&mut out, leaf));
+                let key = stopped.as_ref().map_or("", ObjectKey::as_str);
+                put_number(&mut out, key.len() as u64);
+                out.put_slice(key.as_bytes());
+            }
+        }
+        out.freeze()
+    }
+
+    /// Reads an answer's body.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn from_bytes(mut bytes: Bytes, home: Home) -> Result<Self, CodeError> {
+        if !flag(&mut bytes)? {
+            return end(&bytes).map(|()| Self::Same);
+        }
+        let leaves = count(&mut bytes, "leaves", KEYS_MAX)?;
+        let leaves: Result<Vec<_>, _> = (0..leaves).map(|_| home.leaf(&mut bytes)).collect();
+        let leaves = leaves?;
+        let length = count(&mut bytes, "bytes of a key", 1_024)?;
+        let key = text(&mut bytes, length)?;
+        end(&bytes)?;
+        Ok(Self::Leaves(leaves, ObjectKey::try_from(key).ok()))
+    }
+}
+
+fn flag(bytes: &mut Bytes) -> Result<bool, CodeError> {
+    match array(bytes, "page")? {
+        [0] => Ok(false),
+        [1] => Ok(true),
+        [found] => Err(CodeError::Wrong { what: "page", found: found.into() }),
+    }
+}

@@ -1,0 +1,107 @@
+//! Carries out what the walker says.
+
+use std::{sync::Arc, time::Duration};
+
+use bus::wire::tree::Asked;
+use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use model::tree::{Node, Scope, Summary, TreeError, View};
+use tokio::time::Instant;
+
+use super::{
+    Phase,
+    comparison::{Comparison, Stop},
+    round::Round,
+    walker::{Effect, Found, Input, Place, Walker},
+};
+
+type UnderWay<'a> = FuturesUnordered<BoxFuture<'a, Result<Input, Stop>>>;
+
+impl Comparison<'_> {
+    /// Compares trees and mends what differs, to the end.
+    pub(crate) async fn walk(
+        &self,
+        round: &Round,
+        scopes: Vec<(Scope, Summary, Summary)>,
+    ) -> Result<(), Stop> {
+        if scopes.is_empty() {
+            return Ok(());
+        }
+        self.phase(Phase::Comparing);
+        let limits = self.parts.options.walk;
+        let mut walker = Walker::new(limits, round.cut.clone(), round.trimmed.clone());
+        let mut under_way = UnderWay::new();
+        let mut input = Input::Begin(scopes);
+        loop {
+            for effect in walker.step(input) {
+                match effect {
+                    Effect::Look { id, places } => {
+                        under_way.push(Box::pin(self.look(round, id, places)));
+                    }
+                    Effect::Mend { id, found } => {
+                        under_way.push(Box::pin(self.mend_batch(round, id, found)));
+                    }
+                    Effect::Count { compared, .. } => {
+                        self.tell(|tally| tally.progress.compared += compared);
+                    }
+                    Effect::Done => return Ok(()),
+                }
+            }
+            let Some(done) = under_way.next().await else { return Ok(()) };
+            input = match done {
+                Ok(done) => done,
+                Err(stop) => {
+                    // What else is under way may still mend something, and is not to be lost.
+                    while under_way.next().await.is_some() {}
+                    return Err(stop);
+                }
+            };
+        }
+    }
+
+    async fn mend_batch(&self, round: &Round, id: u64, found: Vec<Found>) -> Result<Input, Stop> {
+        self.mend(round, found).await?;
+        Ok(Input::Mended { id })
+    }
+
+    /// Reads branches, the origin's over the link and this site's from its view.
+    async fn look(&self, round: &Round, id: u64, places: Vec<Place>) -> Result<Input, Stop> {
+        let theirs = self.their_nodes(round, &places);
+        let (view, here) = (Arc::clone(&round.here.view), places.clone());
+        let ours = ops::blocking(move || our_nodes(&*view, &here));
+        let (theirs, ours) = futures::join!(theirs, ours);
+        let ((theirs, took), ours) = (theirs?, ours?);
+        let mut theirs = theirs.into_iter();
+        let source = places.iter().map(|place| if place.source { theirs.next() } else { None });
+        let nodes = source.collect::<Vec<_>>().into_iter().zip(ours).collect();
+        Ok(Input::Looked { id, nodes, took })
+    }
+
+    async fn their_nodes(
+        &self,
+        round: &Round,
+        places: &[Place],
+    ) -> Result<(Vec<Node>, Duration), Stop> {
+        let asked = places.iter().filter(|place| place.source);
+        let asked = asked.map(|place| ((*place.scope).clone(), place.path));
+        let asked = Asked::new(round.made.id, asked);
+        if asked.count() == 0 {
+            return Ok((Vec::new(), Duration::ZERO));
+        }
+        let throttle = &self.parts.throttle;
+        let _turn = throttle.turn().await;
+        let began = Instant::now();
+        let (nodes, bytes) = self.origin.nodes(&asked, round.made.home()).await?;
+        let took = began.elapsed();
+        throttle.spend(bytes).await;
+        self.tell(|tally| tally.alive = Instant::now());
+        Ok((nodes, took))
+    }
+}
+
+fn our_nodes(view: &dyn View, places: &[Place]) -> Result<Vec<Option<Node>>, TreeError> {
+    let read = |place: &Place| match place.here {
+        true => view.node(&place.scope, place.path).map(Some),
+        false => Ok(None),
+    };
+    places.iter().map(read).collect()
+}

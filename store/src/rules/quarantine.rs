@@ -1,0 +1,157 @@
+//! Records that are set aside: what their origin never issued, and what cannot be read.
+//!
+//! The row moves as it is, so that nothing that somebody may want to look at is lost. Of one that
+//! can be read the blocks stay counted until it is discarded.
+
+use bytes::Bytes;
+use model::{
+    Manifest, Position, Version,
+    tree::{Leaf, Scope},
+};
+
+use super::{blocks, locate, repair};
+use crate::{
+    engine::Table,
+    records::{
+        BucketRecord, ObjectRecord, QuarantineId, QuarantineReason, QuarantineRecord, Record,
+        RecordError, TombstoneRecord, UserRecord,
+    },
+    section::{Section, SectionError},
+};
+
+/// Sets aside the record of an entity, if it still is at the version of the leaf, or cannot be read.
+/// Returns whether it did.
+pub(crate) fn quarantine(
+    section: &mut Section<'_>,
+    scope: &Scope,
+    leaf: &Leaf,
+) -> Result<bool, SectionError> {
+    let Some((table, row)) = locate::row_of(section, scope, leaf.entity)? else {
+        return Ok(false);
+    };
+    let Some(value) = section.row(table, &row)? else { return Ok(false) };
+    match version(table, &row, &value)? {
+        Some(version) if version != leaf.version => Ok(false),
+        Some(_) => {
+            set_aside(section, (table, &row), value, QuarantineReason::Foreign)?;
+            Ok(true)
+        }
+        None => {
+            // Its blocks cannot be told any more; that nobody waits for them here can.
+            let applied = |hole: &model::Hole| hole.reason.is_applied();
+            if section.hole(leaf.position)?.as_ref().is_some_and(applied) {
+                section.close_hole(leaf.position.line(), leaf.position.seq);
+            }
+            set_aside(section, (table, &row), value, QuarantineReason::Rotten)?;
+            Ok(true)
+        }
+    }
+}
+
+/// The record of a row, if it can be read; one that is rotten is set aside, and is absent.
+pub(crate) fn readable<R: Record>(
+    section: &mut Section<'_>,
+    row: &Bytes,
+) -> Result<Option<R>, SectionError> {
+    match section.get::<R>(row) {
+        Err(SectionError::Record(RecordError::Damaged { .. })) => {
+            if let Some(value) = section.row(R::TABLE, row)? {
+                let record = R::NAME;
+                tracing::error!(record, "a record cannot be read and was set aside");
+                set_aside(section, (R::TABLE, row), value, QuarantineReason::Rotten)?;
+            }
+            Ok(None)
+        }
+        read => read,
+    }
+}
+
+/// Forgets a record that was set aside, and takes back its references. Returns whether there was
+/// one.
+pub(crate) fn discard(section: &mut Section<'_>, id: QuarantineId) -> Result<bool, SectionError> {
+    let rows = section.keys(Table::Quarantine, &QuarantineRecord::prefix(id), usize::MAX)?;
+    for key in &rows {
+        let record = section.get::<QuarantineRecord>(key)?;
+        let table = QuarantineRecord::split(key).map(|(_, table, _)| table);
+        if let (Some(record), Some(Table::Objects)) = (record, table)
+            && let Some(manifest) = manifest(&record.row)
+        {
+            blocks::dereference(section, &manifest.content)?;
+        }
+        section.remove::<QuarantineRecord>(key.clone());
+    }
+    Ok(!rows.is_empty())
+}
+
+fn set_aside(
+    section: &mut Section<'_>,
+    (table, row): (Table, &Bytes),
+    value: Bytes,
+    reason: QuarantineReason,
+) -> Result<(), SectionError> {
+    let mut id = QuarantineId(section.now().0);
+    while !section.keys(Table::Quarantine, &QuarantineRecord::prefix(id), 1)?.is_empty() {
+        id.0 += 1;
+    }
+    let Some(key) = QuarantineRecord::key(id, table, row) else { return Ok(()) };
+    section.put(key, &QuarantineRecord { reason, row: value.clone() });
+    match table {
+        Table::Objects => take_object_out(section, row, &value),
+        _ => repair::take_entity_out(section, row),
+    }
+}
+
+/// Takes an object's row out of its table. What it names stays counted; nobody waits for it.
+fn take_object_out(
+    section: &mut Section<'_>,
+    row: &Bytes,
+    value: &Bytes,
+) -> Result<(), SectionError> {
+    if let Ok(ObjectRecord { position, manifest, .. }) = ObjectRecord::decode(value) {
+        match manifest {
+            Some(manifest) => stop_waiting(section, &manifest, position)?,
+            None => section.remove::<TombstoneRecord>(TombstoneRecord::key(position, row)),
+        }
+    }
+    section.remove_object(row);
+    Ok(())
+}
+
+fn stop_waiting(
+    section: &mut Section<'_>,
+    manifest: &Manifest,
+    position: Position,
+) -> Result<(), SectionError> {
+    if section.hole(position)?.is_some_and(|hole| hole.reason.is_applied()) {
+        blocks::stop_waiting(section, &manifest.content, position);
+    }
+    Ok(())
+}
+
+fn manifest(value: &Bytes) -> Option<Manifest> {
+    ObjectRecord::decode(value).ok()?.manifest
+}
+
+/// The version of a row. `None`: it cannot be read.
+pub(crate) fn version(
+    table: Table,
+    row: &[u8],
+    value: &Bytes,
+) -> Result<Option<Version>, RecordError> {
+    let read = match table {
+        Table::Objects => ObjectRecord::decode(value).map(|record| record.version),
+        _ if row.starts_with(UserRecord::PREFIX) => {
+            UserRecord::decode(value).map(|record| record.version)
+        }
+        _ => BucketRecord::decode(value).map(|record| record.version),
+    };
+    match read {
+        Ok(version) => Ok(Some(version)),
+        Err(RecordError::Damaged { .. }) => Ok(None),
+        // Of a later release: nothing is known against it.
+        Err(newer) => Err(newer),
+    }
+}
+
+#[cfg(test)]
+mod tests;

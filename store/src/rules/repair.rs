@@ -1,0 +1,53 @@
+//! What full sync found to be gone at the origin: taken away without a trace, as a delete would have
+//! been that was trimmed since (law 6).
+
+use bytes::Bytes;
+use model::tree::{Leaf, Scope};
+
+use super::{locate, multipart, place, quarantine, users};
+use crate::{
+    engine::Table,
+    records::{BucketRecord, ObjectRecord, UserRecord},
+    section::{Section, SectionError},
+};
+
+/// Removes an entity that is still what the leaf says, or older. One that cannot be read is left to
+/// quarantine. Returns whether it did.
+pub(crate) fn remove(
+    section: &mut Section<'_>,
+    scope: &Scope,
+    leaf: &Leaf,
+) -> Result<bool, SectionError> {
+    let Some((table, row)) = locate::row_of(section, scope, leaf.entity)? else {
+        return Ok(false);
+    };
+    let Some(value) = section.row(table, &row)? else { return Ok(false) };
+    let version = quarantine::version(table, &row, &value)?;
+    if version.is_none_or(|version| version > leaf.version) {
+        return Ok(false);
+    }
+    match table {
+        Table::Objects => {
+            if let Some(held) = section.get::<ObjectRecord>(&row)? {
+                place::remove(section, &row, &held)?;
+            }
+        }
+        _ => take_entity_out(section, &row)?,
+    }
+    Ok(true)
+}
+
+/// Takes away the row of a bucket or a user, and what hangs on it.
+pub(crate) fn take_entity_out(section: &mut Section<'_>, row: &Bytes) -> Result<(), SectionError> {
+    if let Some(bucket) = BucketRecord::bucket(row) {
+        multipart::bucket_deleted(section, &bucket)?;
+    }
+    if let Some(user) = UserRecord::id(row) {
+        users::forget_keys(section, &user)?;
+    }
+    section.remove_entity(row);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! The writes of records that replicate: each with its leaf and its mark in the hash tree, in the
+//! same commit (law 4). [`Section::put`] takes no such record, so none can be forgotten.
+//!
+//! A commit writes two small rows of the tree and reads none but the attributes of an object.
+
+use bytes::Bytes;
+use model::{BucketName, EntityHash, ObjectKey, Position, UserId, Version};
+
+use super::{Section, SectionError};
+use crate::{
+    engine::Table,
+    records::{
+        AttributesRecord, BucketRecord, LeafRecord, ObjectRecord, Record, UserRecord, mark_key,
+    },
+    tree::leaves::{self, ENTITIES},
+};
+
+impl Section<'_> {
+    /// Writes the latest version of a key, whose row in `objects` is `row`.
+    pub(crate) fn put_object(
+        &mut self,
+        row: &Bytes,
+        record: &ObjectRecord,
+    ) -> Result<(), SectionError> {
+        let attributes = ObjectRecord::version_key(row, record.version);
+        let attributes = self.get::<AttributesRecord>(&attributes)?;
+        self.write(row.clone(), record);
+        self.put_object_leaf(row, record, attributes.as_ref());
+        Ok(())
+    }
+
+    /// Takes a key away altogether, tombstone and all, and with it its leaf. What its manifest
+    /// names is for the caller to let go of.
+    pub(crate) fn remove_object(&mut self, row: &Bytes) {
+        self.staged.rows.insert((Table::Objects, row.clone()), None);
+        if let Some((scope, entity)) = leaves::place_of_object(row) {
+            self.remove_leaf(scope, entity);
+        }
+    }
+
+    /// Takes the row of a bucket or a user away, and with it its leaf.
+    pub(crate) fn remove_entity(&mut self, row: &Bytes) {
+        self.staged.rows.insert((Table::Entities, row.clone()), None);
+        if let Some(entity) = leaves::place_of_entity(row) {
+            self.remove_leaf(ENTITIES, entity);
+        }
+    }
+
+    /// Writes the attributes of an object version, whether or not it is the latest, or here.
+    pub(crate) fn put_attributes(
+        &mut self,
+        (bucket, key): (&BucketName, &ObjectKey),
+        of: Version,
+        record: &AttributesRecord,
+    ) -> Result<(), SectionError> {
+        let row = ObjectRecord::key(bucket, key);
+        self.write(ObjectRecord::version_key(&row, of), record);
+        let latest = self.get::<ObjectRecord>(&row)?;
+        if let Some(latest) = latest.filter(|latest| latest.version == of) {
+            self.put_object_leaf(&row, &latest, Some(record));
+        }
+        Ok(())
+    }
+
+    /// Writes what is known of a bucket name; its newest state was written at `position`.
+    pub(crate) fn put_bucket(
+        &mut self,
+        name: &BucketName,
+        record: &BucketRecord,
+        position: Position,
+    ) {
+        let row = BucketRecord::key(name);
+        self.write(row.clone(), record);
+        self.put_entity_leaf(&leaves::of_bucket(record, position, row));
+    }
+
+    /// Writes a user's state, which was written at `position`.
+    pub(crate) fn put_user(&mut self, id: &UserId, record: &UserRecord, position: Position) {
+        let row = UserRecord::key(id);
+        self.write(row.clone(), record);
+        self.put_entity_leaf(&leaves::of_user(record, position, row));
+    }
+
+    /// Where the newest state of a bucket name was written, if its leaf says.
+    pub(crate) fn position_of_bucket(
+        &self,
+        name: &BucketName,
+    ) -> Result<Option<Position>, SectionError> {
+        let place = leaves::place_of_entity(&BucketRecord::key(name));
+        let leaf = place.map(|entity| self.leaf(ENTITIES, entity)).transpose()?.flatten();
+        Ok(leaf.map(|leaf| leaf.position))
+    }
+
+    /// The row of the record that a leaf speaks of, if there is a leaf.
+    pub(crate) fn row_of_leaf(
+        &self,
+        scope: &[u8],
+        entity: EntityHash,
+    ) -> Result<Option<(Table, Bytes)>, SectionError> {
+        Ok(self.leaf(scope, entity)?.map(|leaf| leaf.row(scope)))
+    }
+
+    /// A leaf; one that cannot be read counts as none, and the next write mends it.
+    fn leaf(&self, scope: &[u8], entity: EntityHash) -> Result<Option<LeafRecord>, SectionError> {
+        match self.get::<LeafRecord>(&LeafRecord::key(scope, entity)) {
+            Err(SectionError::Record(_)) => Ok(None),
+            held => held,
+        }
+    }
+
+    /// Takes a leaf away whose record is gone.
+    pub(crate) fn remove_leaf(&mut self, scope: &[u8], entity: EntityHash) {
+        let (mark, generation) =
+            (Bytes::from_static(LeafRecord::REMOVED), self.counters.generation);
+        self.staged.rows.insert((Table::Tree, LeafRecord::key(scope, entity)), None);
+        self.staged.rows.insert((Table::Tree, mark_key(generation, scope, entity)), Some(mark));
+    }
+
+    /// Brings the leaf of the entity with this row to what its record says. Returns whether
+    /// anything had to be changed. Without a mark only while nobody folds: the tree is being built.
+    pub(crate) fn rederive(
+        &mut self,
+        table: Table,
+        row: &Bytes,
+        marked: bool,
+    ) -> Result<bool, SectionError> {
+        let Some((scope, entity)) = leaves::place(table, row) else { return Ok(false) };
+        let held = self.leaf(scope, entity)?;
+        let Some(value) = self.row(table, row)? else {
+            if held.is_some() {
+                self.remove_leaf(scope, entity);
+            }
+            return Ok(held.is_some());
+        };
+        let get = |table, key: &Bytes| self.row(table, key);
+        let derived = leaves::derive((table, row), &value, held.as_ref(), get)?;
+        if held.as_ref() == Some(&derived) {
+            return Ok(false);
+        }
+        self.put_leaf(scope, entity, &derived, marked);
+        Ok(true)
+    }
+
+    fn put_object_leaf(
+        &mut self,
+        row: &Bytes,
+        record: &ObjectRecord,
+        attributes: Option<&AttributesRecord>,
+    ) {
+        if let Some((scope, entity)) = leaves::place_of_object(row) {
+            let name = row.slice(scope.len()..);
+            let leaf = leaves::of_object(record, attributes, name);
+            self.put_leaf(scope, entity, &leaf, true);
+        }
+    }
+
+    fn put_entity_leaf(&mut self, leaf: &LeafRecord) {
+        if let Some(entity) = leaves::place_of_entity(&leaf.name) {
+            self.put_leaf(ENTITIES, entity, leaf, true);
+        }
+    }
+
+    fn put_leaf(&mut self, scope: &[u8], entity: EntityHash, leaf: &LeafRecord, marked: bool) {
+        let encoded = leaf.encode();
+        if marked {
+            let (mark, generation) = (LeafRecord::mark(&encoded), self.counters.generation);
+            self.staged.rows.insert((Table::Tree, mark_key(generation, scope, entity)), Some(mark));
+        }
+        self.staged.rows.insert((Table::Tree, LeafRecord::key(scope, entity)), Some(encoded));
+    }
+
+    /// Changes from here on mark the tree in a new generation, which is returned: the marks of those
+    /// before it do not change any more.
+    pub(crate) fn next_generation(&mut self) -> u64 {
+        self.counters.generation += 1;
+        self.counters.generation
+    }
+
+    /// Writes what a fold came to: nodes, and the marks that it has seen, of which those that have
+    /// changed since stay.
+    pub(crate) fn fold(
+        &mut self,
+        nodes: Vec<(Bytes, Option<Bytes>)>,
+        marks: Vec<(Bytes, Bytes)>,
+    ) -> Result<(), SectionError> {
+        for (key, seen) in marks {
+            if self.row(Table::Tree, &key)? == Some(seen) {
+                self.staged.rows.insert((Table::Tree, key), None);
+            }
+        }
+        let nodes = nodes.into_iter().map(|(key, node)| ((Table::Tree, key), node));
+        self.staged.rows.extend(nodes);
+        Ok(())
+    }
+}

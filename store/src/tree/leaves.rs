@@ -1,0 +1,141 @@
+//! What an entity's leaf is. Everything that replicates is in its content digest, and nothing else:
+//! two sites that hold the same entity hold the same leaf, whatever releases they run.
+
+use bytes::Bytes;
+use model::{
+    Attributes, Digest, EntityHash, Epoch, Hasher, Manifest, Partition, Position, Seq, User,
+    Version,
+};
+
+use crate::{
+    engine::Table,
+    records::{
+        AttributesRecord, BucketRecord, LeafRecord, ObjectRecord, Record, RecordError, UserRecord,
+    },
+};
+
+/// Scope of buckets and users, in keys.
+pub(crate) const ENTITIES: &[u8] = &[0];
+
+/// Where the leaf of a row of `objects` or `entities` stands: scope and place. `None`: the row is of
+/// nothing that replicates by itself.
+pub(crate) fn place(table: Table, row: &Bytes) -> Option<(&[u8], EntityHash)> {
+    match table {
+        Table::Objects => place_of_object(row),
+        Table::Entities => place_of_entity(row).map(|entity| (ENTITIES, entity)),
+        _ => None,
+    }
+}
+
+/// The row of an object, bucket 0 key, is its name as [`model::Entity::hash`] takes it.
+pub(crate) fn place_of_object(row: &Bytes) -> Option<(&[u8], EntityHash)> {
+    let nul = row.iter().position(|&byte| byte == 0)?;
+    Some((&row[..=nul], EntityHash(Digest::of(row))))
+}
+
+/// A bucket has the empty key, a user the empty bucket.
+pub(crate) fn place_of_entity(row: &[u8]) -> Option<EntityHash> {
+    let mut hasher = Hasher::new();
+    if let Some(bucket) = row.strip_prefix(BucketRecord::PREFIX) {
+        hasher.update(bucket);
+        hasher.update(&[0]);
+    } else {
+        hasher.update(&[0]);
+        hasher.update(row.strip_prefix(UserRecord::PREFIX)?);
+    }
+    Some(EntityHash(hasher.finish()))
+}
+
+/// The leaf of a row of `objects` or `entities`. The records of buckets and users do not say where
+/// they were written: the leaf that is held does, if it is of the same version.
+pub(crate) fn derive<E: From<RecordError>>(
+    (table, row): (Table, &Bytes),
+    value: &Bytes,
+    held: Option<&LeafRecord>,
+    get: impl FnOnce(Table, &Bytes) -> Result<Option<Bytes>, E>,
+) -> Result<LeafRecord, E> {
+    let position = |version: Version| {
+        let held = held.filter(|held| held.version == version);
+        held.map_or_else(|| unknown(version), |held| held.position)
+    };
+    if table == Table::Objects {
+        let record = ObjectRecord::decode(value)?;
+        let attributes = ObjectRecord::version_key(row, record.version);
+        let attributes = get(Table::Attributes, &attributes)?;
+        let attributes = attributes.as_ref().map(AttributesRecord::decode).transpose()?;
+        let name = row.iter().position(|&byte| byte == 0).map_or(0, |nul| nul + 1);
+        return Ok(of_object(&record, attributes.as_ref(), row.slice(name..)));
+    }
+    if row.starts_with(BucketRecord::PREFIX) {
+        let record = BucketRecord::decode(value)?;
+        return Ok(of_bucket(&record, position(record.version), row.clone()));
+    }
+    let record = UserRecord::decode(value)?;
+    Ok(of_user(&record, position(record.version), row.clone()))
+}
+
+/// Below every cut.
+pub(crate) fn unknown(version: Version) -> Position {
+    let (site, seq) = (version.site, Seq::NONE);
+    Position { site, epoch: Epoch(0), partition: Partition(0), seq }
+}
+
+pub(crate) fn of_object(
+    record: &ObjectRecord,
+    attributes: Option<&AttributesRecord>,
+    name: Bytes,
+) -> LeafRecord {
+    let &ObjectRecord { version, position, birth, ref manifest } = record;
+    let attributes = attributes.map(|record| &record.0).filter(|all| !all.is_empty());
+    let content = manifest.as_ref().map(|manifest| object(manifest, birth, attributes));
+    leaf(version, content, position, name)
+}
+
+pub(crate) fn of_bucket(record: &BucketRecord, position: Position, name: Bytes) -> LeafRecord {
+    let content = record.live.as_ref().map(|live| {
+        let mut hasher = Hasher::new();
+        hasher.update(&live.birth.to_bytes());
+        hasher.field(live.owner.as_str().as_bytes());
+        if let Some(deleted) = record.deleted {
+            hasher.update(&deleted.to_bytes());
+        }
+        hasher.finish()
+    });
+    leaf(record.version, content, position, name)
+}
+
+pub(crate) fn of_user(record: &UserRecord, position: Position, name: Bytes) -> LeafRecord {
+    leaf(record.version, record.user.as_ref().map(user), position, name)
+}
+
+/// A tombstone has no content: its version says it all, also of a bucket, whose last deletion it is.
+fn leaf(version: Version, content: Option<Digest>, position: Position, name: Bytes) -> LeafRecord {
+    let deleted = content.is_none();
+    LeafRecord { version, content: content.unwrap_or(Digest::ZERO), deleted, position, name }
+}
+
+fn object(manifest: &Manifest, birth: Version, attributes: Option<&Attributes>) -> Digest {
+    let mut hasher = Hasher::new();
+    hasher.update(&manifest.digest().0);
+    hasher.update(&birth.to_bytes());
+    for (name, register) in attributes.into_iter().flat_map(|attributes| &attributes.0) {
+        hasher.field(name.as_bytes());
+        hasher.update(&register.version.to_bytes());
+        hasher.field(&register.value);
+    }
+    hasher.finish()
+}
+
+fn user(user: &User) -> Digest {
+    let mut hasher = Hasher::new();
+    hasher.field(user.name.as_bytes());
+    hasher.update(&[u8::from(user.enabled)]);
+    for key in &user.keys {
+        hasher.field(key.id.as_bytes());
+        hasher.update(&[u8::from(key.enabled)]);
+        hasher.field(key.secret.key_id.as_bytes());
+        hasher.update(&key.secret.nonce);
+        hasher.field(&key.secret.sealed);
+    }
+    hasher.finish()
+}
