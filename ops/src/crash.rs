@@ -22,11 +22,15 @@ pub const PUBLISHED: &str = "published";
 pub const APPLY_BEFORE: &str = "apply-before";
 /// An acknowledgement is about to be sent.
 pub const ACKNOWLEDGE: &str = "acknowledge";
+/// The parts of an upload are put together, and the object is not handed to the committer yet.
+pub const COMPLETING: &str = "completing";
+/// An upload is completed durably, and its client has not been told.
+pub const COMPLETED: &str = "completed";
 /// A block is forgotten and its file is not deleted yet.
 pub const COLLECT: &str = "collect";
 
 /// Every point, for tests that walk through them.
-pub const POINTS: [&str; 8] = [
+pub const POINTS: [&str; 10] = [
     COMMIT_BEFORE,
     COMMIT_AFTER,
     BLOCK_KEPT,
@@ -34,6 +38,8 @@ pub const POINTS: [&str; 8] = [
     PUBLISHED,
     APPLY_BEFORE,
     ACKNOWLEDGE,
+    COMPLETING,
+    COMPLETED,
     COLLECT,
 ];
 

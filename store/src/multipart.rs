@@ -248,7 +248,11 @@ impl Store {
         let CompleteMultipart { caller, name, revision, mut manifest, condition, .. } = complete;
         manifest.content = content;
         let complete = Complete { name, caller, revision, manifest, condition };
-        self.shared.committer.run(|section| multipart::complete(section, complete)).await
+        ops::crash::point(ops::crash::COMPLETING);
+        let rule = self.shared.committer.run(|section| multipart::complete(section, complete));
+        let completed = rule.await;
+        ops::crash::point(ops::crash::COMPLETED);
+        completed
     }
 }
 

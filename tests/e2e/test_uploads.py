@@ -256,7 +256,7 @@ def status(url):
         return error.code
 
 
-@pytest.mark.parametrize("point", ["commit-before", "commit-after"])
+@pytest.mark.parametrize("point", ["completing", "completed"])
 def test_a_crash_while_completing_leaves_the_object_whole_or_absent(make_pair, point):
     pair = make_pair().start()
     east = pair.east.client()
@@ -271,7 +271,7 @@ def test_a_crash_while_completing_leaves_the_object_whole_or_absent(make_pair, p
     pair.east.start()
     east, west = pair.east.client(), pair.west.client()
     there = "Contents" in east.list_objects_v2(Bucket="crash")
-    assert there == (point == "commit-after")
+    assert there == (point == "completed")
     # Done or not, asking again ends with the object.
     complete(east, target, parts)
     until_same(east, west, "crash")
