@@ -145,8 +145,8 @@ async fn until(jobs: &Jobs, holds: impl Fn(&Job) -> bool) -> Job {
     until_in_steps(jobs, Duration::from_millis(10), holds).await
 }
 
-/// The clock stands still but for these steps; the store's own thread does not, and needs a moment in
-/// each to answer, or hours pass while it commits.
+/// The store's own thread lives by the real clock, so all but the schedule, where hours pass, do too.
+/// There the clock stands still but for these steps, each with a moment in which the store can answer.
 async fn until_in_steps(jobs: &Jobs, step: Duration, holds: impl Fn(&Job) -> bool) -> Job {
     loop {
         if let Some(job) = jobs.all().pop().filter(&holds) {
@@ -175,7 +175,7 @@ fn moved(bytes_moved: u64) -> Progress {
     Progress { phase: Phase::Repairing, bytes_moved, repaired, ..Progress::default() }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn one_job_at_a_time_with_dense_ids() {
     let mut bench = Bench::new([Act::Hang(Progress::default(), b""), converged()]);
     let jobs = bench.start().await;
@@ -191,7 +191,7 @@ async fn one_job_at_a_time_with_dense_ids() {
     assert_eq!((done.state, done.converged, done.cause), (State::Done, Some(true), Cause::ByHand));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn law_12_a_lost_link_is_waited_for_and_told() {
     let mut bench = Bench::new([away(), away(), converged()]);
     let jobs = bench.start().await;
@@ -202,7 +202,7 @@ async fn law_12_a_lost_link_is_waited_for_and_told() {
     assert_eq!(bench.seen().len(), 3);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_job_that_waits_is_cancelled_at_once_and_one_that_is_deaf_in_half_a_minute() {
     let mut bench = Bench::new([away(), Act::Deaf]);
     let jobs = bench.start().await;
@@ -215,7 +215,7 @@ async fn a_job_that_waits_is_cancelled_at_once_and_one_that_is_deaf_in_half_a_mi
     assert_eq!(over(&jobs).await.state, State::Cancelled);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_job_that_a_stop_interrupted_goes_on_under_its_id_with_its_counters_and_checkpoint() {
     let mut bench = Bench::new([Act::Hang(moved(3), b"block 17"), Act::Hang(moved(2), b"")]);
     let jobs = bench.start().await;
@@ -237,7 +237,7 @@ async fn a_job_that_a_stop_interrupted_goes_on_under_its_id_with_its_counters_an
     assert_eq!(counter.get(), 5, "counted once");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn law_9_proofs_are_kept_and_a_whole_one_makes_the_site_converged() {
     let cut =
         Cut { site: SiteId([1; 16]), epoch: Epoch(1), written: [].into(), trimmed: [].into() };
@@ -275,7 +275,7 @@ async fn the_schedule_begins_jobs_and_takes_on_a_new_interval() {
     assert!((21_600..21_610).contains(&between.as_secs()), "{between:?}");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_job_that_is_refused_is_an_alarm() {
     let refused = RunError::Refused("another site".to_owned());
     let mut bench = Bench::new([Act::End(Err(refused))]);
@@ -289,7 +289,7 @@ async fn a_job_that_is_refused_is_an_alarm() {
     assert!(matches!(standing.failed, Some((State::Refused, _))), "{standing:?}");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_job_that_cannot_be_read_back_is_told() {
     let mut bench = Bench::new([]);
     let jobs = bench.start().await;
