@@ -63,9 +63,12 @@ def test_a_data_folder_that_does_not_fit(site):
     )
     assert "in use by another process" in other.stderr
     site.stop()
-    (site.folder / "data" / "format").write_text("2\n")
-    ends(site, 1, "format 2", "use a newer release")
-    (site.folder / "data" / "format").write_text("1\n")
+    written = site.folder / "data" / "format"
+    format = written.read_text()
+    newer = int(format) + 1
+    written.write_text(f"{newer}\n")
+    ends(site, 1, f"format {newer}", "use a newer release")
+    written.write_text(format)
     site.set("site.partitions", 32)
     site.write_config()
     ends(site, 1, "has 16 partitions, the configuration says 32")
