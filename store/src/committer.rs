@@ -17,7 +17,7 @@ use crate::{
     gate::Gate,
     lines::Lines,
     recent::Recent,
-    records::{Identity, MARK, Written},
+    records::{Identity, Written},
     section::{Counters, Finished, Limits, Section},
 };
 
@@ -66,7 +66,7 @@ impl Committer {
         let (rules, queue) = mpsc::channel(QUEUE_RULES);
         let (written, written_seen) = watch::channel(parts.counters.written.clone().into());
         let (wanted, wanted_seen) = watch::channel(0);
-        let (marked, marked_seen) = watch::channel(0);
+        let (marked, marked_seen) = watch::channel(parts.counters.marks.saturating_sub(1));
         let (failed, failed_seen) = watch::channel(false);
         let worker = Worker { parts, written, wanted, marked, failed };
         let thread = std::thread::Builder::new().name("committer".to_owned());
@@ -115,7 +115,7 @@ impl Committer {
         self.wanted.clone()
     }
 
-    /// Counts the durable commits that left marks in the hash tree.
+    /// Number of the last durable marks in the hash tree.
     pub(crate) fn marked(&self) -> watch::Receiver<u64> {
         self.marked.clone()
     }
@@ -170,9 +170,8 @@ impl Worker {
         let mut section =
             Section::new(&parts.identity, &*engine, &parts.codec, limits, &mut parts.counters);
         let answers: Vec<Answer> = rules.into_iter().map(|rule| rule(&mut section)).collect();
-        let Finished { rows, line_changes, events } = section.finish();
+        let Finished { rows, line_changes, events, marks } = section.finish();
         let wants = writes(&rows, Table::Wants, b"");
-        let marks = writes(&rows, Table::Tree, MARK);
         ops::crash::point(ops::crash::COMMIT_BEFORE);
         let outcome = if rows.is_empty() { Ok(()) } else { engine.commit(rows) };
         ops::crash::point(ops::crash::COMMIT_AFTER);
@@ -194,8 +193,8 @@ impl Worker {
             if wants {
                 self.wanted.send_modify(|count| *count += 1);
             }
-            if marks {
-                self.marked.send_modify(|count| *count += 1);
+            if let Some(number) = marks {
+                self.marked.send_replace(number);
             }
         }
         parts.metrics.commit(size, started.elapsed());

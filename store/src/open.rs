@@ -77,9 +77,9 @@ impl Store {
             let committed = engine.commit(unindexed);
             committed.map_err(|cause| read(ReadError::Engine(cause)))?;
         }
-        let (marks_since, generation) =
-            tree::generations(&*engine, options.clock.now()).map_err(|cause| read(cause.into()))?;
-        let counters = counters(&*engine, &identity, generation).map_err(read)?;
+        let (marks_since, marks) = tree::numbers_of_marks(&*engine, options.clock.now())
+            .map_err(|cause| read(cause.into()))?;
+        let counters = counters(&*engine, &identity, marks).map_err(read)?;
         let lines = Arc::new(Lines::new(lines(&*engine).map_err(read)?));
         let recent = Arc::<Recent>::default();
         let gate = Arc::new(Gate::new(options.directory.clone(), options.reserve));
@@ -220,11 +220,7 @@ pub(crate) fn newer_or_damaged(directory: &Path, cause: RecordError) -> OpenErro
     }
 }
 
-fn counters(
-    engine: &dyn Engine,
-    identity: &Identity,
-    generation: u64,
-) -> Result<Counters, ReadError> {
+fn counters(engine: &dyn Engine, identity: &Identity, marks: u64) -> Result<Counters, ReadError> {
     let mut hlc = Hlc(0);
     let mut written = Vec::new();
     for partition in identity.partitions.iter() {
@@ -238,7 +234,7 @@ fn counters(
             }
         }
     }
-    Ok(Counters { hlc, written, generation })
+    Ok(Counters { hlc, written, marks })
 }
 
 fn lines(engine: &dyn Engine) -> Result<BTreeMap<Line, LineProgress>, ReadError> {

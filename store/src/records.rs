@@ -13,6 +13,7 @@ mod history;
 mod hole;
 mod identity;
 mod job;
+mod marks;
 mod multipart;
 mod object;
 mod peer;
@@ -40,6 +41,7 @@ pub(crate) use history::HistoryRecord;
 pub(crate) use hole::HoleRecord;
 pub use identity::Identity;
 pub use job::StoredJob;
+pub(crate) use marks::MarksRecord;
 pub use multipart::{Completed, MultipartChecksum, MultipartId};
 pub(crate) use multipart::{
     CompletedRecord, DeletedBucketRecord, EndedRecord, HeldSegmentRecord, MultipartRecord,
@@ -54,8 +56,8 @@ pub(crate) use queue::{GarbageRecord, SupersededRecord};
 pub(crate) use scrub::ScrubRecord;
 pub(crate) use tombstone::{TombstoneRecord, TombstonesFound};
 pub(crate) use tree::{
-    Branches, LeafRecord, MARK, NODE, NodeRecord, Round, TreeStateRecord, VerifiedRecord, mark_key,
-    marks_from, scope_bytes, scope_of, split_mark, split_place,
+    Branches, LeafRecord, NODE, NodeRecord, Round, TreeStateRecord, VerifiedRecord, scope_bytes,
+    scope_of, split_place,
 };
 pub(crate) use want::{Waiter, WantRecord};
 pub use written::Written;

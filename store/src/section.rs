@@ -10,8 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use model::{
-    Change, Event, Hlc, Hole, Line, Millis, Partition, Position, RequestId, SealedEvent, Seq,
-    Version, progress::Handled,
+    Change, EntityHash, Event, Hlc, Hole, Line, Millis, Partition, Position, RequestId,
+    SealedEvent, Seq, Version, progress::Handled,
 };
 use schemas::{Codec, CodecError};
 
@@ -19,7 +19,8 @@ use crate::{
     engine::{Batch, Engine, EngineError, KeyRange, Table, Visit, prefix_range},
     errors::{DiskFull, Refusal, WriteError},
     records::{
-        HandledRecord, HistoryRecord, HoleRecord, Identity, Plain, Record, RecordError, Written,
+        HandledRecord, HistoryRecord, HoleRecord, Identity, MarksRecord, Plain, Record,
+        RecordError, Written,
     },
 };
 
@@ -49,8 +50,8 @@ pub(crate) enum LineChange {
 pub(crate) struct Counters {
     pub(crate) hlc: Hlc,
     pub(crate) written: Vec<Written>,
-    /// Of the marks that changes write into the hash tree now.
-    pub(crate) generation: u64,
+    /// Of the next commit that marks the hash tree.
+    pub(crate) marks: u64,
 }
 
 /// What may be written now.
@@ -73,6 +74,7 @@ pub(crate) struct Section<'a> {
     counters: &'a mut Counters,
     line_changes: Vec<LineChange>,
     events: Vec<SealedEvent>,
+    marks: MarksRecord,
     staged: Staged,
 }
 
@@ -82,6 +84,8 @@ pub(crate) struct Finished {
     /// What watchers are told once the rows are durable.
     pub(crate) line_changes: Vec<LineChange>,
     pub(crate) events: Vec<SealedEvent>,
+    /// Number of its marks in the hash tree, if it has any.
+    pub(crate) marks: Option<u64>,
 }
 
 /// What the rule that runs now has done.
@@ -93,6 +97,7 @@ struct Staged {
     written: BTreeMap<Partition, Written>,
     line_changes: Vec<LineChange>,
     events: Vec<SealedEvent>,
+    marks: Vec<(Bytes, EntityHash)>,
 }
 
 impl<'a> Section<'a> {
@@ -113,6 +118,7 @@ impl<'a> Section<'a> {
             counters,
             line_changes: Vec::new(),
             events: Vec::new(),
+            marks: MarksRecord::default(),
             staged: Staged::default(),
         }
     }
@@ -145,6 +151,7 @@ impl<'a> Section<'a> {
             self.accepted.extend(staged.rows);
             self.line_changes.extend(staged.line_changes);
             self.events.extend(staged.events);
+            self.marks.extend(staged.marks);
             self.counters.hlc = staged.hlc.unwrap_or(self.counters.hlc);
             for (partition, written) in staged.written {
                 self.counters.written[usize::from(partition.0)] = written;
@@ -155,8 +162,13 @@ impl<'a> Section<'a> {
 
     /// What every rule that ended well did.
     pub(crate) fn finish(self) -> Finished {
-        let Self { accepted: rows, line_changes, events, .. } = self;
-        Finished { rows, line_changes, events }
+        let Self { accepted: mut rows, line_changes, events, marks, counters, .. } = self;
+        let number = (!marks.0.is_empty()).then_some(counters.marks);
+        if let Some(number) = number {
+            counters.marks += 1;
+            rows.insert((Table::Tree, MarksRecord::key(number)), Some(marks.encode()));
+        }
+        Finished { rows, line_changes, events, marks: number }
     }
 
     pub(crate) fn get<R: Record>(&self, key: &Bytes) -> Result<Option<R>, SectionError> {
@@ -276,7 +288,7 @@ impl<'a> Section<'a> {
     /// Assigns version and seq to a change and writes its event into history.
     pub(crate) fn log(
         &mut self,
-        entity: model::EntityHash,
+        entity: EntityHash,
         change: impl FnOnce(Version) -> Change,
     ) -> Result<Event, SectionError> {
         let partition = entity.partition(self.identity.partitions);

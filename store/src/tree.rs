@@ -25,7 +25,7 @@ pub use verify::{TreeCounts, TreeDifference, TreeReport, VerifyOptions, Why};
 pub use view::TreeView;
 
 pub(crate) use build::is_built;
-pub(crate) use rows::generations;
+pub(crate) use rows::numbers_of_marks;
 pub(crate) use verify::Stage;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -56,7 +56,7 @@ pub(crate) struct Tree {
     /// Held by whoever writes nodes.
     folding: tokio::sync::Mutex<()>,
     built: AtomicBool,
-    /// There are no marks of generations before this one. To be read before a snapshot is taken.
+    /// There are no marks before this number. To be read before a snapshot is taken.
     marks_since: AtomicU64,
 }
 
@@ -74,8 +74,8 @@ impl Tree {
         self.marks_since.load(Ordering::SeqCst)
     }
 
-    fn folded_before(&self, generation: u64) {
-        self.marks_since.store(generation, Ordering::SeqCst);
+    fn folded(&self, number: u64) {
+        self.marks_since.store(number.saturating_add(1), Ordering::SeqCst);
     }
 
     fn built(&self) {

@@ -1,16 +1,13 @@
-//! The hash tree (decision 0009). Keys, all in `tree`: `l` scope place (a leaf), `m` generation scope
-//! place (a mark: the branches above it are not folded yet), `n` scope nibbles (a branch that is split), `s`
-//! (how far the tree is built). In `meta`: `verified`.
+//! The hash tree (decision 0009). Keys, all in `tree`: `l` scope place (a leaf), `n` scope nibbles (a
+//! branch that is split), `s` (how far the tree is built); its marks have a file of their own. In
+//! `meta`: `verified`.
 //!
 //! A scope is the name of its bucket, none for buckets and users, and a NUL; a place is the hash of
-//! an entity; nibbles are a byte each, so that a branch sorts before what is below it. Generations
-//! (8, big-endian) count folds: who looks for marks begins where the last fold ended, and not among
-//! the many that were removed, which the engine passes over one by one until it has compacted them.
+//! an entity; nibbles are a byte each, so that a branch sorts before what is below it.
 //!
 //! Layout of a leaf after the format byte: version (24), content (32), deleted (1), position (site
 //! 16, epoch 8, partition 2, seq 8), and the rest is what names the entity's own row: the key of an
-//! object, or the key in `entities`. A mark is the leaf without that rest as it was written with the
-//! mark, or the format byte alone if it was removed. A node is its branches: leaves (8), digest (32).
+//! object, or the key in `entities`. A node is its branches: leaves (8), digest (32).
 
 use bytes::Bytes;
 use model::{
@@ -23,7 +20,6 @@ use super::{Record, join};
 use crate::{engine::Table, tree::Stage};
 
 const LEAF: &[u8] = b"l";
-pub(crate) const MARK: &[u8] = b"m";
 pub(crate) const NODE: &[u8] = b"n";
 /// Of the fields of a leaf, which are all of a fixed length.
 const LEAF_LEN: usize = Version::LEN + 32 + 1 + POSITION_LEN;
@@ -42,8 +38,6 @@ pub(crate) struct LeafRecord {
 
 impl LeafRecord {
     pub(crate) const PREFIX: &'static [u8] = LEAF;
-    /// The mark of a leaf that was removed.
-    pub(crate) const REMOVED: &'static [u8] = &[Self::FORMAT];
 
     pub(crate) fn key(scope: &[u8], entity: EntityHash) -> Bytes {
         join(&[LEAF, scope, &entity.0.0])
@@ -52,11 +46,6 @@ impl LeafRecord {
     pub(crate) fn leaf(&self, entity: EntityHash) -> Leaf {
         let Self { version, content, deleted, position, .. } = *self;
         Leaf { entity, version, content, deleted, position }
-    }
-
-    /// What a mark says that is written together with this row.
-    pub(crate) fn mark(encoded: &Bytes) -> Bytes {
-        encoded.slice(..=LEAF_LEN)
     }
 
     /// The entity's own row.
@@ -108,22 +97,6 @@ impl Record for LeafRecord {
             name: body.slice(LEAF_LEN..),
         })
     }
-}
-
-pub(crate) fn mark_key(generation: u64, scope: &[u8], entity: EntityHash) -> Bytes {
-    join(&[MARK, &generation.to_be_bytes(), scope, &entity.0.0])
-}
-
-/// Where the marks of a generation begin.
-pub(crate) fn marks_from(generation: u64) -> Bytes {
-    join(&[MARK, &generation.to_be_bytes()])
-}
-
-/// Generation, scope, with its NUL, and place inside the key of a mark.
-pub(crate) fn split_mark(key: &[u8]) -> Option<(u64, &[u8], EntityHash)> {
-    let (generation, rest) = key.strip_prefix(MARK)?.split_first_chunk::<8>()?;
-    let (scope, place) = rest.split_last_chunk::<32>()?;
-    Some((u64::from_be_bytes(*generation), scope, EntityHash(Digest(*place))))
 }
 
 /// Scope, with its NUL, and place inside the key of a leaf.

@@ -1,7 +1,8 @@
 //! The writes of records that replicate: each with its leaf and its mark in the hash tree, in the
 //! same commit (law 4). [`Section::put`] takes no such record, so none can be forgotten.
 //!
-//! A commit writes two small rows of the tree and reads none but the attributes of an object.
+//! A change writes one small row of the tree, a commit one more for all of them; what is read is the
+//! attributes of an object alone.
 
 use bytes::Bytes;
 use model::{BucketName, EntityHash, ObjectKey, Position, UserId, Version};
@@ -9,9 +10,7 @@ use model::{BucketName, EntityHash, ObjectKey, Position, UserId, Version};
 use super::{Section, SectionError};
 use crate::{
     engine::Table,
-    records::{
-        AttributesRecord, BucketRecord, LeafRecord, ObjectRecord, Record, UserRecord, mark_key,
-    },
+    records::{AttributesRecord, BucketRecord, LeafRecord, ObjectRecord, UserRecord},
     tree::leaves::{self, ENTITIES},
 };
 
@@ -110,10 +109,8 @@ impl Section<'_> {
 
     /// Takes a leaf away whose record is gone.
     pub(crate) fn remove_leaf(&mut self, scope: &[u8], entity: EntityHash) {
-        let (mark, generation) =
-            (Bytes::from_static(LeafRecord::REMOVED), self.counters.generation);
+        self.mark(scope, entity);
         self.staged.rows.insert((Table::Tree, LeafRecord::key(scope, entity)), None);
-        self.staged.rows.insert((Table::Tree, mark_key(generation, scope, entity)), Some(mark));
     }
 
     /// Brings the leaf of the entity with this row to what its record says. Returns whether
@@ -161,35 +158,21 @@ impl Section<'_> {
     }
 
     fn put_leaf(&mut self, scope: &[u8], entity: EntityHash, leaf: &LeafRecord, marked: bool) {
-        let encoded = leaf.encode();
         if marked {
-            let (mark, generation) = (LeafRecord::mark(&encoded), self.counters.generation);
-            self.staged.rows.insert((Table::Tree, mark_key(generation, scope, entity)), Some(mark));
+            self.mark(scope, entity);
         }
-        self.staged.rows.insert((Table::Tree, LeafRecord::key(scope, entity)), Some(encoded));
+        self.write(LeafRecord::key(scope, entity), leaf);
     }
 
-    /// Changes from here on mark the tree in a new generation, which is returned: the marks of those
-    /// before it do not change any more.
-    pub(crate) fn next_generation(&mut self) -> u64 {
-        self.counters.generation += 1;
-        self.counters.generation
+    /// The branches above a leaf do not say what it says.
+    fn mark(&mut self, scope: &[u8], entity: EntityHash) {
+        self.staged.marks.push((Bytes::copy_from_slice(scope), entity));
     }
 
-    /// Writes what a fold came to: nodes, and the marks that it has seen, of which those that have
-    /// changed since stay.
-    pub(crate) fn fold(
-        &mut self,
-        nodes: Vec<(Bytes, Option<Bytes>)>,
-        marks: Vec<(Bytes, Bytes)>,
-    ) -> Result<(), SectionError> {
-        for (key, seen) in marks {
-            if self.row(Table::Tree, &key)? == Some(seen) {
-                self.staged.rows.insert((Table::Tree, key), None);
-            }
-        }
-        let nodes = nodes.into_iter().map(|(key, node)| ((Table::Tree, key), node));
-        self.staged.rows.extend(nodes);
-        Ok(())
+    /// Writes what a fold came to: nodes, and away with the marks that it has read.
+    pub(crate) fn fold(&mut self, nodes: Vec<(Bytes, Option<Bytes>)>, marks: Vec<Bytes>) {
+        let marks = marks.into_iter().map(|key| (key, None));
+        let rows = nodes.into_iter().chain(marks);
+        self.staged.rows.extend(rows.map(|(key, row)| ((Table::Tree, key), row)));
     }
 }

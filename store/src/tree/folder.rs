@@ -1,13 +1,8 @@
 //! The folder: brings nodes up to what leaves say, in slices, from a snapshot each.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use model::EntityHash;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -17,10 +12,9 @@ use super::{
 };
 use crate::{
     committer::CommitError,
-    engine::{EngineError, Snapshot, Table},
+    engine::{EngineError, Snapshot},
     errors::{KeepError, ReadError},
-    records::{MARK, NodeRecord, Record, marks_from, split_mark},
-    section::Section,
+    records::{MarksRecord, NodeRecord, Record},
     store::Store,
 };
 
@@ -35,13 +29,14 @@ const REST: u32 = 9;
 /// How much is folded at once.
 #[derive(Clone, Copy)]
 pub(super) struct Slice {
-    /// Marks that are folded from one snapshot, and taken away in one commit.
+    /// Places that are folded from one snapshot, and whose marks are taken away in one commit. Marks
+    /// come in the order of commits: the more at once, the more branches do they share.
     pub(super) marks: usize,
     /// Nodes in one commit: 640 bytes each.
     pub(super) nodes: usize,
 }
 
-pub(super) const SLICE: Slice = Slice { marks: 512, nodes: 1_024 };
+pub(super) const SLICE: Slice = Slice { marks: 16 * 1_024, nodes: 1_024 };
 
 /// Builds the tree if it is not, and then folds whenever there are marks, until cancelled.
 ///
@@ -70,11 +65,11 @@ pub async fn fold_forever(store: Store, cancelled: CancellationToken) -> Result<
     }
 }
 
-/// Rows of one commit: nodes, and the marks that they were folded from.
+/// Rows of one commit: nodes, and the keys of the marks that they were folded from.
 #[derive(Default)]
 pub(super) struct Folded {
     nodes: Vec<(Bytes, Option<Bytes>)>,
-    marks: Vec<(Bytes, Bytes)>,
+    marks: Vec<Bytes>,
 }
 
 impl Store {
@@ -95,26 +90,16 @@ impl Store {
             if !store.shared.tree.is_built() {
                 return Ok(());
             }
-            let next = store
-                .shared
-                .committer
-                .run(|section: &mut Section<'_>| Ok::<_, KeepError>(section.next_generation()));
-            let next = next.await?;
-            let mut after = marks_from(store.shared.tree.marks_since());
-            while commits > 0 {
+            let until = *store.shared.committer.marked().borrow();
+            while commits > 0 && store.shared.tree.marks_since() <= until {
+                let since = store.shared.tree.marks_since();
                 let snapshot = store.shared.engine.snapshot();
-                let from = std::mem::take(&mut after);
-                let work = move |told: &mpsc::Sender<Folded>| {
-                    fold_slice(&snapshot, (&from, next), slice, told)
-                };
+                let work =
+                    move |told: &mpsc::Sender<Folded>| fold_slice(&snapshot, since, slice, told);
                 match store.commit_folded(work, &mut commits).await {
-                    Ok(Some(last)) => after = last,
+                    Ok(last) => store.shared.tree.folded(last.unwrap_or(until)),
                     Err(_) if commits == 0 => break,
-                    outcome => {
-                        outcome?;
-                        store.shared.tree.folded_before(next);
-                        break;
-                    }
+                    Err(error) => return Err(error),
                 }
             }
             Ok(())
@@ -138,7 +123,7 @@ impl Store {
             let commit = self
                 .shared
                 .committer
-                .run(move |section| section.fold(nodes, marks).map_err(KeepError::from));
+                .run(move |section| Ok::<_, KeepError>(section.fold(nodes, marks)));
             commit.await?;
         }
         drop(folded);
@@ -146,32 +131,25 @@ impl Store {
     }
 }
 
-/// Folds the next marks after a key and before a generation; returns the last of them.
+/// Folds the first marks from a number on; returns the number of the last of them.
 fn fold_slice(
     snapshot: &Arc<dyn Snapshot>,
-    (after, before): (&Bytes, u64),
+    since: u64,
     slice: Slice,
     told: &mpsc::Sender<Folded>,
-) -> Result<Option<Bytes>, ReadError> {
-    let mut marks = rows::after(&**snapshot, (Table::Tree, MARK), after, slice.marks)?;
-    let before = marks_from(before);
-    marks.retain(|(key, _)| *key < before);
-    let last = marks.last().map(|(key, _)| key.clone());
+) -> Result<Option<u64>, ReadError> {
+    let marked = rows::marked(&**snapshot, since, slice.marks)?;
+    let Some(last) = marked.rows.last().map(|key| MarksRecord::number(key)) else {
+        return Ok(None);
+    };
     let mut folded = Folded::default();
-    // Of one scope at once, whatever the generations: each fold reads what was before all of them.
-    let mut by_scope: BTreeMap<&[u8], BTreeSet<EntityHash>> = BTreeMap::new();
-    for (_, scope, entity) in marks.iter().filter_map(|(key, _)| split_mark(key)) {
-        by_scope.entry(scope).or_default().insert(entity);
-    }
-    for (scope, places) in by_scope {
+    for scope in marked.marks.0.keys() {
         let rows = ScopeRows { snapshot: Arc::clone(snapshot), scope: scope.to_vec() };
-        let places: Vec<EntityHash> = places.into_iter().collect();
+        let places = marked.marks.of(scope);
         telling(scope, slice, (&mut folded, told), |told| fold::fold(&rows, &places, told))?;
     }
-    folded.marks = marks;
-    if last.is_some() {
-        tell(told, folded)?;
-    }
+    folded.marks = marked.rows;
+    tell(told, folded)?;
     Ok(last)
 }
 

@@ -1,7 +1,6 @@
 //! The rows of the tree in a snapshot.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     ops::{Bound, ControlFlow},
     sync::Arc,
 };
@@ -17,8 +16,7 @@ use crate::{
     engine::{Engine, EngineError, KeyRange, Snapshot, Table, prefix_range},
     errors::ReadError,
     records::{
-        Branches, LeafRecord, MARK, NODE, NodeRecord, Record, RecordError, marks_from, split_mark,
-        split_place,
+        Branches, LeafRecord, MarksRecord, NODE, NodeRecord, Record, RecordError, split_place,
     },
 };
 
@@ -129,40 +127,52 @@ pub(super) fn after(
     Ok(rows)
 }
 
-/// Marks by scope, each place once, in order.
-pub(super) type Marks = BTreeMap<Vec<u8>, BTreeSet<EntityHash>>;
+/// What is left to fold.
+#[derive(Default)]
+pub(super) struct Marked {
+    pub(super) marks: MarksRecord,
+    /// Where that was written, in order.
+    pub(super) rows: Vec<Bytes>,
+    /// There is more.
+    pub(super) more: bool,
+}
 
-/// All marks from a generation on. `None`: there are more than `limit`.
-pub(super) fn marks(
+/// Marks from a number on: rows of them, in order, for as long as they hold `limit` places at most,
+/// but one row at the least.
+pub(super) fn marked(
     snapshot: &dyn Snapshot,
     since: u64,
     limit: usize,
-) -> Result<Option<Marks>, EngineError> {
-    let (mut marks, mut left, mut end) = (Marks::new(), limit, Vec::new());
-    let (from, mut fits) = (marks_from(since), true);
-    let range = (Bound::Included(from.as_ref()), prefix_range(MARK, &mut end).1);
-    snapshot.scan(Table::Tree, range, &mut |key, _| {
-        fits = left > 0;
-        left = left.saturating_sub(1);
-        if let Some((_, scope, entity)) = split_mark(key) {
-            match marks.get_mut(scope) {
-                Some(of_scope) => of_scope.insert(entity),
-                None => marks.entry(scope.to_vec()).or_default().insert(entity),
-            };
+) -> Result<Marked, EngineError> {
+    let (mut marked, mut count, mut end) = (Marked::default(), 0, Vec::new());
+    let from = MarksRecord::key(since);
+    let range = (Bound::Included(from.as_ref()), prefix_range(MarksRecord::PREFIX, &mut end).1);
+    snapshot.scan(Table::Tree, range, &mut |key, row| {
+        // What a row would have said that has rotted, verifying the tree finds out.
+        let marks = MarksRecord::decode(row).unwrap_or_default();
+        count += marks.len();
+        marked.more = count > limit && !marked.rows.is_empty();
+        if marked.more {
+            return ControlFlow::Break(());
         }
-        if fits { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        marked.marks.extend(marks);
+        marked.rows.push(key.clone());
+        ControlFlow::Continue(())
     })?;
-    Ok(fits.then_some(marks))
+    Ok(marked)
 }
 
-/// The first generation that has marks, and a new one above all of them. It follows the clock, so as
-/// to be above those of marks that were removed before the last restart too.
-pub(crate) fn generations(engine: &dyn Engine, now: Millis) -> Result<(u64, u64), EngineError> {
-    let (mut first, mut next, mut end) = (None, now.0, Vec::new());
-    engine.scan(Table::Tree, prefix_range(MARK, &mut end), &mut |key, _| {
-        if let Some((generation, _, _)) = split_mark(key) {
-            first = first.or(Some(generation));
-            next = next.max(generation.saturating_add(1));
+/// Number of the first marks, and one above all of them. It follows the clock, so as to be above
+/// those that were folded before the last restart too; no site makes 65 commits a microsecond.
+pub(crate) fn numbers_of_marks(
+    engine: &dyn Engine,
+    now: Millis,
+) -> Result<(u64, u64), EngineError> {
+    let (mut first, mut next, mut end) = (None, now.0 << 16, Vec::new());
+    engine.scan(Table::Tree, prefix_range(MarksRecord::PREFIX, &mut end), &mut |key, _| {
+        if let Some(number) = MarksRecord::number(key) {
+            first = first.or(Some(number));
+            next = next.max(number.saturating_add(1));
         }
         ControlFlow::Continue(())
     })?;

@@ -19,7 +19,7 @@ use super::{TreeError, VerifyOptions, Why, folder::Slice, leaves};
 use crate::{
     Condition, Engine, KeepError, Memory, ReadError, Step, Store, TreeReport,
     engine::{Batch, Table},
-    records::{LeafRecord, MARK, NodeRecord, ObjectRecord, Record, scope_of, split_place},
+    records::{LeafRecord, MarksRecord, NodeRecord, ObjectRecord, Record, scope_of, split_place},
     section::Section,
     store::tests::{bucket, caller, key, options, put},
 };
@@ -88,7 +88,7 @@ fn rows(store: &Store, table: Table) -> Vec<(Bytes, Bytes)> {
 }
 
 fn marks(store: &Store) -> usize {
-    rows(store, Table::Tree).iter().filter(|(key, _)| key.starts_with(MARK)).count()
+    rows(store, Table::Tree).iter().filter(|(key, _)| key.starts_with(MarksRecord::PREFIX)).count()
 }
 
 async fn open(engine: &Arc<Memory>, directory: &Directory) -> Store {

@@ -311,8 +311,8 @@ fn nodes(
     found: &mut Found,
 ) -> Result<(), ReadError> {
     let rows = ScopeRows { snapshot: Arc::clone(snapshot), scope };
-    let marks = rows::marks(&**snapshot, marks_since, usize::MAX)?.unwrap_or_default();
-    let overlay = view::overlay(&rows, marks.get(&rows.scope))?;
+    let marks = rows::marked(&**snapshot, marks_since, usize::MAX)?.marks;
+    let overlay = view::overlay(&rows, &marks.of(&rows.scope))?;
     let (mut nodes, mut wrong) = (0, 0);
     let root = fold::grow(&rows, Path::ROOT, &mut |path, branches| {
         nodes += 1;

@@ -1,7 +1,7 @@
 //! The tree as it is at one instant, exactly.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -13,7 +13,7 @@ use model::{
 use super::{
     TreeError,
     fold::{self, Reader},
-    rows::{self, Marks, ScopeRows},
+    rows::{self, ScopeRows},
     states,
 };
 use crate::{
@@ -22,7 +22,8 @@ use crate::{
     errors::ReadError,
     lines::LineProgress,
     records::{
-        Branches, HandledRecord, HoleRecord, Identity, Record, Written, scope_bytes, scope_of,
+        Branches, HandledRecord, HoleRecord, Identity, MarksRecord, Record, Written, scope_bytes,
+        scope_of,
     },
     store::Store,
 };
@@ -46,12 +47,14 @@ impl Store {
         }
         let since = self.shared.tree.marks_since();
         let snapshot = self.shared.engine.snapshot();
-        let marks = rows::marks(&*snapshot, since, marks_max)?;
-        let marks = marks.ok_or(TreeError::Behind { marks: marks_max })?;
+        let marked = rows::marked(&*snapshot, since, marks_max)?;
+        if marked.more {
+            return Err(TreeError::Behind { marks: marks_max }.into());
+        }
         Ok(TreeView(Arc::new(Pinned {
             written: written(&*snapshot, &self.shared.identity)?,
             snapshot,
-            marks,
+            marks: marked.marks,
             folded: Mutex::default(),
         })))
     }
@@ -64,7 +67,7 @@ pub struct TreeView(Arc<Pinned>);
 struct Pinned {
     snapshot: Arc<dyn Snapshot>,
     written: WrittenAll,
-    marks: Marks,
+    marks: MarksRecord,
     folded: Mutex<BTreeMap<Scope, Arc<Overlay>>>,
 }
 
@@ -168,21 +171,17 @@ impl TreeView {
         if let Some(overlay) = folded.get(scope) {
             return Ok(Arc::clone(overlay));
         }
-        let overlay = Arc::new(overlay(rows, self.0.marks.get(&rows.scope))?);
+        let overlay = Arc::new(overlay(rows, &self.0.marks.of(&rows.scope))?);
         folded.insert(scope.clone(), Arc::clone(&overlay));
         Ok(overlay)
     }
 }
 
 /// Folds what marks there are in memory.
-pub(super) fn overlay(
-    rows: &ScopeRows,
-    marks: Option<&BTreeSet<EntityHash>>,
-) -> Result<Overlay, ReadError> {
+pub(super) fn overlay(rows: &ScopeRows, marks: &[EntityHash]) -> Result<Overlay, ReadError> {
     let mut overlay = Overlay::new();
-    let marks: Vec<EntityHash> = marks.into_iter().flatten().copied().collect();
     if !marks.is_empty() {
-        fold::fold(rows, &marks, &mut |path, branches| {
+        fold::fold(rows, marks, &mut |path, branches| {
             overlay.insert(path, branches.map(|branches| Box::new(*branches)));
             Ok(())
         })?;

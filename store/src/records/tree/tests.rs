@@ -28,7 +28,6 @@ fn a_leaf_keeps_its_layout() {
     .concat();
     assert_eq!(hex::encode(&row), golden);
     assert_eq!(LeafRecord::decode(&row).unwrap(), leaf());
-    assert_eq!(LeafRecord::mark(&row), row.slice(..row.len() - b"a key".len()));
     for length in 1..row.len() - b"a key".len() {
         assert!(LeafRecord::decode(&row.slice(..length)).is_err(), "{length} bytes");
     }
@@ -59,8 +58,5 @@ fn keys_lead_back_to_what_they_are_of() {
         let entity = EntityHash(Digest([0; 32]));
         let leaf = LeafRecord::key(&bytes, entity);
         assert_eq!(split_place(&leaf), Some((bytes.as_slice(), entity)));
-        let mark = mark_key(7, &bytes, entity);
-        assert_eq!(split_mark(&mark), Some((7, bytes.as_slice(), entity)));
-        assert!(mark > marks_from(7) && mark < marks_from(8));
     }
 }
