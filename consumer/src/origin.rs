@@ -92,6 +92,8 @@ pub struct Origin {
 pub(crate) struct Meter {
     requests: AtomicU64,
     bytes: AtomicU64,
+    /// Of these bytes, what was content of objects.
+    content: AtomicU64,
 }
 
 /// What the head of a request and of its answer take, once the link has seen a few.
@@ -112,9 +114,16 @@ impl Meter {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Bytes of requests and answers.
+    /// Takes note that so many of the bytes that are counted were content of objects.
+    pub(crate) fn carried(&self, content: usize) {
+        self.content.fetch_add(content as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes of requests and answers, besides the content of objects.
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+        // In this order: what is carried has been counted before.
+        let content = self.content.load(Ordering::Relaxed);
+        self.bytes.load(Ordering::Relaxed).saturating_sub(content)
     }
 }
 

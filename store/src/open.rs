@@ -238,7 +238,7 @@ fn counters(
             }
         }
     }
-    Ok(Counters { hlc, written, generation })
+    Ok(Counters { hlc, written, generation, leafless: false })
 }
 
 fn lines(engine: &dyn Engine) -> Result<BTreeMap<Line, LineProgress>, ReadError> {

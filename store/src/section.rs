@@ -51,6 +51,8 @@ pub(crate) struct Counters {
     pub(crate) written: Vec<Written>,
     /// Of the marks that changes write into the hash tree now.
     pub(crate) generation: u64,
+    /// For [`crate::Store::without_tree`].
+    pub(crate) leafless: bool,
 }
 
 /// What may be written now.

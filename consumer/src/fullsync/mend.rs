@@ -132,7 +132,7 @@ impl Comparison<'_> {
                 }
             }
             if is_state(&event, found.source) {
-                self.note(found, &event);
+                self.note(found, &event, sealed.payload.len());
                 batch.done(found);
                 wanted.remove(&entity);
             }
@@ -148,16 +148,18 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    fn note(&self, found: &Found, event: &Event) {
+    /// `came`: bytes of its sealed event.
+    fn note(&self, found: &Found, event: &Event, came: usize) {
         let inline = match &event.change {
             Change::ObjectPut { manifest, .. } => match &manifest.content {
-                Content::Inline(body) => body.len() as u64,
+                Content::Inline(body) => body.len(),
                 Content::Blocks(_) | Content::Segments(_) => 0,
             },
             _ => 0,
         };
+        self.origin.meter().carried(inline.min(came));
         let difference = found.difference(Some(name(&event.change)), event.change.volume());
-        self.tell(|tally| tally.note(difference, inline));
+        self.tell(|tally| tally.note(difference, inline as u64));
     }
 
     async fn take_full(&self, batch: &mut Batch) -> Result<(), Stop> {

@@ -99,6 +99,9 @@ impl Comparison<'_> {
         for block in bad {
             let Some(answer) = answers.next().await? else { break };
             self.parts.throttle.spend(block.length as usize).await;
+            if let Ok(bytes) = &answer {
+                self.origin.meter().carried(bytes.len());
+            }
             let mended = match answer {
                 Ok(bytes) => match store.replace_block(block.hash, bytes).await {
                     Ok(_) => Mended::Yes,
@@ -131,6 +134,7 @@ impl Comparison<'_> {
                 }
                 let mended = match store.block(block).await {
                     Ok(Some(bytes)) => {
+                        self.origin.meter().carried(bytes.len());
                         self.origin.give_block(block.hash, bytes).await?;
                         Mended::Yes
                     }

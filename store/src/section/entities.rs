@@ -22,9 +22,12 @@ impl Section<'_> {
         row: &Bytes,
         record: &ObjectRecord,
     ) -> Result<(), SectionError> {
+        self.write(row.clone(), record);
+        if self.counters.leafless {
+            return Ok(());
+        }
         let attributes = ObjectRecord::version_key(row, record.version);
         let attributes = self.get::<AttributesRecord>(&attributes)?;
-        self.write(row.clone(), record);
         self.put_object_leaf(row, record, attributes.as_ref());
         Ok(())
     }
@@ -167,6 +170,11 @@ impl Section<'_> {
             self.staged.rows.insert((Table::Tree, mark_key(generation, scope, entity)), Some(mark));
         }
         self.staged.rows.insert((Table::Tree, LeafRecord::key(scope, entity)), Some(encoded));
+    }
+
+    /// Objects that are put from here on have no leaf.
+    pub(crate) fn stop_leaves(&mut self) {
+        self.counters.leafless = true;
     }
 
     /// Changes from here on mark the tree in a new generation, which is returned: the marks of those
