@@ -82,7 +82,7 @@ class Pair:
 
     def compare(self, differ, *options):
         """A full sync that finds so many keys to differ, and what it took."""
-        before = self.link.bytes()
+        before, resident = self.link.bytes(), memory(self.west, "VmRSS")
         job = self.west.ask("fullsync", "run", *options)
         wire, progress = self.link.bytes() - before, job["progress"]
         if not job["converged"] or progress["differ"] != differ:
@@ -93,14 +93,12 @@ class Pair:
             "beside": wire - progress["bytes_moved"],
             "comparison": progress["wire_bytes"],
             "round_trips": progress["round_trips"],
+            "added": memory(self.west, "VmHWM") - resident,
         }
 
     def note_peaks(self):
         """Takes note of the largest resident memory of both, in MiB, since they were started."""
-        for site in self.sites:
-            for line in open(f"/proc/{site.process.pid}/status"):
-                if line.startswith("VmHWM"):
-                    self.peaks.append(int(line.split()[1]) / 1024)
+        self.peaks += [memory(site, "VmHWM") for site in self.sites]
 
     def peak(self):
         self.note_peaks()
@@ -110,6 +108,14 @@ class Pair:
         for site in self.sites:
             site.stop()
         self.link.stop()
+
+
+def memory(site, which):
+    """Resident memory of a site as the kernel counts it, in MiB."""
+    for line in open(f"/proc/{site.process.pid}/status"):
+        if line.startswith(which):
+            return int(line.split()[1]) / 1024
+    raise SystemExit(f"the kernel does not say `{which}`")
 
 
 def measure(folder, lengths):

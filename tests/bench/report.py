@@ -170,6 +170,8 @@ def full_sync(found):
         (f"the same, {many} objects", memory["many"], "{:.0f} MiB", "< 200 MiB", lambda it: it < 200),
         (f"memory of {many} / {few} objects", memory["many"] / memory["few"], "{:.2f} x", "<= 1.1 x",
          lambda it: it <= 1.1),
+        (f"of it, for 100 of {few} keys that differ", of("few_differ", "added"), "{:.1f} MiB", "", None),
+        (f"the same of {many}", of("many_differ", "added"), "{:.1f} MiB", "", None),
     ]
     rows = [["what", "found", "wanted", ""]]
     for name, value, shown, limit, met in lines:
