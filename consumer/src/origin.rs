@@ -92,6 +92,8 @@ pub struct Origin {
 pub(crate) struct Meter {
     requests: AtomicU64,
     bytes: AtomicU64,
+    /// Of these bytes, what was content of objects.
+    content: AtomicU64,
 }
 
 /// What the head of a request and of its answer take, once the link has seen a few.
@@ -112,9 +114,15 @@ impl Meter {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Bytes of requests and answers.
+    /// Takes note that so many of the bytes that are counted were content of objects. To be said
+    /// before anything else is waited for, or they are shown as part of the comparison meanwhile.
+    pub(crate) fn carried(&self, content: usize) {
+        self.content.fetch_add(content as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes of requests and answers, besides the content of objects.
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+        self.bytes.load(Ordering::Relaxed).saturating_sub(self.content.load(Ordering::Relaxed))
     }
 }
 
@@ -188,14 +196,19 @@ impl Origin {
 
     /// The next piece of an answer that is read as it comes; `None` at its end.
     async fn piece(&self, body: &mut Incoming) -> Result<Option<Bytes>, OriginError> {
+        let piece = self.uncounted(body).await?;
+        self.meter.came(piece.as_ref().map_or(0, Bytes::len));
+        Ok(piece)
+    }
+
+    /// A piece of what may be content: whoever takes it apart counts it.
+    async fn uncounted(&self, body: &mut Incoming) -> Result<Option<Bytes>, OriginError> {
         let frame = tokio::time::timeout(PIECE_MAX, body.frame()).await;
         let Some(frame) = frame.map_err(|_| self.timed_out())? else {
             return Ok(None);
         };
         let broken = |cause| LinkError::Broken { peer: self.name().clone(), cause };
-        let piece = frame.map_err(broken)?.into_data().unwrap_or_default();
-        self.meter.came(piece.len());
-        Ok(Some(piece))
+        Ok(Some(frame.map_err(broken)?.into_data().unwrap_or_default()))
     }
 
     async fn json<T: DeserializeOwned>(

@@ -91,6 +91,8 @@ pub struct All {
     pub keys_differ: IntGaugeVec,
     /// Entities and blocks that full sync repaired, by reason.
     pub keys_repaired: IntCounterVec,
+    /// Bytes that full syncs took of the link, by what for.
+    pub full_sync_bytes: IntCounterVec,
     /// Deletes that the last full sync held back.
     pub deletes_held_back: IntGaugeVec,
     /// Whether a full sync is under way: 1 or 0.
@@ -228,6 +230,11 @@ impl Metrics {
                 "keys_repaired_total",
                 "Keys repaired by full sync",
                 &["origin", "reason"],
+            ),
+            full_sync_bytes: make.counters(
+                "full_sync_bytes_total",
+                "Bytes that full syncs took of the link",
+                &["origin", "what"],
             ),
             deletes_held_back: make.gauges("deletes_held_back", "Over a ceiling", &["origin"]),
             full_sync_running: make.gauges("full_sync_running", "One is under way", &["origin"]),

@@ -234,7 +234,7 @@ fn counters(engine: &dyn Engine, identity: &Identity, marks: u64) -> Result<Coun
             }
         }
     }
-    Ok(Counters { hlc, written, marks })
+    Ok(Counters { hlc, written, marks, leafless: false })
 }
 
 fn lines(engine: &dyn Engine) -> Result<BTreeMap<Line, LineProgress>, ReadError> {

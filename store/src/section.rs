@@ -52,6 +52,8 @@ pub(crate) struct Counters {
     pub(crate) written: Vec<Written>,
     /// Of the next commit that marks the hash tree.
     pub(crate) marks: u64,
+    /// For [`crate::Store::without_tree`].
+    pub(crate) leafless: bool,
 }
 
 /// What may be written now.

@@ -94,10 +94,15 @@ def wanted(machine):
 
 
 def tables(raw):
-    """One table of this program, and one of it beside the program before, if that was measured."""
-    found = [absolute(raw["machine"], raw["new"])]
+    """One table of this program, one of it beside the program before, and one of full sync: those
+    that were measured."""
+    found = []
+    if "new" in raw:
+        found.append(absolute(raw["machine"], raw["new"]))
     if "old" in raw:
         found.append(beside(raw["new"], raw["old"]))
+    if "fullsync" in raw:
+        found.append(full_sync(raw["fullsync"]))
     return found
 
 
@@ -124,6 +129,54 @@ def beside(new, old):
             ours, theirs = find(new), find(old)
             ratio = f"{ours / theirs:.2f} x" if theirs else "-"
             rows.append([name, shown.format(ours), shown.format(theirs), ratio, "less" if less else "more"])
+    return rows
+
+
+def full_sync(found):
+    """What full sync takes; the last column says whether that is what is wanted."""
+    lengths = found["lengths"]
+    few, many, repaired = (f"{lengths[name]:,}" for name in ("few", "many", "repaired"))
+    of = lambda name, *path: median(found[name], *path)
+    kib, mib = 1 << 10, 1 << 20
+    rclone = {name: of(f"rclone_{name}", "seconds") for name in ("default", "tuned")}
+    fastest = min(rclone, key=rclone.get)
+    least = min(of(f"rclone_{name}", "wire") for name in rclone)
+    deep = of("deep") / of("sha256sum")
+    tree = {size: 100 * (of(f"commits_{size}") / of(f"commits_{size}_without") - 1) for size in (64, 4096)}
+    memory = {name: max(found[f"{name}_peak"]) for name in ("few", "many")}
+    kept = of("commits_4096") - of("commits_4096_without")
+    # What it is, found, how that is shown, wanted, and whether it is met.
+    lines = [
+        (f"{many} objects, equal: time", of("many_equal", "seconds"), "{:.3f} s", "< 1 s", lambda it: it < 1),
+        ("the same, bytes over the link", of("many_equal", "wire") / kib, "{:.1f} KiB", "< 64 KiB", lambda it: it < 64),
+        (f"100 of {many} keys differ: time", of("many_differ", "seconds"), "{:.3f} s", "< 2 s", lambda it: it < 2),
+        ("the same, bytes besides the objects", of("many_differ", "beside") / mib, "{:.2f} MiB", "< 1 MiB",
+         lambda it: it < 1),
+        (f"100 of {repaired} objects missing: full sync", of("repaired", "seconds"), "{:.2f} s", "", None),
+        ("the same, `rclone sync --checksum --fast-list`", rclone["default"], "{:.2f} s", "", None),
+        ("the same, with 32 checkers and transfers", rclone["tuned"], "{:.2f} s", "", None),
+        (f"time of rclone ({fastest}) / full sync", rclone[fastest] / of("repaired", "seconds"), "{:,.0f} x",
+         ">= 20 x", lambda it: it >= 20),
+        ("bytes of full sync", of("repaired", "wire") / mib, "{:.2f} MiB", "", None),
+        ("bytes of rclone / full sync", least / of("repaired", "wire"), "{:,.0f} x", ">= 100 x",
+         lambda it: it >= 100),
+        ("CPU of a commit of 4 KiB, more with the tree", tree[4096], "{:.1f} %", "< 10 %", lambda it: it < 10),
+        ("the same of 64 bytes", tree[64], "{:.1f} %", "< 10 %", lambda it: it < 10),
+        ("the tree's part of a PUT of 4 KiB, a site alone", 100 * kept / of("put_ms"), "{:.0f} %", "", None),
+        ("deep mode", of("deep"), "{:,.0f} MiB/s", "", None),
+        ("deep mode / `sha256sum` of the same files", 100 * deep, "{:.0f} %", ">= 60 %", lambda it: it >= 60),
+        ("deep mode / `openssl dgst -sha256` of them", 100 * of("deep") / of("openssl"), "{:.0f} %", "", None),
+        (f"largest memory of a site, {few} objects", memory["few"], "{:.0f} MiB", "< 200 MiB", lambda it: it < 200),
+        (f"the same, {many} objects", memory["many"], "{:.0f} MiB", "< 200 MiB", lambda it: it < 200),
+        (f"memory of {many} / {few} objects", memory["many"] / memory["few"], "{:.2f} x", "<= 1.1 x",
+         lambda it: it <= 1.1),
+        (f"of it, for 100 of {few} keys that differ", of("few_differ", "added"), "{:.1f} MiB", "", None),
+        (f"the same of {many}", of("many_differ", "added"), "{:.1f} MiB", "", None),
+    ]
+    rows = [["what", "found", "wanted", ""]]
+    for name, value, shown, limit, met in lines:
+        verdict = "" if met is None else "met" if met(value) else "missed"
+        rows.append([name, shown.format(value), limit, verdict])
     return rows
 
 

@@ -328,7 +328,7 @@ impl Jobs {
         if let Some(job) = desk.jobs.get_mut(&id) {
             let before = job.progress.clone();
             change(job);
-            tell::repaired(job, &before, &self.0.parts.metrics);
+            tell::advanced(job, &before, &self.0.parts.metrics);
         }
     }
 

@@ -108,8 +108,11 @@ impl Comparison<'_> {
             found.into_iter().map(|found| (found.entity(), found)).collect();
         let mut batch = Batch::default();
         while let Some(sealed) = states.next().await? {
-            throttle.spend(sealed.payload.len()).await;
-            let event = match self.parts.codec.open(&sealed.payload) {
+            let (opened, bytes) = (self.parts.codec.open(&sealed.payload), sealed.payload.len());
+            let content = opened.as_ref().map_or(0, inline);
+            self.origin.meter().carried(content.min(bytes));
+            throttle.spend(bytes).await;
+            let event = match opened {
                 Ok(event) => event,
                 Err(error) => {
                     let position = sealed.position;
@@ -121,7 +124,7 @@ impl Comparison<'_> {
             let Some(found) = wanted.get(&entity) else {
                 // After its state come its attributes.
                 if !self.request.dry_run && matches!(event.change, Change::Attributes { .. }) {
-                    batch.state(round, event, sealed.payload.len());
+                    batch.state(round, event, bytes);
                 }
                 continue;
             };
@@ -136,7 +139,7 @@ impl Comparison<'_> {
                 batch.done(found);
                 wanted.remove(&entity);
             }
-            batch.state(round, event, sealed.payload.len());
+            batch.state(round, event, bytes);
             self.take_full(&mut batch).await?;
         }
         self.take(&mut batch).await?;
@@ -149,15 +152,8 @@ impl Comparison<'_> {
     }
 
     fn note(&self, found: &Found, event: &Event) {
-        let inline = match &event.change {
-            Change::ObjectPut { manifest, .. } => match &manifest.content {
-                Content::Inline(body) => body.len() as u64,
-                Content::Blocks(_) | Content::Segments(_) => 0,
-            },
-            _ => 0,
-        };
         let difference = found.difference(Some(name(&event.change)), event.change.volume());
-        self.tell(|tally| tally.note(difference, inline));
+        self.tell(|tally| tally.note(difference, inline(event) as u64));
     }
 
     async fn take_full(&self, batch: &mut Batch) -> Result<(), Stop> {
@@ -209,6 +205,17 @@ impl Round {
         let written = self.cut.written.get(&position.partition).filter(|_| own);
         let at = |&seq| Position { epoch: self.cut.epoch, seq, ..position };
         written.map_or(position, at)
+    }
+}
+
+/// Content that comes with an event.
+fn inline(event: &Event) -> usize {
+    match &event.change {
+        Change::ObjectPut { manifest, .. } => match &manifest.content {
+            Content::Inline(body) => body.len(),
+            Content::Blocks(_) | Content::Segments(_) => 0,
+        },
+        _ => 0,
     }
 }
 

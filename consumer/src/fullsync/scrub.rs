@@ -98,6 +98,9 @@ impl Comparison<'_> {
         let mut answers = self.origin.blocks(VecDeque::from(bad.clone())).await?;
         for block in bad {
             let Some(answer) = answers.next().await? else { break };
+            if let Ok(bytes) = &answer {
+                self.origin.meter().carried(bytes.len());
+            }
             self.parts.throttle.spend(block.length as usize).await;
             let mended = match answer {
                 Ok(bytes) => match store.replace_block(block.hash, bytes).await {
@@ -131,7 +134,9 @@ impl Comparison<'_> {
                 }
                 let mended = match store.block(block).await {
                     Ok(Some(bytes)) => {
+                        let length = bytes.len();
                         self.origin.give_block(block.hash, bytes).await?;
+                        self.origin.meter().carried(length);
                         Mended::Yes
                     }
                     Ok(None) => Mended::No("it is not here either".to_owned()),

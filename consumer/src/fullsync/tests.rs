@@ -52,6 +52,19 @@ async fn law_9_a_new_site_gets_everything_and_a_second_run_moves_only_a_digest()
 }
 
 #[tokio::test]
+async fn content_of_objects_is_counted_apart_from_the_comparison() {
+    let pair = Pair::new().await;
+    pair.east.create_bucket();
+    for number in 0..20 {
+        pair.east.put(&object(number), &"body".repeat(5_000));
+    }
+    let Progress { bytes_moved, wire_bytes, .. } = pair.run(&everything()).await.unwrap().progress;
+    assert_eq!(bytes_moved, 20 * 20_000);
+    // Their tags are as long here, and are no content.
+    assert!((400_000..600_000).contains(&wire_bytes), "{wire_bytes}");
+}
+
+#[tokio::test]
 async fn every_kind_of_difference_is_found_and_mended() {
     let pair = Pair::new().await;
     pair.east.create_bucket();

@@ -51,7 +51,9 @@ pub struct Progress {
     pub repaired: BTreeMap<Reason, u64>,
     pub deletes_held_back: u64,
     pub bytes_to_move: u64,
+    /// Content of objects.
     pub bytes_moved: u64,
+    /// What else the comparison took of the link.
     pub wire_bytes: u64,
     pub round_trips: u64,
     pub unrepaired: u64,

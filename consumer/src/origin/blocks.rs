@@ -35,12 +35,14 @@ impl BlockAnswers {
             return Ok(None);
         };
         loop {
+            let held = self.frames.rest();
             if let Some(answer) =
                 self.frames.next_block().map_err(|error| origin.nonsense(&error))?
             {
+                origin.meter.came(held - self.frames.rest());
                 return Ok(Some(block_of(origin.name(), block, answer)));
             }
-            let piece = origin.piece(&mut self.body).await?;
+            let piece = origin.uncounted(&mut self.body).await?;
             let ended = || origin.nonsense(&"a stream that ends before the last block");
             self.frames.push(&piece.ok_or_else(ended)?);
         }

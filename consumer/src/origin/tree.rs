@@ -153,14 +153,18 @@ impl States {
     pub(crate) async fn next(&mut self) -> Result<Option<SealedEvent>, OriginError> {
         let origin = &self.origin;
         loop {
+            let held = self.frames.rest();
             match self.frames.next_frame().map_err(|error| origin.nonsense(&error))? {
-                Some(Frame::Event(event)) => return Ok(Some(event)),
+                Some(Frame::Event(event)) => {
+                    origin.meter.came(held - self.frames.rest());
+                    return Ok(Some(event));
+                }
                 Some(Frame::Heartbeat(_)) => {
                     return Err(origin.nonsense(&"a heartbeat among states"));
                 }
                 None => {}
             }
-            match origin.piece(&mut self.body).await? {
+            match origin.uncounted(&mut self.body).await? {
                 Some(piece) => self.frames.push(&piece),
                 None if self.frames.rest() > 0 => {
                     return Err(origin.nonsense(&"a stream that ends within a state"));

@@ -152,9 +152,10 @@ pub struct FullSyncProgress {
     pub repaired: BTreeMap<String, u64>,
     pub deletes_held_back: u64,
     pub unrepaired: u64,
+    /// Content of objects.
     pub bytes_to_move: u64,
     pub bytes_moved: u64,
-    /// What the comparison took of the link.
+    /// What else the comparison took of the link.
     pub wire_bytes: u64,
     pub round_trips: u64,
 }

@@ -21,9 +21,12 @@ impl Section<'_> {
         row: &Bytes,
         record: &ObjectRecord,
     ) -> Result<(), SectionError> {
+        self.write(row.clone(), record);
+        if self.counters.leafless {
+            return Ok(());
+        }
         let attributes = ObjectRecord::version_key(row, record.version);
         let attributes = self.get::<AttributesRecord>(&attributes)?;
-        self.write(row.clone(), record);
         self.put_object_leaf(row, record, attributes.as_ref());
         Ok(())
     }
@@ -167,6 +170,11 @@ impl Section<'_> {
     /// The branches above a leaf do not say what it says.
     fn mark(&mut self, scope: &[u8], entity: EntityHash) {
         self.staged.marks.push((Bytes::copy_from_slice(scope), entity));
+    }
+
+    /// Objects that are put from here on have no leaf.
+    pub(crate) fn stop_leaves(&mut self) {
+        self.counters.leafless = true;
     }
 
     /// Writes what a fold came to: nodes, and away with the marks that it has read.

@@ -82,6 +82,20 @@ impl Store {
         self.fold_in(SLICE, usize::MAX).await
     }
 
+    /// Keeps no tree of the objects that are put from here on. For a benchmark of what the tree
+    /// costs, and for nothing else: this store is not to be opened again.
+    ///
+    /// # Errors
+    /// If the store failed.
+    #[doc(hidden)]
+    pub async fn without_tree(&self) -> Result<(), KeepError> {
+        let stop = |section: &mut Section<'_>| {
+            section.stop_leaves();
+            Ok::<_, KeepError>(())
+        };
+        self.shared.committer.run(stop).await
+    }
+
     /// Folds in slices, and stops after so many commits as if the site had died there.
     pub(super) async fn fold_in(&self, slice: Slice, mut commits: usize) -> Result<(), KeepError> {
         let store = self.clone();

@@ -1,7 +1,10 @@
 //! Load for the benchmarks: cheap, so that two cores go to the sites. Prints one line of JSON.
 
 mod client;
+mod commits;
+mod count;
 mod disk;
+mod fill;
 mod get;
 mod kafka;
 mod lag;
@@ -28,6 +31,12 @@ enum Command {
     Get(get::GetArgs),
     /// Measures acknowledged → readable at the other site, one object after another.
     Lag(lag::LagArgs),
+    /// Puts so many objects, the same for the same numbers.
+    Fill(fill::FillArgs),
+    /// Carries bytes to a port and counts them.
+    Count(count::CountArgs),
+    /// Puts objects into a store without a site.
+    Commits(commits::CommitsArgs),
     /// Measures a disk sync of 4 KiB.
     Disk(disk::DiskArgs),
     /// Measures bare produce → consume of a record of 4 KiB.
@@ -44,6 +53,9 @@ async fn main() -> Outcome<()> {
         Command::Multipart(args) => multipart::run(args).await?,
         Command::Get(args) => get::run(args).await?,
         Command::Lag(args) => lag::run(args).await?,
+        Command::Fill(args) => fill::run(args).await?,
+        Command::Count(args) => count::run(args).await?,
+        Command::Commits(args) => commits::run(args).await?,
         Command::Disk(args) => disk::run(&args)?,
         Command::Kafka(args) => kafka::run(args).await?,
     };

@@ -28,6 +28,8 @@ struct Cli {
 enum Command {
     /// Through the store: take a key away, its tombstone too, as if its events had been missed.
     Lose(Named),
+    /// The same with many keys of a bucket at once.
+    LoseMany(Many),
     /// Through the store: add an object that the origin never issued, as if it had.
     Add(Named),
     /// Through the store: put an older state in the place of a key's, as if an update or a delete had
@@ -58,6 +60,16 @@ struct Named {
     key: ObjectKey,
 }
 
+/// Keys by chance, the same for the same seed.
+#[derive(clap::Args)]
+struct Many {
+    #[arg(value_parser = |name: &str| BucketName::try_from(name.to_owned()))]
+    bucket: BucketName,
+    count: usize,
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
 impl Named {
     fn scope(&self) -> Scope {
         Scope::Bucket(self.bucket.clone())
@@ -78,6 +90,7 @@ async fn main() -> Outcome {
     let data = &config.site.data;
     match command {
         Command::Lose(named) => rules::lose(&rules::open(&config).await?, &named).await,
+        Command::LoseMany(many) => rules::lose_many(&rules::open(&config).await?, &many).await,
         Command::Add(named) => rules::add(&rules::open(&config).await?, &named).await,
         Command::Change(named) => rules::change(&rules::open(&config).await?, &named).await,
         Command::Quarantined => rules::quarantined(&rules::open(&config).await?),

@@ -4,16 +4,16 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use model::{
-    Change, Content, Digest, ETag, Entity, Event, Hlc, Manifest, Parts, Position, RequestId,
-    SiteId, Version,
-    tree::{Leaf, Scope, View},
+    Change, Content, Digest, ETag, Entity, EntityHash, Event, Hlc, Manifest, Parts, Position,
+    RequestId, SiteId, Version,
+    tree::{FANOUT, Leaf, Node, Path, Scope, View},
 };
 use ops::{Config, Metrics, SystemClock};
 use schemas::{Codec, Keys};
 use serde_json::json;
-use store::{Options, QuarantinedEntity, Sizes, Step, Store};
+use store::{Options, QuarantinedEntity, Sizes, Step, Store, TreeView};
 
-use crate::{Named, Outcome};
+use crate::{Many, Named, Outcome};
 
 /// Opens the store of a stopped site.
 pub(crate) async fn open(config: &Config) -> Outcome<Store> {
@@ -38,6 +38,50 @@ pub(crate) async fn open(config: &Config) -> Outcome<Store> {
 pub(crate) async fn lose(store: &Store, named: &Named) -> Outcome {
     let leaf = leaf(store, &named.scope(), named)?;
     take_away(store, named, leaf).await
+}
+
+/// The places of keys are as good as drawn: a key near each of the places that follow from the seed.
+pub(crate) async fn lose_many(store: &Store, many: &Many) -> Outcome {
+    let scope = Scope::Bucket(many.bucket.clone());
+    store.fold_tree().await?;
+    let view = store.tree_view()?;
+    let mut lost = BTreeMap::new();
+    for number in 0.. {
+        if lost.len() == many.count {
+            break;
+        }
+        let name = [many.seed.to_be_bytes(), u64::to_be_bytes(number)].concat();
+        if let Some(leaf) = near(&view, &scope, EntityHash(Digest::of(&name)))? {
+            lost.insert(leaf.entity, leaf);
+        }
+        if number > 100 * many.count as u64 {
+            return Err(format!("there are no {} keys", many.count).into());
+        }
+    }
+    let remove = |leaf| Step::Remove { scope: scope.clone(), leaf };
+    let done = store.apply(lost.into_values().map(remove).collect()).await?;
+    if done.removed == many.count as u64 {
+        Ok(())
+    } else {
+        Err("the store did not take them all away".into())
+    }
+}
+
+/// A leaf of the branch that a place is in.
+fn near(view: &TreeView, scope: &Scope, place: EntityHash) -> Outcome<Option<Leaf>> {
+    let mut path = Path::ROOT;
+    loop {
+        match View::node(view, scope, path)? {
+            Node::Leaves(leaves) => {
+                let from = leaves.partition_point(|leaf| leaf.entity < place);
+                return Ok(leaves.get(from).or(leaves.last()).copied());
+            }
+            Node::Split(_) => {
+                let mut below = (0..FANOUT as u8).filter_map(|nibble| path.branch(nibble));
+                path = below.find(|below| below.holds(place)).ok_or("a branch without an end")?;
+            }
+        }
+    }
 }
 
 /// It stands where its bucket does, a moment later: below every cut, and issued by nobody.

@@ -44,13 +44,21 @@ impl State {
     }
 }
 
-/// Counts what was repaired since `before`.
-pub(super) fn repaired(job: &Job, before: &Progress, metrics: &Metrics) {
+/// Counts what was repaired, and what crossed the link for it, since `before`.
+pub(super) fn advanced(job: &Job, before: &Progress, metrics: &Metrics) {
     for (reason, count) in &job.progress.repaired {
         let counted = before.repaired.get(reason).copied().unwrap_or_default();
         let labels = [job.origin.as_str(), reason.label()];
         let counter = metrics.keys_repaired.with_label_values(&labels);
         counter.inc_by(count.saturating_sub(counted));
+    }
+    let now = &job.progress;
+    for (what, bytes) in [
+        ("comparison", now.wire_bytes.saturating_sub(before.wire_bytes)),
+        ("objects", now.bytes_moved.saturating_sub(before.bytes_moved)),
+    ] {
+        let labels = [job.origin.as_str(), what];
+        metrics.full_sync_bytes.with_label_values(&labels).inc_by(bytes);
     }
 }
 

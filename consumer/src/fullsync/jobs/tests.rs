@@ -172,7 +172,8 @@ fn away() -> Act {
 
 fn moved(bytes_moved: u64) -> Progress {
     let repaired = [(Reason::Missing, bytes_moved)].into();
-    Progress { phase: Phase::Repairing, bytes_moved, repaired, ..Progress::default() }
+    let wire_bytes = bytes_moved + 1;
+    Progress { phase: Phase::Repairing, bytes_moved, wire_bytes, repaired, ..Progress::default() }
 }
 
 #[tokio::test]
@@ -235,6 +236,8 @@ async fn a_job_that_a_stop_interrupted_goes_on_under_its_id_with_its_counters_an
     assert_eq!(seen[1], (request, Bytes::from_static(b"block 17")));
     let counter = bench.metrics.keys_repaired.with_label_values(&["east", "missing"]);
     assert_eq!(counter.get(), 5, "counted once");
+    let moved = |what| bench.metrics.full_sync_bytes.with_label_values(&["east", what]).get();
+    assert_eq!((moved("objects"), moved("comparison")), (5, 7), "of both tries");
 }
 
 #[tokio::test]
