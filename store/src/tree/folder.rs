@@ -15,6 +15,7 @@ use crate::{
     engine::{EngineError, Snapshot},
     errors::{KeepError, ReadError},
     records::{MarksRecord, NodeRecord, Record},
+    section::Section,
     store::Store,
 };
 
