@@ -149,6 +149,10 @@ impl Comparison<'_> {
     }
 
     fn note(&self, found: &Found, event: &Event) {
+        let name = name(&event.change);
+        if found.verdict == Verdict::Attributes {
+            return self.tell(|tally| tally.note(found.difference(Some(name), 0), 0));
+        }
         let inline = match &event.change {
             Change::ObjectPut { manifest, .. } => match &manifest.content {
                 Content::Inline(body) => body.len() as u64,
@@ -156,7 +160,7 @@ impl Comparison<'_> {
             },
             _ => 0,
         };
-        let difference = found.difference(Some(name(&event.change)), event.change.volume());
+        let difference = found.difference(Some(name), event.change.volume());
         self.tell(|tally| tally.note(difference, inline));
     }
 

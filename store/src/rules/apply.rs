@@ -46,6 +46,9 @@ pub enum Step {
     Adopt { line: Line, handled: Handled },
     /// Full sync found no difference at a cut: what was not applied up to there is made up for.
     Prove { line: Line, up_to: Seq },
+    /// The origin has trimmed its tombstones up to here, as its event says that may be among those that
+    /// are lost here (law 6).
+    Trimmed { line: Line, up_to: Seq },
 }
 
 /// What became of the steps of a batch.
@@ -105,6 +108,7 @@ pub(crate) fn apply(section: &mut Section<'_>, steps: Vec<Step>) -> Result<Outco
             }
             Step::Adopt { line, handled } => holes::adopt(section, line, handled)?,
             Step::Prove { line, up_to } => holes::prove(section, line, up_to)?,
+            Step::Trimmed { line, up_to } => floor::hear(section, line, up_to)?,
         }
     }
     Ok(outcomes)
@@ -177,8 +181,12 @@ fn merge(
                 return Ok(None);
             }
             let row = AttributesRecord::key(&bucket, &key, of);
-            let mut record = section.get::<AttributesRecord>(&row)?.unwrap_or_default();
-            record.0.merge(&attributes);
+            let held = section.get::<AttributesRecord>(&row)?.unwrap_or_default();
+            let mut record = held.clone();
+            record.merge(&attributes, position);
+            if record == held {
+                return Ok(Some(Decision::Duplicate));
+            }
             section.put_attributes((&bucket, &key), of, &record)?;
             Ok(Some(Decision::Replace))
         }

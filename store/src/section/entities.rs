@@ -163,7 +163,7 @@ impl Section<'_> {
     fn put_leaf(&mut self, scope: &[u8], entity: EntityHash, leaf: &LeafRecord, marked: bool) {
         let encoded = leaf.encode();
         if marked {
-            let (mark, generation) = (LeafRecord::mark(&encoded), self.counters.generation);
+            let (mark, generation) = (leaf.mark(&encoded), self.counters.generation);
             self.staged.rows.insert((Table::Tree, mark_key(generation, scope, entity)), Some(mark));
         }
         self.staged.rows.insert((Table::Tree, LeafRecord::key(scope, entity)), Some(encoded));

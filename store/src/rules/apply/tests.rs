@@ -71,7 +71,7 @@ pub(crate) fn repaired(event: Event) -> Step {
 
 pub(crate) fn leaf(entity: &Entity, at: Position, version: Version) -> Leaf {
     let (entity, content) = (entity.hash(), Digest::ZERO);
-    Leaf { entity, version, content, deleted: false, position: at }
+    Leaf { entity, version, content, deleted: false, position: at, attributes: None }
 }
 
 pub(crate) fn object_leaf(name: &str, seq: u64) -> Leaf {
