@@ -116,6 +116,7 @@ impl Applier {
         if seq <= cursor.handled.seq {
             if seq == cursor.handled.seq && decoded.digest != cursor.handled.digest {
                 decision.alarms.push((line, Alarm::BrokenChain));
+                decision.steps.push(cursor.doubt(line));
             }
             return decision;
         }
@@ -134,11 +135,8 @@ impl Applier {
             let hole = Hole { first: cursor.handled.seq.next(), last: seq.before(), reason };
             decision.steps.push(cursor.open(line, hole));
         } else if decoded.prev.is_some_and(|prev| prev != cursor.handled.digest) {
-            // What was handled before is not what the origin has there.
             decision.alarms.push((line, Alarm::BrokenChain));
-            let at = cursor.handled.seq;
-            let hole = Hole { first: at, last: at, reason: HoleReason::LostAtOrigin };
-            decision.steps.push(cursor.open(line, hole));
+            decision.steps.push(cursor.doubt(line));
         }
         cursor.take(decoded, &mut decision);
         decision
@@ -198,6 +196,13 @@ impl Cursor {
     fn open(&mut self, line: Line, hole: Hole) -> Step {
         self.holes += 1;
         Step::Open(line, hole)
+    }
+
+    /// What was handled is not what the origin has there, and how far back that is so nobody can tell:
+    /// a hole from before the first event, which only a proof closes.
+    fn doubt(&mut self, line: Line) -> Step {
+        let (first, last) = (Seq::NONE, self.handled.seq);
+        self.open(line, Hole { first, last, reason: HoleReason::LostAtOrigin })
     }
 
     /// The event follows: it is applied, or parked if it cannot be read.

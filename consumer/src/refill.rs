@@ -56,7 +56,7 @@ pub(crate) fn plan(line: Line, hole: &Hole, came: Vec<Decoded>) -> Vec<Step> {
     // What came by full sync in front of the gap did not tell its digest.
     let begins = hole.first == Seq::NONE.next();
     let mut prev = (begins || after != Digest::ZERO).then_some(after);
-    let mut next = hole.first;
+    let (mut next, mut filled) = (hole.first, None);
     for decoded in came {
         let fits = decoded.sealed.position == line.at(next)
             && decoded.prev.is_none_or(|named| prev.is_none_or(|prev| named == prev))
@@ -65,6 +65,7 @@ pub(crate) fn plan(line: Line, hole: &Hole, came: Vec<Decoded>) -> Vec<Step> {
             break;
         }
         prev = Some(decoded.digest);
+        filled = Some((next, decoded.digest));
         match decoded.event {
             Ok(event) => steps.push(Step::Apply(Box::new(event))),
             Err(why) => {
@@ -75,13 +76,11 @@ pub(crate) fn plan(line: Line, hole: &Hole, came: Vec<Decoded>) -> Vec<Step> {
         }
         next = next.next();
     }
-    if next == hole.first {
+    match filled {
+        Some(filled) => close(steps, line, hole.first, filled),
         // The origin's history is not what followed here: nobody has it any more.
-        return lost(line, hole);
+        None => lost(line, hole),
     }
-    let reason = HoleReason::Gap { after: prev.unwrap_or(after), last };
-    let rest = (next <= hole.last).then_some(Hole { first: next, last: hole.last, reason });
-    close(steps, line, hole.first, rest)
 }
 
 /// What to do with a parked event that came again: applied if it is the same and can be read now;
@@ -91,15 +90,15 @@ pub(crate) fn unpark(line: Line, hole: &Hole, came: Vec<Decoded>) -> Vec<Step> {
         matches!(hole.reason, HoleReason::Parked { digest, .. } if digest == decoded.digest)
             && decoded.sealed.position == line.at(hole.first)
     };
-    let readable = came.into_iter().find(same).and_then(|decoded| decoded.event.ok());
-    readable.map_or_else(Vec::new, |event| {
-        close(vec![Step::Apply(Box::new(event))], line, hole.first, None)
-    })
+    let Some(Decoded { event: Ok(event), digest, .. }) = came.into_iter().find(same) else {
+        return Vec::new();
+    };
+    close(vec![Step::Apply(Box::new(event))], line, hole.first, (hole.first, digest))
 }
 
-fn close(mut steps: Vec<Step>, line: Line, first: Seq, rest: Option<Hole>) -> Vec<Step> {
+fn close(mut steps: Vec<Step>, line: Line, first: Seq, (last, digest): (Seq, Digest)) -> Vec<Step> {
     // First, so that holes which the events open in its place are not closed with it.
-    steps.insert(0, Step::Close { line, first, rest });
+    steps.insert(0, Step::Close { line, first, last, digest });
     steps
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::Version;
+use crate::{Digest, Hasher, Version};
 
 /// One attribute's value and the version that set it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -37,5 +37,70 @@ impl Attributes {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The version of the last change.
+    #[must_use]
+    pub fn newest(&self) -> Option<Version> {
+        self.0.values().map(|register| register.version).max()
+    }
+
+    /// Digest of every register, its version included.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut hasher = Hasher::new();
+        for (name, register) in &self.0 {
+            hasher.field(name.as_bytes());
+            hasher.update(&register.version.to_bytes());
+            hasher.field(&register.value);
+        }
+        hasher.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Strategy, prop, proptest};
+
+    use super::*;
+    use crate::{Hlc, SiteId};
+
+    /// Few names, versions and values, so that registers meet.
+    fn attributes() -> impl Strategy<Value = Attributes> {
+        let register = (0u8..3, 0u64..3, 0u8..2, 0u8..2).prop_map(|(name, hlc, site, value)| {
+            let version = Version { hlc: Hlc(hlc), site: SiteId([site; 16]) };
+            (name.to_string(), Register { version, value: Bytes::from(vec![value]) })
+        });
+        let all = prop::collection::vec(register, 0..4);
+        all.prop_map(|all| Attributes(all.into_iter().collect()))
+    }
+
+    fn merged<'a>(all: impl IntoIterator<Item = &'a Attributes>) -> Attributes {
+        let mut merged = Attributes::default();
+        all.into_iter().for_each(|attributes| merged.merge(attributes));
+        merged
+    }
+
+    proptest! {
+        #[test]
+        fn law_3_registers_merge_in_any_order_any_number_of_times(
+            a in attributes(),
+            b in attributes(),
+            c in attributes(),
+        ) {
+            let all = merged([&a, &b, &c]);
+            assert_eq!(merged([&c, &a, &b, &a]), all);
+            assert_eq!(merged([&merged([&c, &b]), &a]), all, "in whatever company they come");
+            assert_eq!(merged([&all, &b]), all);
+            assert_eq!(all.newest(), a.newest().max(b.newest()).max(c.newest()));
+        }
+
+        #[test]
+        fn law_9_digests_are_equal_if_and_only_if_registers_are(
+            a in attributes(),
+            b in attributes(),
+        ) {
+            assert_eq!(a.digest() == b.digest(), a == b);
+        }
     }
 }

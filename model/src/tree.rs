@@ -46,16 +46,28 @@ impl fmt::Display for Scope {
 pub struct Leaf {
     pub entity: EntityHash,
     pub version: Version,
-    /// Of everything about the entity that replicates; [`Digest::ZERO`] for a tombstone.
+    /// Of everything about the entity that replicates, but for attributes; [`Digest::ZERO`] for a
+    /// tombstone.
     pub content: Digest,
     pub deleted: bool,
     /// Where its event stands. Seq zero if that is not known: below every cut.
     pub position: Position,
+    /// Of an object that has any. They change without a new version of the object, and are merged
+    /// where they differ.
+    pub attributes: Option<LeafAttributes>,
+}
+
+/// An object's attributes as the tree knows them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LeafAttributes {
+    pub digest: Digest,
+    /// Where the event of the last change stands, which carried all of them.
+    pub position: Position,
 }
 
 impl Leaf {
-    /// What identity means: entity, version and content (law 11). The position is not in it: it
-    /// says where the state was written, not what it is.
+    /// What identity means: entity, version, content (law 11) and attributes. Positions are not in it:
+    /// they say where a state was written, not what it is.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let mut hasher = Hasher::new();
@@ -63,6 +75,9 @@ impl Leaf {
         hasher.update(&self.version.to_bytes());
         hasher.update(&self.content.0);
         hasher.update(&[u8::from(self.deleted)]);
+        if let Some(attributes) = &self.attributes {
+            hasher.update(&attributes.digest.0);
+        }
         hasher.finish()
     }
 }

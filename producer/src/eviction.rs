@@ -34,10 +34,10 @@ pub struct FenceLimits {
 /// What waits for a site.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Waiting {
-    /// When the oldest event was written that it has not acknowledged as complete; not before it
+    /// When the oldest event was written that it has never acknowledged as complete; not before it
     /// registered.
     since: Millis,
-    /// Written since it registered and not acknowledged as complete.
+    /// Written since it registered and never acknowledged as complete.
     bytes: u64,
 }
 
@@ -65,12 +65,14 @@ fn held_up(next: Mark, registered: Mark, written: u64) -> Waiting {
     Waiting { since, bytes: written.saturating_sub(next.volume.max(registered.volume)) }
 }
 
+/// What waits for a site: behind the highest that it ever acknowledged. A repair may take the last one
+/// back far below that, to what is freed already or was not written for it.
 fn waiting(store: &Store, codec: &Codec, peer: &Peer) -> Result<Option<Waiting>, ReadError> {
     let epoch = store.identity().epoch;
     let written = store.written().borrow().clone();
     let mut all = None::<Waiting>;
     for (partition, written) in store.identity().partitions.iter().zip(written.iter()) {
-        let next = store.history(epoch, partition, peer.complete(epoch, partition), 1)?;
+        let next = store.history(epoch, partition, peer.highest(epoch, partition), 1)?;
         let Some(next) = next.first() else { continue };
         // An event that cannot be read, after its key was destroyed, still has its age.
         let event = codec.open(&next.payload);
@@ -115,7 +117,61 @@ pub async fn evict_forever(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use model::{BucketName, PartitionCount, Seq, SiteId, SiteName};
+    use ops::ManualClock;
+    use schemas::Keys;
+    use store::{Acknowledged, Caller, Memory, Options, Sizes};
+
     use super::*;
+
+    #[tokio::test]
+    async fn law_7_a_repair_of_what_is_old_does_not_count_all_since_as_held_up() {
+        let (home, clock) =
+            (tempfile::tempdir().unwrap(), Arc::new(ManualClock::at(Millis(10_000))));
+        let name = |name: &str| SiteName::try_from(name.to_owned()).unwrap();
+        let keys = Keys::parse(&format!("main:{}", "11".repeat(32)), "test").unwrap();
+        let codec = Codec::new(keys);
+        let options = Options {
+            directory: home.path().to_owned(),
+            name: name("east"),
+            partitions: PartitionCount::new(1).unwrap(),
+            new_site: SiteId([1; 16]),
+            sizes: Sizes { block: 8, inline_max: 4 },
+            reserve: 0,
+            codec: codec.clone(),
+            clock: Arc::<ManualClock>::clone(&clock),
+            metrics: Metrics::new(),
+        };
+        let store = Store::open_on(Arc::<Memory>::default(), options).await.unwrap();
+        let write = async |bucket: &str| {
+            let bucket = BucketName::try_from(bucket.to_owned()).unwrap();
+            store.create_bucket(bucket, Caller::root()).await.unwrap();
+        };
+        let west = SiteId([2; 16]);
+        store.register_peer(west, name("west"), <_>::default()).await.unwrap();
+        let acknowledge = async |complete: u64| {
+            let (handled, applied, complete) = (Seq(9), Seq(9), Seq(complete));
+            let (epoch, partition) = (store.identity().epoch, model::Partition(0));
+            let ack = Acknowledged { epoch, partition, handled, applied, complete };
+            assert!(store.acknowledge(west, vec![ack]).await.unwrap());
+            let peer = store.peers().unwrap().remove(0);
+            (store.fence().unwrap()[&partition].0, waiting(&store, &codec, &peer).unwrap())
+        };
+        for (bucket, time) in [("one", 10_000), ("two", 20_000)] {
+            clock.set(Millis(time));
+            write(bucket).await;
+        }
+        let waits = |since| Some(Waiting { since: Millis(since), bytes: 0 });
+        assert_eq!(acknowledge(1).await, (1, waits(20_000)));
+        assert_eq!(acknowledge(2).await, (2, None));
+        assert_eq!(acknowledge(0).await, (0, None), "the fence waits, and nothing is held up");
+        clock.set(Millis(30_000));
+        write("three").await;
+        assert_eq!(acknowledge(0).await, (0, waits(30_000)), "only what came since");
+        assert_eq!(acknowledge(3).await, (3, None));
+    }
 
     #[test]
     fn law_7_only_a_site_that_holds_something_up_is_evicted() {

@@ -94,7 +94,14 @@ fn law_3_duplicates_are_nothing() {
     assert_eq!(applier.event(event(1, 1)), Decision::default());
     assert_eq!(applier.event(event(1, 2)), Decision::default());
     let other = Decoded { digest: digest(9), ..event(1, 2) };
-    assert_eq!(kinds(&applier.event(other)), [Alarm::BrokenChain]);
+    let decision = applier.event(other);
+    assert_eq!(kinds(&decision), [Alarm::BrokenChain]);
+    assert_eq!((opened(&decision), handled(&decision)), (vec![doubt(2)], vec![]));
+}
+
+/// Nothing up to there may be what the origin has.
+fn doubt(last: u64) -> Hole {
+    Hole { first: Seq::NONE, last: Seq(last), reason: HoleReason::LostAtOrigin }
 }
 
 #[test]
@@ -103,8 +110,8 @@ fn law_2_a_broken_chain_is_an_alarm_and_a_hole() {
     applier.event(event(1, 1));
     let decision = applier.event(Decoded { prev: Some(digest(9)), ..event(1, 2) });
     assert_eq!(kinds(&decision), [Alarm::BrokenChain]);
-    let reason = HoleReason::LostAtOrigin;
-    assert_eq!(opened(&decision), [Hole { first: Seq(1), last: Seq(1), reason }]);
+    assert_eq!(opened(&decision), [doubt(1)]);
+    assert_eq!(handled(&decision), [2], "what follows is not held up");
 }
 
 #[test]

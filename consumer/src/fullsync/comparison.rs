@@ -199,6 +199,7 @@ impl Found {
     pub(crate) fn reason(&self) -> Reason {
         match (self.verdict, self.source, self.here) {
             (Verdict::Foreign, _, _) => Reason::Foreign,
+            (Verdict::Attributes, _, _) => Reason::Attributes,
             (_, _, Some(_)) if self.is_delete() => Reason::Deleted,
             (_, _, None) => Reason::Missing,
             (Verdict::Deleted, _, _) => Reason::Deleted,

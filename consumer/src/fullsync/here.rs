@@ -39,6 +39,8 @@ pub enum Fix {
     Adopt { line: Line, handled: Handled },
     /// A comparison at a cut found nothing: no hole up to it is one any more.
     Prove { line: Line, up_to: Seq },
+    /// The origin's tombstones are gone up to here, if that much is handled.
+    Trimmed { line: Line, up_to: Seq },
     /// Without real time, a proof is all that says how far this site is.
     Handle { line: Line, handled: Handled },
 }

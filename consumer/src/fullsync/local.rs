@@ -76,7 +76,7 @@ fn aside(scope: &Scope, entity: EntityHash) -> Step {
     let line = Line { site, epoch: model::Epoch(0), partition: model::Partition(0) };
     let position: Position = line.at(model::Seq::NONE);
     let (version, content) = (Version::NONE, Digest::ZERO);
-    let leaf = Leaf { entity, version, content, deleted: false, position };
+    let leaf = Leaf { entity, version, content, deleted: false, position, attributes: None };
     Step::Quarantine { scope: scope.clone(), leaf }
 }
 
@@ -87,6 +87,7 @@ fn step(fix: Fix) -> Step {
         Fix::Quarantine { scope, leaf } => Step::Quarantine { scope, leaf },
         Fix::Adopt { line, handled } => Step::Adopt { line, handled },
         Fix::Prove { line, up_to } => Step::Prove { line, up_to },
+        Fix::Trimmed { line, up_to } => Step::Trimmed { line, up_to },
         Fix::Handle { line, handled } => Step::Handle(line, handled),
     }
 }

@@ -152,7 +152,11 @@ impl Comparison<'_> {
     }
 
     fn note(&self, found: &Found, event: &Event) {
-        let difference = found.difference(Some(name(&event.change)), event.change.volume());
+        let name = name(&event.change);
+        if found.verdict == Verdict::Attributes {
+            return self.tell(|tally| tally.note(found.difference(Some(name), 0), 0));
+        }
+        let difference = found.difference(Some(name), event.change.volume());
         self.tell(|tally| tally.note(difference, inline(event) as u64));
     }
 

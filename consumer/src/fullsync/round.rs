@@ -76,10 +76,18 @@ impl Comparison<'_> {
         deletes: bool,
     ) -> Result<Compared, Stop> {
         let here = &self.parts.here;
-        self.guard(&made, handled, here.view().await?).await?;
+        let before = here.view().await?;
+        let floors = before.trimmed_of(made.site.site, made.site.epoch);
+        self.guard(&made, handled, before).await?;
         self.adopt(&made).await?;
         if self.parts.options.realtime {
             self.wait(&made).await?;
+        }
+        // Before anything is compared: what comes meanwhile to fill a hole, and speaks of what was
+        // deleted since, must not bring it back behind the comparison.
+        let trimmed = trimmed(&made, &floors);
+        if !self.request.dry_run && !trimmed.is_empty() {
+            here.take(trimmed).await?;
         }
         // After the cut was handled: what is missing here does not merely come later.
         let here = here.view().await?;
@@ -271,6 +279,13 @@ impl Comparison<'_> {
         self.mend_now(round, held).await?;
         Ok(())
     }
+}
+
+/// What this site has not heard yet of what the origin has trimmed.
+pub(crate) fn trimmed(made: &CutMade, floors: &BTreeMap<Partition, Seq>) -> Vec<Fix> {
+    let news = |end: &&End| end.trimmed > floors.get(&end.partition).copied().unwrap_or(Seq::NONE);
+    let ends = made.ends.iter().filter(news);
+    ends.map(|end| Fix::Trimmed { line: line(made, end), up_to: end.trimmed }).collect()
 }
 
 /// The line of a cut's partition.

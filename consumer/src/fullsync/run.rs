@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Fix, Parts, Phase, Progress, Proof, Report, Request, RunError,
     comparison::{Comparison, Stop},
-    round::{Compared, line},
+    round::{Compared, line, trimmed},
 };
 
 /// What one round mends, the next one finds equal; what it still finds then was written in
@@ -166,6 +166,10 @@ impl Comparison<'_> {
         let past =
             lines.keys().filter(ended).map(|&line| Fix::Prove { line, up_to: Seq(u64::MAX) });
         fixes.extend(past);
+        // What was not handled before is now, all of it.
+        if whole {
+            fixes.extend(trimmed(&round.made, &round.trimmed));
+        }
         if !fixes.is_empty() {
             here.take(fixes).await?;
         }

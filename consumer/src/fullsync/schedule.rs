@@ -118,6 +118,8 @@ impl Schedule {
     }
 
     fn lost(&mut self, now: Millis, seen: &Seen) -> Option<Cause> {
+        // One that was closed, and opens again at the same place, is another.
+        self.met.retain(|hole| seen.lost.contains_key(hole));
         let (_, first) = seen.lost.first_key_value()?;
         let new = seen.lost.iter().find(|(hole, _)| !self.met.contains(hole));
         let Some((_, cause)) = new else {

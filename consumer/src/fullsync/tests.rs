@@ -99,6 +99,65 @@ async fn every_kind_of_difference_is_found_and_mended() {
 }
 
 #[tokio::test]
+async fn law_3_attributes_that_differ_are_merged_and_their_object_stays() {
+    let pair = Pair::new().await;
+    pair.east.create_bucket();
+    for name in ["tagged", "more", "lost", "same"] {
+        pair.east.put(name, "body");
+        pair.east.tag(name, "tags");
+    }
+    pair.west.follow(&pair.east);
+    pair.east.put("new", "body");
+    for name in ["tagged", "new"] {
+        pair.east.tag(name, "acl");
+    }
+    pair.east.tag("more", "tags");
+    pair.west.untag("lost");
+    let listed = pair.run(&Request { dry_run: true, ..everything() }).await.unwrap();
+    let attributes = listed.sample.iter().filter(|found| found.verdict == Verdict::Attributes);
+    assert_eq!(attributes.count(), 3);
+    let report = pair.run(&everything()).await.unwrap();
+    assert!(report.converged);
+    assert_eq!(report.progress.repaired, [(Reason::Missing, 1), (Reason::Attributes, 3)].into());
+    assert_eq!((report.progress.bytes_to_move, report.progress.bytes_moved), (4, 4), "of the new");
+    assert_eq!((pair.west.roots(), pair.west.quarantined()), (pair.east.roots(), 0));
+    // What real time brings while this site is looked at is no difference.
+    let later = Pair::new().await;
+    later.east.create_bucket();
+    later.east.put("k", "body");
+    later.west.follow(&later.east);
+    later.west.on_view(&later.east, |east, west| {
+        east.tag("k", "tags");
+        west.follow(east);
+    });
+    assert_eq!(later.run(&everything()).await.unwrap().progress.differ, 0);
+}
+
+#[tokio::test]
+async fn law_6_a_site_that_missed_what_was_trimmed_hears_it_from_the_cut() {
+    let pair = Pair::new().await;
+    pair.east.create_bucket();
+    pair.east.put("gone", "body");
+    pair.west.follow(&pair.east);
+    pair.east.delete("gone");
+    pair.east.trim_tombstone("gone");
+    pair.run(&Request { dry_run: true, ..everything() }).await.unwrap();
+    assert_eq!(pair.west.floor(), 0, "a dry run changes nothing");
+    let report = pair.run(&everything()).await.unwrap();
+    assert_eq!(report.progress.repaired, [(Reason::Deleted, 1)].into());
+    assert_eq!(pair.west.floor(), 3, "by the proof, for nothing was handled up to there before");
+    // Where real time has handled it, before anything is compared.
+    pair.east.put("again", "body");
+    pair.east.delete("again");
+    pair.west.follow(&pair.east);
+    pair.east.trim_tombstone("again");
+    pair.west.on_view(&pair.east, |_, west| assert_eq!(west.floor(), 5));
+    let bucket = Request { bucket: Some(bucket()), ..everything() };
+    assert!(pair.run(&bucket).await.unwrap().converged);
+    assert_eq!(pair.west.floor(), 5);
+}
+
+#[tokio::test]
 async fn a_dry_run_lists_and_changes_nothing() {
     let pair = Pair::new().await;
     pair.east.create_bucket();

@@ -78,6 +78,8 @@ pub enum Phase {
 pub enum Reason {
     Missing,
     Older,
+    /// Only the attributes of an object.
+    Attributes,
     Deleted,
     Foreign,
     Rotten,

@@ -191,6 +191,7 @@ mod tests {
                 content: Digest::ZERO,
                 deleted: true,
                 position: Position { site, epoch, partition, seq: Seq(1) },
+                attributes: None,
             }
         };
         let path = Path::ROOT.branch(1).unwrap();

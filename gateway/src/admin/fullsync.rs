@@ -175,7 +175,7 @@ pub struct DifferenceShown {
     pub bucket: Option<String>,
     /// Its key; or the hash of it, where the key is not known.
     pub key: String,
-    /// `ahead`, `behind`, `deleted` or `foreign`.
+    /// `ahead`, `behind`, `attributes`, `deleted` or `foreign`.
     pub what: String,
     pub bytes: u64,
 }

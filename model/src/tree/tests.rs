@@ -13,7 +13,14 @@ fn leaf(place: [u8; 4], hlc: u64) -> Leaf {
         content: Digest::of(&hlc.to_be_bytes()),
         deleted: false,
         position: Position { site, epoch: Epoch(1), partition: Partition(0), seq: Seq(hlc) },
+        attributes: (hlc == 2).then(|| attributes(hlc)),
     }
+}
+
+fn attributes(hlc: u64) -> LeafAttributes {
+    let (site, epoch, partition) = (SiteId([1; 16]), Epoch(1), Partition(0));
+    let position = Position { site, epoch, partition, seq: Seq(hlc) };
+    LeafAttributes { digest: Digest::of(&hlc.to_be_bytes()), position }
 }
 
 fn leaves() -> impl Strategy<Value = BTreeMap<EntityHash, Leaf>> {
@@ -77,4 +84,8 @@ fn a_position_is_not_part_of_what_a_leaf_is() {
     b.position.seq = Seq(7);
     assert_eq!(a.digest(), b.digest());
     assert_ne!(a.digest(), Leaf { deleted: true, ..a }.digest());
+    let with = |attributes| Leaf { attributes: Some(attributes), ..a }.digest();
+    let elsewhere = LeafAttributes { position: b.position, ..attributes(3) };
+    assert_eq!(with(elsewhere), with(attributes(3)));
+    assert!(with(attributes(3)) != with(attributes(4)) && with(attributes(3)) != a.digest());
 }

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::Leaf;
+use super::{Leaf, LeafAttributes};
 use crate::{Epoch, Partition, Position, Seq, SiteId};
 
 /// What two sites are compared at, as the site that is the source says it: how far each of its
@@ -47,6 +47,8 @@ pub enum Verdict {
     Ahead,
     /// The source's state is newer, or there is none here: take it over by the merge rule.
     Behind,
+    /// Both hold the same object with other attributes: take the source's over, each by the merge rule.
+    Attributes,
     /// The source deleted it so long ago that its tombstone is gone: delete it here.
     Deleted,
     /// The source never issued what is here, or something else under the same version: set it
@@ -86,12 +88,25 @@ pub fn verdict(
     };
     let same = source.content == here.content && source.deleted == here.deleted;
     match source.version.cmp(&here.version) {
-        Ordering::Equal if same => Verdict::Same,
+        Ordering::Equal if same => attributes(cut, source.attributes, here.attributes),
         Ordering::Equal => Verdict::Foreign,
         Ordering::Greater => Verdict::Behind,
         // Newer than the source's newest, and below its cut: it cannot have come from there.
         Ordering::Less if cut.covers(here.position) => Verdict::Foreign,
         Ordering::Less => Verdict::Ahead,
+    }
+}
+
+/// Compares the attributes of an object that is the same at both sites. What the source changed above
+/// the cut carries all that it had changed below. Else they are merged, which loses nothing whichever
+/// is newer.
+fn attributes(cut: &Cut, source: Option<LeafAttributes>, here: Option<LeafAttributes>) -> Verdict {
+    let digest = |attributes: Option<LeafAttributes>| attributes.map(|it| it.digest);
+    let above = |at: Position| at.site == cut.site && !cut.covers(at);
+    match here {
+        _ if digest(source) == digest(here) => Verdict::Same,
+        Some(here) if above(here.position) => Verdict::Ahead,
+        _ => Verdict::Attributes,
     }
 }
 

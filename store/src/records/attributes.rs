@@ -1,22 +1,81 @@
-//! Attributes of one object version. Key: bucket 0 key 0 version.
+//! Attributes of one object version. Key: bucket 0 key 0 version. Format 2 added `position`.
 //!
 //! Apart from the object's record, so that attributes which come before their object (a hole is
 //! being refilled) wait for it here.
 
 use bytes::Bytes;
-use model::{Attributes, BucketName, ObjectKey, Version};
+use model::{Attributes, BucketName, ObjectKey, Position, Version};
 use serde::{Deserialize, Serialize};
 
-use super::ObjectRecord;
-use crate::engine::Table;
+use super::{ObjectRecord, Record};
+use crate::{engine::Table, tree::leaves};
 
+/// What is set of an object version, and by which event last.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct AttributesRecord(pub(crate) Attributes);
+pub(crate) struct AttributesRecord {
+    pub(crate) attributes: Attributes,
+    /// Where the event of the newest register stands. `None`: nothing was ever set.
+    pub(crate) position: Option<Position>,
+}
 
-super::record!(entity AttributesRecord, Table::Attributes, "attributes", format 1);
+impl Record for AttributesRecord {
+    const TABLE: Table = Table::Attributes;
+    const NAME: &'static str = "attributes";
+    const FORMAT: u8 = 2;
+
+    fn encode_body(&self, body: &mut Vec<u8>) {
+        super::encode_postcard(self, body);
+    }
+
+    fn decode_body(body: &Bytes) -> Option<Self> {
+        super::decode_postcard(body)
+    }
+
+    fn decode_before(_format: u8, body: &Bytes) -> Option<Self> {
+        let attributes: Attributes = super::decode_postcard(body)?;
+        let position = attributes.newest().map(leaves::unknown);
+        Some(Self { attributes, position })
+    }
+}
 
 impl AttributesRecord {
     pub(crate) fn key(bucket: &BucketName, key: &ObjectKey, of: Version) -> Bytes {
         ObjectRecord::version_key(&ObjectRecord::key(bucket, key), of)
+    }
+
+    /// Merges what the event at a position says (law 3): the higher one of each register stays, and of
+    /// two positions that of the newer change.
+    pub(crate) fn merge(&mut self, incoming: &Attributes, position: Position) {
+        let held = self.attributes.newest().zip(self.position);
+        let newest = held.max(incoming.newest().map(|version| (version, position)));
+        self.attributes.merge(incoming);
+        self.position = newest.map(|(_, position)| position);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Hlc, Line, Register, Seq, SiteId};
+
+    use super::*;
+
+    #[test]
+    fn attributes_that_an_earlier_release_wrote_do_not_say_where() {
+        let version = Version { hlc: Hlc(3), site: SiteId([4; 16]) };
+        let register = Register { version, value: Bytes::from_static(b"v") };
+        let attributes = Attributes([("tags".to_owned(), register)].into());
+        let body = format!("01{}03{}0176", hex::encode(b"\x04tags"), "04".repeat(16));
+        let read = |hex: &str| AttributesRecord::decode(&hex::decode(hex).unwrap().into()).unwrap();
+        let position = Some(leaves::unknown(version));
+        let mut record = AttributesRecord { attributes, position };
+        assert_eq!(read(&format!("01{body}")), record);
+        let line =
+            Line { site: SiteId([4; 16]), epoch: model::Epoch(5), partition: model::Partition(6) };
+        record.merge(&record.attributes.clone(), line.at(Seq(7)));
+        let golden = format!("02{body}01{}050607", "04".repeat(16));
+        assert_eq!(hex::encode(record.encode()), golden);
+        assert_eq!(read(&golden), record);
+        let nothing = AttributesRecord::default();
+        assert_eq!(AttributesRecord::decode(&nothing.encode()).unwrap(), nothing);
     }
 }

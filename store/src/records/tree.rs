@@ -5,14 +5,15 @@
 //! A scope is the name of its bucket, none for buckets and users, and a NUL; a place is the hash of
 //! an entity; nibbles are a byte each, so that a branch sorts before what is below it.
 //!
-//! Layout of a leaf after the format byte: version (24), content (32), deleted (1), position (site
-//! 16, epoch 8, partition 2, seq 8), and the rest is what names the entity's own row: the key of an
-//! object, or the key in `entities`. A node is its branches: leaves (8), digest (32).
+//! Layout of a leaf after the format byte: version (24), content (32), flags (1: deleted,
+//! attributes), position (site 16, epoch 8, partition 2, seq 8), of attributes digest (32) and
+//! position, and the rest is what names the entity's own row: the key of an object, or the key in
+//! `entities`. A node is its branches: leaves (8), digest (32).
 
 use bytes::Bytes;
 use model::{
     BucketName, Digest, EntityHash, Epoch, Millis, Partition, Position, Seq, SiteId, Version,
-    tree::{FANOUT, Leaf, Path, Scope, Summary},
+    tree::{FANOUT, Leaf, LeafAttributes, Path, Scope, Summary},
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,9 +22,12 @@ use crate::{engine::Table, tree::Stage};
 
 const LEAF: &[u8] = b"l";
 pub(crate) const NODE: &[u8] = b"n";
-/// Of the fields of a leaf, which are all of a fixed length.
+/// Of the fields of a leaf without attributes.
 const LEAF_LEN: usize = Version::LEN + 32 + 1 + POSITION_LEN;
+const ATTRIBUTES_LEN: usize = 32 + POSITION_LEN;
 const POSITION_LEN: usize = 16 + 8 + 2 + 8;
+const DELETED: u8 = 1;
+const ATTRIBUTES: u8 = 2;
 
 /// A leaf, and how to find the record that it speaks of.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,6 +36,7 @@ pub(crate) struct LeafRecord {
     pub(crate) content: Digest,
     pub(crate) deleted: bool,
     pub(crate) position: Position,
+    pub(crate) attributes: Option<LeafAttributes>,
     /// Key of an object, or of a row in `entities`.
     pub(crate) name: Bytes,
 }
@@ -44,8 +49,8 @@ impl LeafRecord {
     }
 
     pub(crate) fn leaf(&self, entity: EntityHash) -> Leaf {
-        let Self { version, content, deleted, position, .. } = *self;
-        Leaf { entity, version, content, deleted, position }
+        let Self { version, content, deleted, position, attributes, .. } = *self;
+        Leaf { entity, version, content, deleted, position, attributes }
     }
 
     /// The entity's own row.
@@ -63,40 +68,67 @@ impl Record for LeafRecord {
     const FORMAT: u8 = 1;
 
     fn encode_body(&self, body: &mut Vec<u8>) {
-        body.reserve_exact(LEAF_LEN + self.name.len());
+        let attributes = self.attributes.as_ref();
+        let flags = if self.deleted { DELETED } else { 0 };
+        let (flags, more) = match attributes {
+            Some(_) => (flags | ATTRIBUTES, ATTRIBUTES_LEN),
+            None => (flags, 0),
+        };
+        body.reserve_exact(LEAF_LEN + more + self.name.len());
         body.extend_from_slice(&self.version.to_bytes());
         body.extend_from_slice(&self.content.0);
-        body.push(u8::from(self.deleted));
-        let Position { site, epoch, partition, seq } = self.position;
-        body.extend_from_slice(&site.0);
-        body.extend_from_slice(&epoch.0.to_be_bytes());
-        body.extend_from_slice(&partition.0.to_be_bytes());
-        body.extend_from_slice(&seq.0.to_be_bytes());
+        body.push(flags);
+        put_position(body, self.position);
+        if let Some(LeafAttributes { digest, position }) = attributes {
+            body.extend_from_slice(&digest.0);
+            put_position(body, *position);
+        }
         body.extend_from_slice(&self.name);
     }
 
     fn decode_body(body: &Bytes) -> Option<Self> {
         let (version, rest) = body.split_at_checked(Version::LEN)?;
         let (content, rest) = rest.split_first_chunk::<32>()?;
-        let (deleted, rest) = rest.split_first()?;
-        let (site, rest) = rest.split_first_chunk::<16>()?;
-        let (epoch, rest) = rest.split_first_chunk::<8>()?;
-        let (partition, rest) = rest.split_first_chunk::<2>()?;
-        let (seq, _) = rest.split_first_chunk::<8>()?;
-        let position = Position {
-            site: SiteId(*site),
-            epoch: Epoch(u64::from_be_bytes(*epoch)),
-            partition: Partition(u16::from_be_bytes(*partition)),
-            seq: Seq(u64::from_be_bytes(*seq)),
-        };
+        let (flags, rest) = rest.split_first()?;
+        let (position, mut rest) = position(rest)?;
+        let mut attributes = None;
+        if flags & ATTRIBUTES != 0 {
+            let (digest, more) = rest.split_first_chunk::<32>()?;
+            let (position, name) = self::position(more)?;
+            attributes = Some(LeafAttributes { digest: Digest(*digest), position });
+            rest = name;
+        }
         Some(Self {
             version: Version::from_bytes(version)?,
             content: Digest(*content),
-            deleted: *deleted != 0,
+            deleted: flags & DELETED != 0,
             position,
-            name: body.slice(LEAF_LEN..),
+            attributes,
+            name: body.slice_ref(rest),
         })
     }
+}
+
+fn put_position(body: &mut Vec<u8>, position: Position) {
+    let Position { site, epoch, partition, seq } = position;
+    body.extend_from_slice(&site.0);
+    body.extend_from_slice(&epoch.0.to_be_bytes());
+    body.extend_from_slice(&partition.0.to_be_bytes());
+    body.extend_from_slice(&seq.0.to_be_bytes());
+}
+
+fn position(bytes: &[u8]) -> Option<(Position, &[u8])> {
+    let (site, rest) = bytes.split_first_chunk::<16>()?;
+    let (epoch, rest) = rest.split_first_chunk::<8>()?;
+    let (partition, rest) = rest.split_first_chunk::<2>()?;
+    let (seq, rest) = rest.split_first_chunk::<8>()?;
+    let position = Position {
+        site: SiteId(*site),
+        epoch: Epoch(u64::from_be_bytes(*epoch)),
+        partition: Partition(u16::from_be_bytes(*partition)),
+        seq: Seq(u64::from_be_bytes(*seq)),
+    };
+    Some((position, rest))
 }
 
 /// Scope, with its NUL, and place inside the key of a leaf.

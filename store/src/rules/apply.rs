@@ -2,7 +2,7 @@
 //! holes in it commit together (law 4); every change goes through the merge rule (law 3).
 
 use model::{
-    Bucket, BucketName, Change, Event, Hole, HoleReason, Line, Position, Seq, User, UserId,
+    Bucket, BucketName, Change, Digest, Event, Hole, HoleReason, Line, Position, Seq, User, UserId,
     Version,
     merge::Decision,
     progress::Handled,
@@ -30,8 +30,9 @@ pub enum Step {
     Handle(Line, Handled),
     /// Open a hole, or change the reason of one.
     Open(Line, Hole),
-    /// What began here is no hole any more; `rest` is what remains of it.
-    Close { line: Line, first: Seq, rest: Option<Hole> },
+    /// The events from `first` to `last` came, and the steps behind this one say what becomes of each:
+    /// what began with the first of them is no hole any more up to the last, whose digest this is.
+    Close { line: Line, first: Seq, last: Seq, digest: Digest },
     /// Merge what an entity was at its origin when full sync looked at it, at a cut of the line that
     /// its event stands on.
     Repair { event: Box<Event>, cut: Position },
@@ -45,6 +46,9 @@ pub enum Step {
     Adopt { line: Line, handled: Handled },
     /// Full sync found no difference at a cut: what was not applied up to there is made up for.
     Prove { line: Line, up_to: Seq },
+    /// The origin has trimmed its tombstones up to here, as its event says that may be among those that
+    /// are lost here (law 6).
+    Trimmed { line: Line, up_to: Seq },
 }
 
 /// What became of the steps of a batch.
@@ -90,8 +94,8 @@ pub(crate) fn apply(section: &mut Section<'_>, steps: Vec<Step>) -> Result<Outco
                 }
             }
             Step::Open(line, hole) => holes::open(section, line, hole)?,
-            Step::Close { line, first, rest } => {
-                let seqs = holes::close(section, line, first, rest)?;
+            Step::Close { line, first, last, digest } => {
+                let seqs = holes::close(section, line, (first, last), digest)?;
                 filled.extend(seqs.map(|seqs| (line, seqs)));
             }
             Step::Repair { event, cut } => outcomes.count(repair(section, *event, cut)?),
@@ -104,6 +108,7 @@ pub(crate) fn apply(section: &mut Section<'_>, steps: Vec<Step>) -> Result<Outco
             }
             Step::Adopt { line, handled } => holes::adopt(section, line, handled)?,
             Step::Prove { line, up_to } => holes::prove(section, line, up_to)?,
+            Step::Trimmed { line, up_to } => floor::hear(section, line, up_to)?,
         }
     }
     Ok(outcomes)
@@ -176,8 +181,12 @@ fn merge(
                 return Ok(None);
             }
             let row = AttributesRecord::key(&bucket, &key, of);
-            let mut record = section.get::<AttributesRecord>(&row)?.unwrap_or_default();
-            record.0.merge(&attributes);
+            let held = section.get::<AttributesRecord>(&row)?.unwrap_or_default();
+            let mut record = held.clone();
+            record.merge(&attributes, position);
+            if record == held {
+                return Ok(Some(Decision::Duplicate));
+            }
             section.put_attributes((&bucket, &key), of, &record)?;
             Ok(Some(Decision::Replace))
         }

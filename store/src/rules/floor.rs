@@ -2,8 +2,9 @@
 //!
 //! The origin logs how far it has trimmed a partition's history, if tombstones of objects lie below;
 //! whoever applies that drops them and keeps the floor. From then on an event at or below it says
-//! nothing of an entity that is absent. Buckets and users keep their tombstones, which law 14 needs.
-//! Tombstones of an epoch that has ended stay: nobody trims its history any more.
+//! nothing of an entity that is absent. A site that was away for so long that history no longer has
+//! that word hears it from the cut of its next full sync. Buckets and users keep their tombstones,
+//! which law 14 needs. Tombstones of an epoch that has ended stay: nobody trims its history any more.
 
 use std::ops::{Bound, ControlFlow};
 
@@ -59,6 +60,15 @@ pub(crate) fn raise(
     section.put(FloorRecord::key(line), &raised);
     drop_tombstones(section, line, up_to)?;
     Ok(true)
+}
+
+/// Raises the floor of a line to where its origin's is, unless events below are still to come: of those
+/// that are handled, what is not applied is in a hole, and what is ignored there stays in one.
+pub(crate) fn hear(section: &mut Section<'_>, line: Line, up_to: Seq) -> Result<(), SectionError> {
+    if up_to > Seq::NONE && section.handled(line)?.seq >= up_to {
+        raise(section, line, up_to)?;
+    }
+    Ok(())
 }
 
 /// Drops some of the tombstones of a line up to a seq, oldest first. Returns how many were looked

@@ -4,6 +4,13 @@
 //! must stay true: an event that is applied and misses blocks has its own hole, whose row nothing
 //! else takes; and no event that is not applied falls out of every hole. Holes may overlap: the line
 //! is complete below the first of them.
+//!
+//! So the hole that somebody has seen at a seq may be another one by the time they act on it, and
+//! reach further. Whoever closes one says up to where, and no more than that is closed.
+//!
+//! A hole that begins before the first event, at [`Seq::NONE`], says that the chain broke behind its
+//! last: how far back the histories part nobody knows. No event can take its row or its beginning,
+//! and only a proof at or above its last closes it, as a whole.
 
 use std::ops::ControlFlow;
 
@@ -53,33 +60,38 @@ pub(crate) fn blocks_missing(
 /// middle of stays as it is, for the sake of the others.
 pub(crate) fn applied(section: &mut Section<'_>, position: Position) -> Result<(), SectionError> {
     match section.hole(position)? {
-        Some(hole) if !hole.reason.is_applied() => {
+        Some(hole) if !hole.reason.is_applied() && position.seq > Seq::NONE => {
             shorten(section, position.line(), hole, position.seq)
         }
         _ => Ok(()),
     }
 }
 
-/// Closes what began there, if its events are not applied yet; `rest` is what remains of it. Returns
-/// the seqs that are in no hole now for all that this knows. `None`: it is closed already, or what
-/// it began with came by full sync, and what remained is a hole of its own.
+/// Closes what began there up to a seq, if its events are not applied yet; `digest` is that of the
+/// last event that came. Returns the seqs that are in no hole now for all that this knows. `None`: it
+/// is closed already, or what it began with came by full sync, and what remained is a hole of its
+/// own.
 pub(crate) fn close(
     section: &mut Section<'_>,
     line: Line,
-    first: Seq,
-    rest: Option<Hole>,
+    (first, last): (Seq, Seq),
+    digest: Digest,
 ) -> Result<Option<(Seq, Seq)>, SectionError> {
     let held = section.hole(line.at(first))?.filter(|hole| !hole.reason.is_applied());
     let Some(held) = held else { return Ok(None) };
     section.close_hole(line, first);
-    let last = rest.as_ref().map_or(held.last, |rest| rest.first.before());
-    if let Some(rest) = rest {
+    let closed = (first, held.last.min(last));
+    if let Some(mut rest) = behind(held, last) {
+        if let HoleReason::Gap { after, .. } = &mut rest.reason {
+            *after = digest;
+        }
         open(section, line, rest)?;
     }
-    Ok(Some((first, last)))
+    Ok(Some(closed))
 }
 
-/// Full sync found no difference at a cut: what is not applied up to there is made up for.
+/// Full sync found no difference at a cut: what is not applied up to there is made up for. Of a broken
+/// chain nothing is, until the cut is at or above where it broke.
 pub(crate) fn prove(section: &mut Section<'_>, line: Line, up_to: Seq) -> Result<(), SectionError> {
     let (mut end, mut holes, mut failed) = (Vec::new(), Vec::new(), None);
     let prefix = HoleRecord::prefix(line);
@@ -87,6 +99,7 @@ pub(crate) fn prove(section: &mut Section<'_>, line: Line, up_to: Seq) -> Result
         match HoleRecord::decode(value) {
             Ok(HoleRecord(hole)) if hole.first > up_to => return ControlFlow::Break(()),
             Ok(HoleRecord(hole)) if hole.reason.is_applied() => {}
+            Ok(HoleRecord(hole)) if hole.first == Seq::NONE && hole.last > up_to => {}
             Ok(HoleRecord(hole)) => holes.push(hole),
             Err(error) => failed = Some(error),
         }

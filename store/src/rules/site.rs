@@ -28,7 +28,8 @@ pub(crate) fn register(
             let partitions = section.identity.partitions.iter();
             let volumes = partitions.map(|partition| section.written(partition).volume).collect();
             let registered = Registered { at: now, epoch: section.identity.epoch, volumes };
-            Peer { site, name, registered, acknowledged: Vec::new(), reads }
+            let (acknowledged, highest) = Default::default();
+            Peer { site, name, registered, acknowledged, reads, highest }
         }
     };
     section.put(key, &peer);
@@ -47,12 +48,7 @@ pub(crate) fn acknowledge(
     };
     for ack in acknowledged {
         let Some(ack) = bounded(section, *ack)? else { continue };
-        let held = peer.acknowledged.iter_mut().find(|held| held.partition == ack.partition);
-        match held {
-            Some(held) if held.epoch <= ack.epoch => *held = ack,
-            Some(_) => {}
-            None => peer.acknowledged.push(ack),
-        }
+        peer.acknowledge(ack);
     }
     section.put(key, &peer);
     Ok(true)

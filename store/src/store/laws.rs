@@ -3,12 +3,16 @@
 use std::{ops::Bound, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use model::{Event, progress::Handled};
+use model::{
+    Attributes, Change, Content, ETag, Event, Hlc, Manifest, Parts, Register, Seq, SiteId, Version,
+    progress::Handled, tree::Scope,
+};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
 use super::tests::{bucket, events, key, options, put, read};
 use crate::{
-    Condition, Engine, Memory, Step, Store, engine::Table, tree::tests::assert_tree_is_true,
+    Condition, Engine, Memory, Step, Store, engine::Table, open::rows,
+    tree::tests::assert_tree_is_true,
 };
 
 #[derive(Clone, Debug)]
@@ -102,8 +106,88 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
+/// What another site says of the attributes of two versions of a key: few registers, so that they meet.
+fn attributes() -> impl Strategy<Value = Vec<Event>> {
+    let register = (1u64..3, 0u8..3, 1u64..4);
+    prop::collection::vec(register, 1..12).prop_map(|all| {
+        let event = |(seq, (of, name, hlc)): (u64, (u64, u8, u64))| {
+            let version = Version { hlc: Hlc(100 * hlc + seq), site: SiteId([9; 16]) };
+            let register = Register { version, value: Bytes::from(vec![name]) };
+            let attributes = Attributes([(name.to_string(), register)].into());
+            let of = Version { hlc: Hlc(of), ..version };
+            event(
+                seq,
+                version,
+                Change::Attributes { bucket: bucket(), key: key("k"), of, attributes },
+            )
+        };
+        (3u64..).zip(all).map(event).collect()
+    })
+}
+
+fn event(seq: u64, version: Version, change: Change) -> Event {
+    let (epoch, partition) = (model::Epoch(1), model::Partition(0));
+    let line = model::Line { site: version.site, epoch, partition };
+    let (prev, request) = (model::Digest::ZERO, model::RequestId::NONE);
+    Event { position: line.at(Seq(seq)), version, prev, volume: 0, request, change }
+}
+
+/// A version of the key.
+fn object(hlc: u64) -> Event {
+    let version = Version { hlc: Hlc(hlc), site: SiteId([9; 16]) };
+    let manifest = Manifest {
+        size: 1,
+        etag: ETag(String::new()),
+        headers: <_>::default(),
+        metadata: <_>::default(),
+        checksums: <_>::default(),
+        parts: Parts::Whole,
+        content: Content::Inline(Bytes::from(vec![hlc as u8])),
+    };
+    let (bucket, key, birth) = (bucket(), key("k"), Version::NONE);
+    let manifest = Box::new(manifest);
+    event(hlc, version, Change::ObjectPut { bucket, key, birth, manifest })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn law_3_attributes_merge_register_by_register_whether_they_are_applied_or_repaired(
+        attributes in attributes(),
+        order in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..30),
+    ) {
+        block_on(async {
+            let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+            let east = open(&Arc::default(), homes[0].path(), 1).await;
+            let west = open(&Arc::default(), homes[1].path(), 2).await;
+            let events: Vec<Event> = [object(1), object(2)].into_iter().chain(attributes).collect();
+            east.apply(events.iter().map(apply).collect()).await.unwrap();
+            let repair = |event: &Event| {
+                let cut = event.position.line().at(Seq(99));
+                Step::Repair { event: Box::new(event.clone()), cut }
+            };
+            for (index, repaired) in &order {
+                let event = index.get(&events);
+                let step = if *repaired { repair(event) } else { apply(event) };
+                west.apply(vec![step]).await.unwrap();
+            }
+            // What full sync would bring, and then it is the same object, in every respect.
+            let (view, scope) = (east.tree_view().unwrap(), Scope::Bucket(bucket()));
+            let entity = events[0].change.entity().hash();
+            let state = view.change(&scope, entity).unwrap();
+            west.apply(state.iter().map(repair).collect()).await.unwrap();
+            let leaf = |store: &Store| store.tree_view().unwrap().leaf(&scope, entity).unwrap();
+            assert_eq!(leaf(&west), leaf(&east));
+            assert_tree_is_true(&west);
+            west.apply(events.iter().rev().map(repair).collect()).await.unwrap();
+            let duplicates = west.apply(state.iter().map(apply).collect()).await.unwrap().duplicate;
+            assert_eq!(duplicates, state.len() as u64);
+            let rows = |store: &Store| rows(&*store.shared.engine, Table::Attributes, b"").unwrap();
+            assert_eq!(rows(&west), rows(&east));
+            assert_eq!(leaf(&west), leaf(&east));
+        });
+    }
 
     #[test]
     fn law_3_and_6_any_order_and_repetition_of_events_gives_the_state_of_the_origin(

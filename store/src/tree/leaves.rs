@@ -1,10 +1,10 @@
-//! What an entity's leaf is. Everything that replicates is in its content digest, and nothing else:
-//! two sites that hold the same entity hold the same leaf, whatever releases they run.
+//! What an entity's leaf is. Everything that replicates is in its digests, and nothing else: two sites
+//! that hold the same entity hold the same leaf, whatever releases they run.
 
 use bytes::Bytes;
 use model::{
-    Attributes, Digest, EntityHash, Epoch, Hasher, Manifest, Partition, Position, Seq, User,
-    Version,
+    Digest, EntityHash, Epoch, Hasher, Manifest, Partition, Position, Seq, User, Version,
+    tree::LeafAttributes,
 };
 
 use crate::{
@@ -86,9 +86,13 @@ pub(crate) fn of_object(
     name: Bytes,
 ) -> LeafRecord {
     let &ObjectRecord { version, position, birth, ref manifest } = record;
-    let attributes = attributes.map(|record| &record.0).filter(|all| !all.is_empty());
-    let content = manifest.as_ref().map(|manifest| object(manifest, birth, attributes));
-    leaf(version, content, position, name)
+    let content = manifest.as_ref().map(|manifest| object(manifest, birth));
+    // Those of what is deleted are gone with it.
+    let attributes = attributes.filter(|_| content.is_some()).and_then(|record| {
+        let digest = record.attributes.digest();
+        record.position.map(|position| LeafAttributes { digest, position })
+    });
+    LeafRecord { attributes, ..leaf(version, content, position, name) }
 }
 
 pub(crate) fn of_bucket(record: &BucketRecord, position: Position, name: Bytes) -> LeafRecord {
@@ -111,18 +115,14 @@ pub(crate) fn of_user(record: &UserRecord, position: Position, name: Bytes) -> L
 /// A tombstone has no content: its version says it all, also of a bucket, whose last deletion it is.
 fn leaf(version: Version, content: Option<Digest>, position: Position, name: Bytes) -> LeafRecord {
     let deleted = content.is_none();
-    LeafRecord { version, content: content.unwrap_or(Digest::ZERO), deleted, position, name }
+    let content = content.unwrap_or(Digest::ZERO);
+    LeafRecord { version, content, deleted, position, attributes: None, name }
 }
 
-fn object(manifest: &Manifest, birth: Version, attributes: Option<&Attributes>) -> Digest {
+fn object(manifest: &Manifest, birth: Version) -> Digest {
     let mut hasher = Hasher::new();
     hasher.update(&manifest.digest().0);
     hasher.update(&birth.to_bytes());
-    for (name, register) in attributes.into_iter().flat_map(|attributes| &attributes.0) {
-        hasher.field(name.as_bytes());
-        hasher.update(&register.version.to_bytes());
-        hasher.field(&register.value);
-    }
     hasher.finish()
 }
 

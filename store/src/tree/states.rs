@@ -1,7 +1,7 @@
 //! An entity's state as the events that bring it about at another site.
 
 use bytes::Bytes;
-use model::{Attributes, BucketName, Change, Digest, Event, ObjectKey, RequestId, UserId, Version};
+use model::{BucketName, Change, Digest, Event, ObjectKey, RequestId, UserId, Version};
 
 use super::rows;
 use crate::{
@@ -30,7 +30,10 @@ pub(super) fn events(
         (_, None) => Vec::new(),
     };
     let event = |(version, change): (Version, Change)| Event {
-        position: leaf.position,
+        position: match (&change, leaf.attributes) {
+            (Change::Attributes { .. }, Some(attributes)) => attributes.position,
+            _ => leaf.position,
+        },
         version,
         prev: Digest::ZERO,
         volume: change.volume(),
@@ -67,16 +70,12 @@ fn object(
     let (of, manifest) = (version, Box::new(manifest));
     let put = Change::ObjectPut { bucket: bucket.clone(), key: key.clone(), birth, manifest };
     let mut changes = vec![(version, put)];
-    if let Some(AttributesRecord(attributes)) = attributes
-        && let Some(version) = newest(&attributes)
+    if let Some(AttributesRecord { attributes, .. }) = attributes
+        && let Some(version) = attributes.newest()
     {
         changes.push((version, Change::Attributes { bucket, key, of, attributes }));
     }
     Ok(changes)
-}
-
-fn newest(attributes: &Attributes) -> Option<Version> {
-    attributes.0.values().map(|register| register.version).max()
 }
 
 /// A bucket that was deleted before it was made again: law 14 needs both elsewhere too.

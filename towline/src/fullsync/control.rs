@@ -157,6 +157,7 @@ fn difference(difference: Difference) -> DifferenceShown {
         Verdict::Same => "same",
         Verdict::Ahead => "ahead",
         Verdict::Behind => "behind",
+        Verdict::Attributes => "attributes",
         Verdict::Deleted => "deleted",
         Verdict::Foreign => "foreign",
     };

@@ -3,19 +3,22 @@
 //! A number is seven bits a byte, the lowest first, the top bit set on all but the last. A scope:
 //! the length of its name (1) and the name, none for buckets and users. A path: its depth (1) and
 //! its nibbles, two a byte. A summary: its leaves and, unless there are none, the digest (32). A
-//! leaf: flags (1: deleted, version of the home site, position at home), entity (32), clock (8),
-//! site (16) unless it is home, content (32) unless deleted, site (16) and epoch (8) of the
-//! position unless home, partition and seq as numbers.
+//! leaf: flags (1: deleted, version of the home site, position at home, attributes, their position at
+//! home), entity (32), clock (8), site (16) unless it is home, content (32) unless deleted, position,
+//! and, of attributes, digest (32) and position. A position: site (16) and epoch (8) unless home,
+//! partition and seq as numbers.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use model::{
     BucketName, Digest, EntityHash, Epoch, Hlc, Partition, Position, Seq, SiteId, Version,
-    tree::{FANOUT, LEAVES_MAX, Leaf, Node, Path, Scope, Summary},
+    tree::{FANOUT, LEAVES_MAX, Leaf, LeafAttributes, Node, Path, Scope, Summary},
 };
 
 const DELETED: u8 = 1;
 const VERSION_HOME: u8 = 2;
 const POSITION_HOME: u8 = 4;
+const ATTRIBUTES: u8 = 8;
+const ATTRIBUTES_HOME: u8 = 16;
 const SPLIT: u8 = 0xff;
 
 /// Bytes that are not what they should be.
@@ -154,14 +157,15 @@ pub(super) fn summary(bytes: &mut Bytes) -> Result<Summary, CodeError> {
 
 impl Home {
     pub(super) fn put_leaf(self, out: &mut BytesMut, leaf: &Leaf) {
-        let Leaf { entity, version, content, deleted, position } = leaf;
+        let Leaf { entity, version, content, deleted, position, attributes } = leaf;
         let version_home = version.site == self.site;
-        let position_home = (position.site, position.epoch) == (self.site, self.epoch);
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         out.put_u8(
             flag(*deleted, DELETED)
                 | flag(version_home, VERSION_HOME)
-                | flag(position_home, POSITION_HOME),
+                | flag(self.is_of(*position), POSITION_HOME)
+                | flag(attributes.is_some(), ATTRIBUTES)
+                | flag(attributes.is_some_and(|it| self.is_of(it.position)), ATTRIBUTES_HOME),
         );
         out.put_slice(&entity.0.0);
         out.put_u64(version.hlc.0);
@@ -171,7 +175,49 @@ impl Home {
         if !deleted {
             out.put_slice(&content.0);
         }
-        if !position_home {
+        self.put_position(out, *position);
+        if let Some(LeafAttributes { digest, position }) = attributes {
+            out.put_slice(&digest.0);
+            self.put_position(out, *position);
+        }
+    }
+
+    pub(super) fn leaf(self, bytes: &mut Bytes) -> Result<Leaf, CodeError> {
+        let what = "leaf";
+        let [flags] = array(bytes, what)?;
+        let is = |flag: u8| flags & flag != 0;
+        let known = DELETED | VERSION_HOME | POSITION_HOME | ATTRIBUTES | ATTRIBUTES_HOME;
+        // Of a tombstone nothing is set.
+        let wrong = is(ATTRIBUTES) && is(DELETED) || is(ATTRIBUTES_HOME) && !is(ATTRIBUTES);
+        if wrong || flags & !known != 0 {
+            return Err(CodeError::Wrong { what, found: flags.into() });
+        }
+        let entity = EntityHash(Digest(array(bytes, what)?));
+        let hlc = Hlc(u64::from_be_bytes(array(bytes, what)?));
+        let site = match is(VERSION_HOME) {
+            true => self.site,
+            false => SiteId(array(bytes, what)?),
+        };
+        let version = Version { hlc, site };
+        let content = if is(DELETED) { Digest::ZERO } else { Digest(array(bytes, what)?) };
+        let position = self.position(bytes, is(POSITION_HOME))?;
+        let attributes = match is(ATTRIBUTES) {
+            true => {
+                let digest = Digest(array(bytes, what)?);
+                let position = self.position(bytes, is(ATTRIBUTES_HOME))?;
+                Some(LeafAttributes { digest, position })
+            }
+            false => None,
+        };
+        Ok(Leaf { entity, version, content, deleted: is(DELETED), position, attributes })
+    }
+
+    fn is_of(self, position: Position) -> bool {
+        (position.site, position.epoch) == (self.site, self.epoch)
+    }
+
+    fn put_position(self, out: &mut BytesMut, position: Position) {
+        if !self.is_of(position) {
             out.put_slice(&position.site.0);
             out.put_u64(position.epoch.0);
         }
@@ -179,30 +225,19 @@ impl Home {
         put_number(out, position.seq.0);
     }
 
-    pub(super) fn leaf(self, bytes: &mut Bytes) -> Result<Leaf, CodeError> {
-        let what = "leaf";
-        let [flags] = array(bytes, what)?;
-        let is = |flag: u8| flags & flag != 0;
-        if flags > DELETED | VERSION_HOME | POSITION_HOME {
-            return Err(CodeError::Wrong { what, found: flags.into() });
-        }
-        let entity = EntityHash(Digest(array(bytes, what)?));
-        let hlc = Hlc(u64::from_be_bytes(array(bytes, what)?));
-        let site = |bytes: &mut Bytes, home: bool| {
-            if home { Ok(self.site) } else { array(bytes, what).map(SiteId) }
-        };
-        let version = Version { hlc, site: site(bytes, is(VERSION_HOME))? };
-        let content = if is(DELETED) { Digest::ZERO } else { Digest(array(bytes, what)?) };
-        let at = site(bytes, is(POSITION_HOME))?;
-        let epoch = match is(POSITION_HOME) {
-            true => self.epoch,
-            false => Epoch(u64::from_be_bytes(array(bytes, what)?)),
+    fn position(self, bytes: &mut Bytes, home: bool) -> Result<Position, CodeError> {
+        let what = "position";
+        let (site, epoch) = match home {
+            true => (self.site, self.epoch),
+            false => {
+                let site = SiteId(array(bytes, what)?);
+                (site, Epoch(u64::from_be_bytes(array(bytes, what)?)))
+            }
         };
         let partition = number(bytes)?;
         let wrong = |_| CodeError::Wrong { what: "partition", found: partition };
         let partition = Partition(u16::try_from(partition).map_err(wrong)?);
-        let position = Position { site: at, epoch, partition, seq: Seq(number(bytes)?) };
-        Ok(Leaf { entity, version, content, deleted: is(DELETED), position })
+        Ok(Position { site, epoch, partition, seq: Seq(number(bytes)?) })
     }
 
     /// A node: [`SPLIT`] and its summaries, or how many leaves and these.

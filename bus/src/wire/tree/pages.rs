@@ -18,7 +18,7 @@ use super::{
 pub fn node_frame(out: &mut BytesMut, home: Home, node: &Node) {
     let mut body = BytesMut::new();
     home.put_node(&mut body, node);
-    out.put_u16(u16::try_from(body.len()).expect("32 leaves are 5 KiB at most"));
+    out.put_u16(u16::try_from(body.len()).expect("32 leaves are 8 KiB at most"));
     out.extend_from_slice(&body);
 }
 

@@ -1,24 +1,35 @@
 use bytes::{Bytes, BytesMut};
 use model::{
     BucketName, EntityHash, Epoch, Hlc, Position, Version,
-    tree::{FANOUT, LEAVES_MAX, Leaf, Node, Path},
+    tree::{FANOUT, LEAVES_MAX, Leaf, LeafAttributes, Node, Path},
 };
 
 use super::*;
 
 const HOME: Home = Home { site: SiteId([1; 16]), epoch: Epoch(7) };
 
+const DELETED_WITH_ATTRIBUTES: u8 = 9;
+const ATTRIBUTES_HOME_OF_NONE: u8 = 16;
+
 fn leaf(number: u64) -> Leaf {
     let site = SiteId([u8::from(!number.is_multiple_of(3)); 16]);
     let epoch = Epoch(if number.is_multiple_of(5) { 6 } else { 7 });
     let deleted = number.is_multiple_of(7);
     let partition = Partition(u16::try_from(number % 1_024).unwrap());
+    let position = Position { site, epoch, partition, seq: Seq(number << 20) };
+    let seq = Seq(number << 30);
+    let attributes = (number % 4 == 3 && !deleted).then(|| {
+        let home = Position { site: HOME.site, epoch: HOME.epoch, partition, seq };
+        let position = if number > 16 { home } else { Position { seq, ..position } };
+        LeafAttributes { digest: Digest::of(b"attributes"), position }
+    });
     Leaf {
         entity: EntityHash(Digest::of(&number.to_be_bytes())),
         version: Version { hlc: Hlc(number << 40), site: SiteId([1; 16]) },
         content: if deleted { Digest::ZERO } else { Digest::of(b"content") },
         deleted,
-        position: Position { site, epoch, partition, seq: Seq(number << 20) },
+        position,
+        attributes,
     }
 }
 
@@ -81,7 +92,9 @@ fn what_is_no_node_is_refused() {
         frames.next_node().unwrap_err()
     };
     assert!(matches!(refuse(&[0, 1, 33]), CodeError::Wrong { what: "node", found: 33 }));
-    assert!(matches!(refuse(&[0, 2, 1, 9]), CodeError::Wrong { what: "leaf", .. }));
+    for flags in [DELETED_WITH_ATTRIBUTES, ATTRIBUTES_HOME_OF_NONE, 32] {
+        assert!(matches!(refuse(&[0, 2, 1, flags]), CodeError::Wrong { what: "leaf", .. }));
+    }
     assert!(matches!(refuse(&[0, 2, 1, 0]), CodeError::Short("leaf")));
     assert!(matches!(refuse(&[0, 2, 0, 0]), CodeError::Trailing(1)));
     assert!(matches!(refuse(&[0, 2, 0xff, 0x81]), CodeError::Short("number")));
@@ -127,7 +140,7 @@ fn pages_come_out_as_they_went_in() {
     let key = ObjectKey::try_from("photos/1".to_owned()).unwrap();
     for page in [
         KeysPage::Same,
-        KeysPage::Leaves(vec![leaf(1), leaf(2)], None),
+        KeysPage::Leaves(vec![leaf(1), leaf(2), leaf(3)], None),
         KeysPage::Leaves(Vec::new(), Some(key)),
     ] {
         assert_eq!(KeysPage::from_bytes(page.to_bytes(HOME), HOME), Ok(page));

@@ -20,6 +20,7 @@ impl Reason {
         match self {
             Self::Missing => "missing",
             Self::Older => "older",
+            Self::Attributes => "attributes",
             Self::Deleted => "deleted",
             Self::Foreign => "foreign",
             Self::Rotten => "rotten",

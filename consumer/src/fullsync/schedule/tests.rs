@@ -120,6 +120,9 @@ fn law_12_holes_that_stay_begin_another_later_and_later_and_new_ones_at_once() {
     assert_eq!(first(&mut schedule, &off, &seen).unwrap().0, 1);
     schedule.began(&seen.lost, 0.0);
     assert_eq!(first(&mut schedule, &off, &seen).unwrap().0, 10, "a new row");
+    // What a full sync closed is news when it opens again, though it begins at the same place.
+    assert_eq!(schedule.look(after(0), &off, &ended(0)), Due::Later);
+    assert_eq!(first(&mut schedule, &off, &seen).unwrap().0, 1);
 }
 
 #[test]

@@ -13,11 +13,11 @@ use bus::wire::{SiteInfo, tree::End};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use model::{
-    Bucket, BucketName, Change, Content, Digest, ETag, Epoch, Event, Hlc, Line, Manifest, Millis,
-    ObjectKey, Partition, PartitionCount, Parts as UploadParts, Position, RequestId, Seq, SiteId,
-    SiteName, UserId, Version,
+    Attributes, Bucket, BucketName, Change, Content, Digest, ETag, Epoch, Event, Hlc, Line,
+    Manifest, Millis, ObjectKey, Partition, PartitionCount, Parts as UploadParts, Position,
+    Register, RequestId, Seq, SiteId, SiteName, UserId, Version,
     progress::Handled,
-    tree::{Cut, Leaf, MemoryView, Scope, Summary, TreeError, View},
+    tree::{Cut, Leaf, LeafAttributes, MemoryView, Scope, Summary, TreeError, View},
 };
 use ops::{
     Metrics, certs,
@@ -75,6 +75,11 @@ pub(super) struct MemorySite {
     changed: watch::Sender<u64>,
 }
 
+/// The line of the site that others follow.
+fn origin() -> Line {
+    MemorySite::new([1; 16]).line()
+}
+
 fn scope_of(change: &Change) -> Scope {
     match change {
         Change::ObjectPut { bucket, .. }
@@ -96,6 +101,7 @@ fn leaf_of(event: &Event) -> Leaf {
         content,
         deleted: content == Digest::ZERO,
         position: event.position,
+        attributes: None,
     }
 }
 
@@ -123,11 +129,40 @@ impl MemorySite {
     }
 
     fn place(state: &mut State, event: Event) {
+        if let Change::Attributes { of, .. } = event.change {
+            return Self::merge(state, of, event);
+        }
         let (scope, leaf) = (scope_of(&event.change), leaf_of(&event));
         let held = state.view.leaf(&scope, leaf.entity).unwrap();
         if held.is_none_or(|held| held.version < leaf.version) {
             state.view.put(scope, leaf, vec![event]);
         }
+    }
+
+    fn merge(state: &mut State, of: Version, event: Event) {
+        let (scope, entity) = (scope_of(&event.change), event.change.entity().hash());
+        let Some(mut leaf) = state.view.leaf(&scope, entity).unwrap() else { return };
+        let mut events = state.view.change(&scope, entity).unwrap();
+        let Change::Attributes { attributes, .. } = &event.change else { return };
+        if leaf.version != of {
+            return;
+        }
+        match events.last_mut() {
+            Some(Event {
+                position, change: Change::Attributes { attributes: held, .. }, ..
+            }) => {
+                held.merge(attributes);
+                *position = event.position.max(*position);
+            }
+            _ => events.push(event),
+        }
+        let Some(Event { position, change: Change::Attributes { attributes, .. }, .. }) =
+            events.last()
+        else {
+            return;
+        };
+        leaf.attributes = Some(LeafAttributes { digest: attributes.digest(), position: *position });
+        state.view.put(scope, leaf, events);
     }
 
     fn write(&self, change: Change) {
@@ -175,6 +210,33 @@ impl MemorySite {
         self.changed.send_modify(|count| *count += 1);
     }
 
+    /// Sets one attribute; its event carries all of them.
+    pub(super) fn tag(&self, name: &str, tag: &str) {
+        let entity = put_of(name, "").entity().hash();
+        let (held, version) = {
+            let state = self.state();
+            let version = Version { hlc: Hlc(state.log.len() as u64 * 10 + 10), site: self.site };
+            (state.view.change(&Self::object_scope(), entity).unwrap(), version)
+        };
+        let mut attributes = match &held.last().unwrap().change {
+            Change::Attributes { attributes, .. } => attributes.clone(),
+            _ => Attributes::default(),
+        };
+        let register = Register { version, value: Bytes::new() };
+        attributes.0.insert(tag.to_owned(), register);
+        let (bucket, key, of) = (bucket(), key(name), held[0].version);
+        self.write(Change::Attributes { bucket, key, of, attributes });
+    }
+
+    /// Takes the attributes of an object away, as a lost row would.
+    pub(super) fn untag(&self, name: &str) {
+        let entity = put_of(name, "").entity().hash();
+        let (mut state, scope) = (self.state(), Self::object_scope());
+        let leaf = state.view.leaf(&scope, entity).unwrap().unwrap();
+        let put = state.view.change(&scope, entity).unwrap().remove(0);
+        state.view.put(scope, Leaf { attributes: None, ..leaf }, vec![put]);
+    }
+
     fn object_scope() -> Scope {
         Scope::Bucket(bucket())
     }
@@ -186,7 +248,7 @@ impl MemorySite {
 
     /// An object that says it is the origin's and never was.
     pub(super) fn forge(&self, name: &str, seq: u64) {
-        let position = Self::new([1; 16]).line().at(Seq(seq));
+        let position = origin().at(Seq(seq));
         let version = Version { hlc: Hlc(7), site: position.site };
         self.force(position, version, put_of(name, "forged"));
     }
@@ -222,7 +284,9 @@ impl MemorySite {
         then: impl FnOnce(&Self, &Self) + Send + 'static,
     ) {
         let (east, west) = (Arc::clone(other), Arc::clone(self));
-        self.state().on_view = Some(Box::new(move || then(&east, &west)));
+        let mut state = self.state();
+        state.views = 0;
+        state.on_view = Some(Box::new(move || then(&east, &west)));
     }
 
     pub(super) fn view(&self) -> MemoryView {
@@ -266,6 +330,11 @@ impl MemorySite {
         self.state().adopted
     }
 
+    /// Up to where this site knows that tombstones are gone.
+    pub(super) fn floor(&self) -> u64 {
+        self.state().trimmed
+    }
+
     pub(super) fn quarantined(&self) -> usize {
         self.state().quarantined
     }
@@ -300,9 +369,8 @@ impl Here for MemorySite {
 
     fn lines(&self) -> BTreeMap<Line, Handled> {
         let handled = self.state().handled;
-        let line = MemorySite::new([1; 16]).line();
         let known =
-            (handled > 0).then_some((line, Handled { seq: Seq(handled), ..Handled::START }));
+            (handled > 0).then_some((origin(), Handled { seq: Seq(handled), ..Handled::START }));
         known.into_iter().collect()
     }
 
@@ -320,7 +388,10 @@ impl Here for MemorySite {
         if let Some(then) = then {
             then();
         }
-        Ok(HereView { view: Arc::new(self.state().view.clone()), trimmed: BTreeMap::new() })
+        let state = self.state();
+        let trimmed = (state.trimmed > 0).then_some((origin(), Seq(state.trimmed)));
+        let trimmed = trimmed.into_iter().collect();
+        Ok(HereView { view: Arc::new(state.view.clone()), trimmed })
     }
 
     async fn verify(&self, _dry_run: bool) -> Result<u64, HereError> {
@@ -352,6 +423,8 @@ impl Here for MemorySite {
                     (state.adopted, state.handled) = (handled.seq.0, handled.seq.0);
                 }
                 Fix::Prove { up_to, .. } => state.proved = up_to.0,
+                Fix::Trimmed { up_to, .. } if state.handled >= up_to.0 => state.trimmed = up_to.0,
+                Fix::Trimmed { .. } => {}
                 Fix::Handle { handled, .. } => state.handled = handled.seq.0,
             }
         }

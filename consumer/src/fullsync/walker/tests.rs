@@ -32,6 +32,7 @@ fn written(number: u64, seq: u64, deleted: bool) -> Leaf {
         content: if deleted { Digest::ZERO } else { Digest::of(&seq.to_be_bytes()) },
         deleted,
         position: Position { site: EAST, epoch: Epoch(1), partition: PARTITION, seq: Seq(seq) },
+        attributes: None,
     }
 }
 
@@ -142,7 +143,7 @@ impl World {
         for Found { verdict, source, here, .. } in found {
             let entity = source.or(here).unwrap().entity;
             match (verdict, source) {
-                (Verdict::Behind | Verdict::Foreign, Some(leaf)) => {
+                (Verdict::Behind | Verdict::Attributes | Verdict::Foreign, Some(leaf)) => {
                     self.here.put(scope(), leaf, Vec::new());
                 }
                 (Verdict::Deleted | Verdict::Foreign, None) => self.here.remove(&scope(), entity),

@@ -16,6 +16,7 @@ fn leaf(site: SiteId, seq: u64) -> Leaf {
         content: Digest::of(&seq.to_be_bytes()),
         deleted: false,
         position: Position { site, epoch: Epoch(5), partition: Partition(0), seq: Seq(seq) },
+        attributes: None,
     }
 }
 
@@ -71,4 +72,27 @@ fn law_6_what_the_source_deleted_long_ago_is_deleted_and_never_brought_back() {
     let source = leaf(SOURCE, 30);
     let deleted_above = verdict(&cut(), &trimmed_here, Some(&source), None);
     assert_eq!(deleted_above, Verdict::Ahead, "it may have been deleted above the cut");
+}
+
+#[test]
+fn law_3_other_attributes_of_one_object_are_merged_and_never_foreign() {
+    // By the last change: of the source at 40, above its cut, of another site, or of unknown place.
+    let with = |value: u8, site, seq| {
+        let (digest, position) = (Digest::of(&[value]), leaf(site, seq).position);
+        Some(Leaf { attributes: Some(LeafAttributes { digest, position }), ..leaf(SOURCE, 30) })
+    };
+    let (none, source) = (Some(leaf(SOURCE, 30)), with(1, SOURCE, 40));
+    assert_eq!(judged(source, with(1, OTHER, 99)), Verdict::Same, "wherever they were changed");
+    assert_eq!(judged(source, none), Verdict::Attributes);
+    for here in [with(2, SOURCE, 35), with(2, SOURCE, 50), with(2, OTHER, 99), with(2, SOURCE, 0)] {
+        assert_eq!(judged(source, here), Verdict::Attributes);
+        assert_eq!(judged(none, here), Verdict::Attributes);
+    }
+    let ahead = with(2, SOURCE, 51);
+    assert_eq!((judged(source, ahead), judged(none, ahead)), (Verdict::Ahead, Verdict::Ahead));
+    // They say nothing of which object is the newer, or the right one.
+    let newer = Some(Leaf { attributes: ahead.unwrap().attributes, ..leaf(SOURCE, 29) });
+    assert_eq!(judged(source, newer), Verdict::Behind);
+    let forged = ahead.map(|leaf| Leaf { content: Digest::ZERO, ..leaf });
+    assert_eq!(judged(source, forged), Verdict::Foreign);
 }

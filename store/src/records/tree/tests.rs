@@ -7,27 +7,31 @@ fn leaf() -> LeafRecord {
     let line = model::Line { site: SiteId([4; 16]), epoch: Epoch(5), partition: Partition(6) };
     let name = Bytes::from_static(b"a key");
     let content = Digest([7; 32]);
-    LeafRecord { version, content, deleted: true, position: line.at(Seq(8)), name }
+    let (position, attributes) = (line.at(Seq(8)), None);
+    LeafRecord { version, content, deleted: true, position, attributes, name }
 }
 
 #[test]
 fn a_leaf_keeps_its_layout() {
-    let row = leaf().encode();
-    let golden = [
-        "01",
-        "0000000000000102",
-        &"03".repeat(16),
-        &"07".repeat(32),
-        "01",
-        &"04".repeat(16),
-        "0000000000000005",
-        "0006",
-        "0000000000000008",
-        &hex::encode("a key"),
-    ]
-    .concat();
+    let before = ["01", "0000000000000102", &"03".repeat(16), &"07".repeat(32)].concat();
+    let line = [&"04".repeat(16), "0000000000000005", "0006"].concat();
+    let name = hex::encode("a key");
+    let golden = [&before, "01", &line, "0000000000000008", &name].concat();
+    keeps(&leaf(), &golden);
+    let attributes = LeafAttributes {
+        digest: Digest([9; 32]),
+        position: Position { seq: Seq(10), ..leaf().position },
+    };
+    let leaf = LeafRecord { deleted: false, attributes: Some(attributes), ..leaf() };
+    let more = ["09".repeat(32), line.clone(), "000000000000000a".to_owned()].concat();
+    let golden = [&before, "02", &line, "0000000000000008", &more, &name].concat();
+    keeps(&leaf, &golden);
+}
+
+fn keeps(leaf: &LeafRecord, golden: &str) {
+    let row = leaf.encode();
     assert_eq!(hex::encode(&row), golden);
-    assert_eq!(LeafRecord::decode(&row).unwrap(), leaf());
+    assert_eq!(LeafRecord::decode(&row).unwrap(), *leaf);
     for length in 1..row.len() - b"a key".len() {
         assert!(LeafRecord::decode(&row.slice(..length)).is_err(), "{length} bytes");
     }

@@ -4,6 +4,7 @@ use model::{
     BlockHash, BlockRef, BucketName, Content, Digest, ETag, Entity, Epoch, Event, Hlc, Manifest,
     Partition, PartitionCount, Parts, Position, RequestId, SiteId, Version, tree::Leaf,
 };
+use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
 use super::*;
 use crate::{
@@ -70,7 +71,7 @@ pub(crate) fn repaired(event: Event) -> Step {
 
 pub(crate) fn leaf(entity: &Entity, at: Position, version: Version) -> Leaf {
     let (entity, content) = (entity.hash(), Digest::ZERO);
-    Leaf { entity, version, content, deleted: false, position: at }
+    Leaf { entity, version, content, deleted: false, position: at, attributes: None }
 }
 
 pub(crate) fn object_leaf(name: &str, seq: u64) -> Leaf {
@@ -92,6 +93,15 @@ fn gap(first: u64, last: u64) -> Hole {
 
 fn lost(first: u64, last: u64) -> Hole {
     Hole { first: Seq(first), last: Seq(last), reason: HoleReason::LostAtOrigin }
+}
+
+fn close(first: u64, last: u64) -> Step {
+    let digest = Digest::of(&last.to_be_bytes());
+    Step::Close { line: LINE, first: Seq(first), last: Seq(last), digest }
+}
+
+fn prove(up_to: u64) -> Step {
+    Step::Prove { line: LINE, up_to: Seq(up_to) }
 }
 
 /// The holes of the line, in short: first, last, reason.
@@ -137,16 +147,15 @@ async fn law_2_a_repair_takes_the_beginning_of_a_hole_and_nothing_else_of_it() {
 #[tokio::test]
 async fn law_2_a_refill_goes_on_behind_what_full_sync_brought() {
     let missing = |seq| repaired(put(seq, &format!("k{seq}"), &[b"a block"]));
-    let close = |first, rest| Step::Close { line: LINE, first: Seq(first), rest };
     let begun = || vec![Step::Open(LINE, gap(4, 8)), missing(6), missing(7)];
     // What remains begins with an event that is applied, and another: it begins behind them.
-    let steps = [begun(), vec![close(4, Some(gap(6, 8)))]].concat();
+    let steps = [begun(), vec![close(4, 5)]].concat();
     let rest = [(6, 6, "blocks_missing"), (7, 7, "blocks_missing"), (8, 8, "gap")];
     assert_eq!(after(steps).await, rest);
-    let steps = [begun(), vec![close(4, Some(gap(6, 7)))]].concat();
+    let steps = [begun(), vec![close(4, 8)]].concat();
     assert_eq!(after(steps).await, rest[..2]);
     // A refill that was decided before the repair does not close what is left, or open it again.
-    let steps = vec![Step::Open(LINE, gap(4, 8)), missing(4), close(4, Some(gap(6, 8)))];
+    let steps = vec![Step::Open(LINE, gap(4, 8)), missing(4), close(4, 5)];
     assert_eq!(after(steps).await, [(4, 4, "blocks_missing"), (5, 8, "gap")]);
     let steps = vec![Step::Open(LINE, gap(4, 8)), missing(4), Step::Open(LINE, lost(4, 8))];
     assert_eq!(after(steps).await, [(4, 4, "blocks_missing"), (5, 8, "lost_at_origin")]);
@@ -156,8 +165,116 @@ async fn law_2_a_refill_goes_on_behind_what_full_sync_brought() {
 }
 
 #[tokio::test]
+async fn law_2_a_refill_closes_what_it_filled_and_no_more() {
+    // It was asked for while the gap was all that began there. By its answer, what is left of a longer
+    // hole begins there too.
+    let longer = [Step::Open(LINE, gap(5, 8)), Step::Open(LINE, lost(2, 20)), prove(4)];
+    let rest = [(9, 20, "lost_at_origin")];
+    assert_eq!(after([&longer[..], &[close(5, 8)]].concat()).await, rest);
+    assert_eq!(after([&longer[..], &[close(5, 20)]].concat()).await, []);
+    // What it did not fill of a gap goes on behind the last event that came.
+    let (store, _home) = store().await;
+    store.apply(vec![Step::Open(LINE, gap(5, 8)), close(5, 6)]).await.unwrap();
+    let reason =
+        HoleReason::Gap { after: Digest::of(&6u64.to_be_bytes()), last: Digest::of(b"last") };
+    let rest = Hole { first: Seq(7), last: Seq(8), reason };
+    assert_eq!(store.line(LINE).holes, [(Seq(7), rest)].into());
+}
+
+#[tokio::test]
+async fn law_2_a_broken_chain_is_a_hole_whatever_its_last_event_waits_for() {
+    let broken = |last| Step::Open(LINE, lost(0, last));
+    let missing = |seq| repaired(put(seq, &format!("k{seq}"), &[b"a block"]));
+    let (four, doubt) = ((4, 4, "blocks_missing"), |last| (0, last, "lost_at_origin"));
+    assert_eq!(after(vec![missing(4), broken(4)]).await, [doubt(4), four]);
+    // Neither an event that comes nor a proof from before it broke says that all is well again.
+    let steps = vec![missing(4), broken(4), repaired(put(1, "k", &[])), prove(3), close(4, 4)];
+    assert_eq!(after(steps).await, [doubt(4), four]);
+    let again = vec![missing(4), broken(4), broken(6), broken(5), prove(5)];
+    assert_eq!(after(again).await, [doubt(6), four]);
+    assert_eq!(after(vec![missing(4), broken(4), prove(4)]).await, [four]);
+    // Of a state whose place is not known nothing is said either.
+    let nowhere = repaired(put(0, "k", &[]));
+    assert_eq!(after(vec![broken(4), nowhere]).await, [doubt(4)]);
+    let (store, _home) = store().await;
+    store.apply(vec![Step::Handle(LINE, handled(9)), broken(4)]).await.unwrap();
+    let line = store.line(LINE);
+    assert_eq!((line.applied(), line.complete()), (Seq(0), Seq(0)), "nobody knows how far back");
+}
+
+/// One thing that befalls a line, of ten events.
+#[derive(Clone, Debug)]
+enum Op {
+    /// A run of events does not come, or cannot be had any more.
+    Miss(u64, u64, bool),
+    /// The events of a run come, asked for at some time before.
+    Fill(u64, u64),
+    /// Full sync brings the state of an event, with or without its block.
+    Repair(u64, bool),
+    Prove(u64),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let run = || (1u64..11, 0u64..10).prop_map(|(first, more)| (first, (first + more).min(10)));
+    prop_oneof![
+        4 => (run(), any::<bool>()).prop_map(|((first, last), had)| Op::Miss(first, last, had)),
+        4 => run().prop_map(|(first, last)| Op::Fill(first, last)),
+        3 => (1u64..11, any::<bool>()).prop_map(|(seq, here)| Op::Repair(seq, here)),
+        1 => (1u64..11).prop_map(Op::Prove),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Refills are answered long after they were asked for, and whatever has happened between.
+    #[test]
+    fn law_2_no_event_that_is_not_applied_falls_out_of_every_hole(
+        ops in prop::collection::vec(op(), 1..24),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (store, _home) = store().await;
+            store.apply(vec![Step::Handle(LINE, handled(10))]).await.unwrap();
+            let mut missed = std::collections::BTreeSet::new();
+            for op in &ops {
+                let steps = match *op {
+                    Op::Miss(first, last, had) => {
+                        missed.extend(first..=last);
+                        let hole = if had { gap(first, last) } else { lost(first, last) };
+                        vec![Step::Open(LINE, hole)]
+                    }
+                    Op::Fill(first, last) => {
+                        missed.retain(|seq| !(first..=last).contains(seq));
+                        let event = |seq| applied(put(seq, &format!("k{seq}"), &[]));
+                        let events = (first..=last).map(event);
+                        [close(first, last)].into_iter().chain(events).collect()
+                    }
+                    Op::Repair(seq, here) => {
+                        missed.remove(&seq);
+                        let blocks: &[&[u8]] = if here { &[] } else { &[b"a block"] };
+                        vec![repaired(put(seq, &format!("k{seq}"), blocks))]
+                    }
+                    Op::Prove(up_to) => {
+                        missed.retain(|seq| *seq > up_to);
+                        vec![prove(up_to)]
+                    }
+                };
+                store.apply(steps).await.unwrap();
+                let LineProgress { holes, .. } = store.line(LINE);
+                let inside = |seq: &u64| {
+                    holes.values().any(|hole| (hole.first.0..=hole.last.0).contains(seq))
+                };
+                assert!(missed.iter().all(inside), "{op:?} left {missed:?} in {holes:?}");
+            }
+            store.apply(vec![prove(10)]).await.unwrap();
+            assert_eq!(store.line(LINE).applied(), Seq(10), "all of them can be closed");
+        });
+    }
+}
+
+#[tokio::test]
 async fn law_9_a_proof_closes_what_was_not_applied_up_to_its_cut() {
-    let prove = |up_to| Step::Prove { line: LINE, up_to: Seq(up_to) };
     let missing = repaired(put(4, "k", &[b"a block"]));
     let begun = vec![Step::Open(LINE, lost(2, 3)), Step::Open(LINE, gap(5, 8)), missing];
     let of = |up_to| after([begun.clone(), vec![prove(up_to)]].concat());
@@ -218,7 +335,7 @@ async fn law_6_what_is_ignored_in_a_hole_is_left_to_full_sync() {
         Step::Open(LINE, gap(2, 4)),
         applied(event(6, trimmed)),
         Step::Handle(LINE, handled(6)),
-        Step::Close { line: LINE, first: Seq(2), rest: None },
+        close(2, 4),
         applied(put(2, "absent", &[])),
         applied(put(3, "absent", &[])),
     ];

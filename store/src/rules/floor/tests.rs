@@ -1,6 +1,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use model::{Event, Millis, PartitionCount};
+use model::{
+    Event, Millis, PartitionCount,
+    tree::{Cut, Scope, Verdict, verdict},
+};
 use ops::ManualClock;
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
@@ -77,6 +80,12 @@ impl Site {
 
 fn applied(event: &Event) -> Step {
     Step::Apply(Box::new(event.clone()))
+}
+
+fn handled(event: &Event) -> Step {
+    let handled =
+        model::progress::Handled { seq: event.position.seq, ..model::progress::Handled::START };
+    Step::Handle(event.position.line(), handled)
 }
 
 #[tokio::test]
@@ -271,6 +280,40 @@ async fn law_6_an_epoch_that_has_ended_is_below_the_floor_and_keeps_its_tombston
     assert_eq!(west.store.floors().unwrap().values().collect::<Vec<_>>(), [&Seq(1)]);
 }
 
+#[tokio::test]
+async fn law_6_a_site_that_missed_what_was_trimmed_hears_it_once_all_below_is_handled() {
+    let (east, west) = (Site::with_bucket(1).await, Site::new(2).await);
+    put(&east.store, "gone", b"body").await.unwrap();
+    let before = events(&east.store);
+    let follow = before.iter().flat_map(|event| [applied(event), handled(event)]);
+    west.store.apply(follow.collect()).await.unwrap();
+    // Away, it misses the delete and that its tombstone is trimmed.
+    east.delete("gone").await;
+    let deleted = events(&east.store).pop().unwrap();
+    east.collect().await;
+    let up_to = Seq(3);
+    assert_eq!((east.floor_at(&east), deleted.position.seq), (3, up_to));
+    let hear = |up_to| vec![Step::Trimmed { line: east.line(), up_to }];
+    west.store.apply(hear(up_to)).await.unwrap();
+    west.store.apply(hear(Seq::NONE)).await.unwrap();
+    assert_eq!(east.floor_at(&west), 0, "what is below it may still come");
+    let reason = model::HoleReason::LostAtOrigin;
+    let missed = Step::Open(east.line(), model::Hole { first: up_to, last: up_to, reason });
+    west.store.apply(vec![missed, handled(&deleted)]).await.unwrap();
+    west.store.apply(hear(up_to)).await.unwrap();
+    assert_eq!((east.floor_at(&west), west.store.line(east.line()).applied()), (3, Seq(2)));
+    west.store.apply(hear(Seq(2))).await.unwrap();
+    assert_eq!(east.floor_at(&west), 3, "it never falls");
+    // A full sync takes it away; then what comes late does not bring it back.
+    let view = west.store.tree_view().unwrap();
+    let scope = Scope::Bucket(bucket());
+    let leaf = view.leaf(&scope, Entity::Object(bucket(), key("gone")).hash()).unwrap().unwrap();
+    west.store.apply(vec![Step::Remove { scope, leaf }]).await.unwrap();
+    let outcomes = west.store.apply(before.iter().map(applied).collect()).await.unwrap();
+    assert_eq!((outcomes.ignored, outcomes.duplicate), (1, 1));
+    assert!(read(&west.store, "gone").await.is_none());
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Put(u8),
@@ -279,6 +322,12 @@ enum Op {
     Trim,
     /// The next events arrive.
     Follow(u8),
+    /// The next events do not arrive, nor what they say that is trimmed.
+    Miss(u8),
+    /// Some of them come after all.
+    Refill(prop::sample::Index, u8),
+    /// A full sync hears what is trimmed.
+    Hear,
     /// An event that came before comes again.
     Replay(prop::sample::Index),
     /// A full sync looks at a key at the origin.
@@ -295,6 +344,9 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         4 => (0u8..3).prop_map(Op::Delete),
         2 => prop::strategy::Just(Op::Trim),
         4 => (1u8..4).prop_map(Op::Follow),
+        2 => (1u8..6).prop_map(Op::Miss),
+        2 => (any::<prop::sample::Index>(), 0u8..3).prop_map(|(at, more)| Op::Refill(at, more)),
+        1 => prop::strategy::Just(Op::Hear),
         4 => any::<prop::sample::Index>().prop_map(Op::Replay),
         3 => (0u8..3).prop_map(Op::Look),
         3 => any::<prop::sample::Index>().prop_map(Op::Repair),
@@ -328,13 +380,20 @@ impl Pair {
                 let event = self.log.values().nth(index.index(self.followed)).unwrap();
                 self.west.store.apply(vec![applied(event)]).await.unwrap();
             }
+            Op::Miss(count) => self.miss(usize::from(*count)).await,
+            Op::Refill(index, more) if self.followed > 0 => {
+                let first = index.index(self.followed);
+                let last = (first + usize::from(*more)).min(self.followed - 1);
+                self.refill(first, last).await;
+            }
+            Op::Hear => self.hear().await,
             Op::Look(n) => self.look(&format!("k{n}")),
             Op::Repair(index) if !self.looks.is_empty() => {
                 let look = self.looks[index.index(self.looks.len())].clone();
                 self.west.store.apply(vec![look]).await.unwrap();
             }
             Op::Collect => self.west.collect().await,
-            Op::Replay(_) | Op::Repair(_) => {}
+            Op::Replay(_) | Op::Refill(..) | Op::Repair(_) => {}
         }
         // The log keeps what history does not.
         self.log
@@ -342,10 +401,70 @@ impl Pair {
     }
 
     async fn follow(&mut self, count: usize) {
-        let next: Vec<Step> =
-            self.log.values().skip(self.followed).take(count).map(applied).collect();
+        let next: Vec<&Event> = self.log.values().skip(self.followed).take(count).collect();
         self.followed += next.len();
-        self.west.store.apply(next).await.unwrap();
+        let next = next.into_iter().flat_map(|event| [applied(event), handled(event)]);
+        self.west.store.apply(next.collect()).await.unwrap();
+    }
+
+    async fn miss(&mut self, count: usize) {
+        let next: Vec<&Event> = self.log.values().skip(self.followed).take(count).collect();
+        let (Some(first), Some(last)) = (next.first(), next.last()) else { return };
+        let reason = model::HoleReason::LostAtOrigin;
+        let hole = model::Hole { first: first.position.seq, last: last.position.seq, reason };
+        let steps = vec![Step::Open(self.east.line(), hole), handled(last)];
+        self.followed += next.len();
+        self.west.store.apply(steps).await.unwrap();
+    }
+
+    async fn refill(&mut self, first: usize, last: usize) {
+        let events: Vec<&Event> = self.log.values().skip(first).take(last - first + 1).collect();
+        let (first, last) = (events[0].position.seq, events[events.len() - 1].position.seq);
+        let (line, digest) = (self.east.line(), model::Digest::ZERO);
+        let close = Step::Close { line, first, last, digest };
+        let steps = [close].into_iter().chain(events.into_iter().map(applied));
+        self.west.store.apply(steps.collect()).await.unwrap();
+    }
+
+    async fn hear(&self) {
+        let (line, up_to) = (self.east.line(), Seq(self.east.floor_at(&self.east)));
+        self.west.store.apply(vec![Step::Trimmed { line, up_to }]).await.unwrap();
+    }
+
+    /// A full sync, in a moment in which nothing happens.
+    async fn compare(&self) {
+        self.hear().await;
+        let (line, scope) = (self.east.line(), Scope::Bucket(bucket()));
+        let (east, west) =
+            (self.east.store.tree_view().unwrap(), self.west.store.tree_view().unwrap());
+        let at = |seq| BTreeMap::from([(Partition(0), seq)]);
+        let floor = |site: &Site| Seq(self.east.floor_at(site));
+        let written = east.written()[0].seq;
+        let (site, epoch) = (line.site, line.epoch);
+        let cut = Cut { site, epoch, written: at(written), trimmed: at(floor(&self.east)) };
+        let mut steps = Vec::new();
+        for n in 0..3 {
+            let entity = Entity::Object(bucket(), key(&format!("k{n}"))).hash();
+            let (source, here) =
+                (east.leaf(&scope, entity).unwrap(), west.leaf(&scope, entity).unwrap());
+            match verdict(&cut, &at(floor(&self.west)), source.as_ref(), here.as_ref()) {
+                Verdict::Same => {}
+                Verdict::Behind => {
+                    let events = east.change(&scope, entity).unwrap();
+                    steps.extend(events.into_iter().map(|event| Step::Repair {
+                        event: Box::new(event),
+                        cut: line.at(written),
+                    }));
+                }
+                Verdict::Deleted => {
+                    let (scope, leaf) = (scope.clone(), here.unwrap());
+                    steps.push(Step::Remove { scope, leaf });
+                }
+                other => panic!("{other:?}: {source:?}, {here:?}"),
+            }
+        }
+        steps.push(Step::Prove { line, up_to: written });
+        self.west.store.apply(steps).await.unwrap();
     }
 
     fn look(&mut self, name: &str) {
@@ -389,7 +508,11 @@ proptest! {
             }
             pair.run(&Op::Follow(u8::MAX)).await;
             let looks = pair.looks.clone();
-            pair.west.store.apply(looks).await.unwrap();
+            pair.west.store.apply(looks.clone()).await.unwrap();
+            pair.compare().await;
+            // What was on its way changes nothing any more.
+            let events = pair.log.values().map(applied);
+            pair.west.store.apply(events.chain(looks).collect()).await.unwrap();
             pair.run(&Op::Collect).await;
             assert_eq!(Pair::objects(&pair.west), Pair::objects(&pair.east));
             assert_eq!(pair.west.tombstones(), pair.east.tombstones());

@@ -35,7 +35,8 @@ impl Kept {
                 let (epoch, partition, seq) = (Epoch(0), Partition(0), Seq::NONE);
                 let position = Position { site, epoch, partition, seq };
                 let content = Digest([7; 32]);
-                let leaf = Leaf { entity: place, version, content, deleted: false, position };
+                let (entity, deleted, attributes) = (place, false, None);
+                let leaf = Leaf { entity, version, content, deleted, position, attributes };
                 self.leaves.insert(place, leaf)
             }
         };
