@@ -91,6 +91,8 @@ pub struct All {
     pub keys_differ: IntGaugeVec,
     /// Entities and blocks that full sync repaired, by reason.
     pub keys_repaired: IntCounterVec,
+    /// Records that are set aside, by reason.
+    pub quarantined: IntGaugeVec,
     /// Deletes that the last full sync held back.
     pub deletes_held_back: IntGaugeVec,
     /// Whether a full sync is under way: 1 or 0.
@@ -229,6 +231,7 @@ impl Metrics {
                 "Keys repaired by full sync",
                 &["origin", "reason"],
             ),
+            quarantined: make.gauges("quarantined", "Records set aside", &["reason"]),
             deletes_held_back: make.gauges("deletes_held_back", "Over a ceiling", &["origin"]),
             full_sync_running: make.gauges("full_sync_running", "One is under way", &["origin"]),
             full_syncs: make.counters("full_syncs_total", "Full syncs", &["origin", "state"]),
