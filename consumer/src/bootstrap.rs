@@ -51,3 +51,49 @@ fn adoptions(made: &CutMade) -> Vec<Step> {
     });
     adopt.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use bus::wire::{SiteInfo, tree::End};
+    use model::{Digest, Epoch, Millis, Partition, PartitionCount, SiteId, SiteName};
+
+    use super::*;
+
+    fn end(partition: u16, seq: u64, history: u64) -> End {
+        End {
+            partition: Partition(partition),
+            seq: Seq(seq),
+            digest: Digest::of(&[7]),
+            volume: 5,
+            time: Millis(6),
+            trimmed: Seq::NONE,
+            history: Seq(history),
+        }
+    }
+
+    fn made(past_epochs: Vec<Epoch>, ends: Vec<End>) -> CutMade {
+        let site = SiteInfo {
+            site: SiteId([1; 16]),
+            name: SiteName::try_from("east".to_owned()).unwrap(),
+            epoch: Epoch(5),
+            past_epochs,
+            partitions: PartitionCount::new(2).unwrap(),
+        };
+        CutMade { id: 1, site, release: String::new(), ends, leaves: 0, keys: Vec::new() }
+    }
+
+    #[test]
+    fn where_history_tells_everything_it_is_followed_from_its_beginning() {
+        assert_eq!(adoptions(&made(Vec::new(), vec![end(0, 9, 0), end(1, 0, 0)])), []);
+    }
+
+    #[test]
+    fn where_it_does_not_every_line_that_has_begun_begins_at_the_cut() {
+        for (past, history) in [(vec![], 3), (vec![Epoch(4)], 0)] {
+            let (begun, new) = (end(0, 9, history), end(1, 0, 0));
+            let line = Line { site: SiteId([1; 16]), epoch: Epoch(5), partition: Partition(0) };
+            let adopt = Step::Adopt { line, handled: begun.handled() };
+            assert_eq!(adoptions(&made(past, vec![begun, new])), [adopt]);
+        }
+    }
+}

@@ -16,6 +16,8 @@
 //! `schedule` and what follows from an outcome by `job`, both pure; [`Jobs`] carries it out,
 //! one job at a time, over a [`Runner`].
 
+mod bucket;
+mod checkpoint;
 mod comparison;
 mod guard;
 mod here;
@@ -24,6 +26,7 @@ mod jobs;
 mod local;
 mod mend;
 mod prefix;
+mod recount;
 mod round;
 mod run;
 mod runner;
@@ -45,7 +48,7 @@ use store::Store;
 pub(crate) use jobs::JobsParts;
 pub(crate) use schedule::lost;
 
-pub use here::{Fix, Here, HereError, HereView};
+pub use here::{Fix, Here, HereError, HereView, Verified};
 pub use job::{Cause, Job, JobError, JobId, State};
 pub use jobs::{CancelError, Jobs, StartError};
 pub use run::run;
@@ -53,9 +56,7 @@ pub use runner::{Runner, Told};
 pub use schedule::Settings;
 pub use standing::Standing;
 pub use throttle::{Throttle, Urgent, UrgentWork};
-pub use types::{
-    Difference, MaxDeletes, Phase, Progress, Proof, Reason, Report, Request, RunError,
-};
+pub use types::{Difference, Phase, Progress, Proof, Reason, Report, Request, RunError};
 pub use walker::WalkLimits;
 
 use crate::origin::Origin;
@@ -82,8 +83,6 @@ pub struct Options {
     /// Whether events come here by themselves: then a cut is waited for, and without, a proof says
     /// how far this site is.
     pub realtime: bool,
-    /// A site that has handled nothing begins at the first cut.
-    pub adopt: bool,
     /// How long real time may stand still while a cut is waited for. Full sync then brings what it
     /// did not.
     pub wait_max: Duration,
@@ -96,7 +95,6 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             realtime: true,
-            adopt: false,
             wait_max: Duration::from_secs(30),
             give_up: Duration::from_secs(900),
             walk: WalkLimits::default(),

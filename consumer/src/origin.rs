@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use bus::wire::{self, Acks, Frame, Frames, Registration, Run, SiteInfo};
+use bus::wire::{self, Acks, Frame, Frames, Registration, Run, SiteInfo, tree::Building};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -45,6 +45,9 @@ pub enum OriginError {
     Unknown { peer: SiteName },
     #[error("site `{peer}` is busy")]
     Busy { peer: SiteName },
+    /// Its hash trees, out of what an earlier release stored.
+    #[error("site `{peer}` is still building its hash tree, {} of {} records", .at.done, .at.of)]
+    Building { peer: SiteName, at: Building },
     #[error("site `{peer}` answered {status}: {text}")]
     Refused { peer: SiteName, status: StatusCode, text: String },
     #[error("site `{peer}` answered something else than was asked: {what}")]
@@ -60,7 +63,7 @@ impl OriginError {
             Self::TimedOut { .. } => "timed_out",
             Self::Freed { .. } => "freed",
             Self::Unknown { .. } => "unknown",
-            Self::Busy { .. } => "busy",
+            Self::Busy { .. } | Self::Building { .. } => "busy",
             Self::Refused { .. } | Self::Nonsense { .. } => "refused",
         }
     }
@@ -70,7 +73,10 @@ impl OriginError {
         match status {
             StatusCode::GONE => Self::Freed { peer },
             StatusCode::NOT_FOUND => Self::Unknown { peer },
-            StatusCode::SERVICE_UNAVAILABLE => Self::Busy { peer },
+            StatusCode::SERVICE_UNAVAILABLE => match serde_json::from_str(&text) {
+                Ok(at) => Self::Building { peer, at },
+                Err(_) => Self::Busy { peer },
+            },
             status => Self::Refused { peer, status, text },
         }
     }

@@ -9,6 +9,7 @@ mod fullsync;
 mod human;
 mod keys;
 mod openapi;
+mod quarantine;
 mod sites;
 mod status;
 mod token;
@@ -40,6 +41,7 @@ pub use fullsync::{
     WantedFullSync,
 };
 pub use keys::{ChangeKey, GivenKey, KeyCreated, Rekey};
+pub use quarantine::{Discard, Discarded, QuarantineList, QuarantinedShown};
 pub use sites::{RegisteredSite, SiteList, registered_sites};
 pub use status::{
     Convergence, Evicted, HoleShown, Lag, LastError, LogStatus, Observed, Origin,
@@ -133,6 +135,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/users/{user}/keys/{key}", patch(keys::change).delete(keys::delete))
         .route("/v1/sites", get(sites::list))
         .route("/v1/sites/{name}", delete(sites::remove))
+        .route("/v1/quarantine", get(quarantine::list))
+        .route("/v1/quarantine/discard", post(quarantine::discard))
         .route("/v1/fullsync", get(fullsync::now).post(fullsync::start).delete(fullsync::cancel))
         .route("/v1/fullsync/jobs", get(fullsync::jobs))
         .route("/v1/fullsync/jobs/{id}", get(fullsync::job))

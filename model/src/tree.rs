@@ -139,6 +139,12 @@ impl Path {
     /// To the root.
     pub const ROOT: Self = Self { place: Digest::ZERO, depth: 0 };
 
+    /// To the one place of an entity.
+    #[must_use]
+    pub fn to(entity: EntityHash) -> Self {
+        Self { place: entity.0, depth: 64 }
+    }
+
     /// Nibbles from the root.
     #[must_use]
     pub fn depth(self) -> u8 {

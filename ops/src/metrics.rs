@@ -93,6 +93,8 @@ pub struct All {
     pub keys_repaired: IntCounterVec,
     /// Bytes that full syncs took of the link, by what for.
     pub full_sync_bytes: IntCounterVec,
+    /// Records that are set aside, by reason.
+    pub quarantined: IntGaugeVec,
     /// Deletes that the last full sync held back.
     pub deletes_held_back: IntGaugeVec,
     /// Whether a full sync is under way: 1 or 0.
@@ -236,6 +238,7 @@ impl Metrics {
                 "Bytes that full syncs took of the link",
                 &["origin", "what"],
             ),
+            quarantined: make.gauges("quarantined", "Records set aside", &["reason"]),
             deletes_held_back: make.gauges("deletes_held_back", "Over a ceiling", &["origin"]),
             full_sync_running: make.gauges("full_sync_running", "One is under way", &["origin"]),
             full_syncs: make.counters("full_syncs_total", "Full syncs", &["origin", "state"]),

@@ -20,4 +20,4 @@ pub use fetch::FetchService;
 pub use heard::Heard;
 pub use past::{Dispute, compare};
 pub use publisher::{PublishError, publish_forever};
-pub use trees::{Pinned, TreeRefused, TreeSource, Trees};
+pub use trees::{PinError, Pinned, TreeRefused, TreeSource, Trees};

@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use bus::wire::{
     SiteInfo,
     tree::{
-        self, Asked, CodeError, CutAsked, CutMade, End, KEYS_MAX, KeysAsked, KeysPage, ROOTS_MAX,
-        RootsAsked, RootsDigest, RootsPage, RootsWhat,
+        self, Asked, Building, CodeError, CutAsked, CutMade, End, KEYS_MAX, KeysAsked, KeysPage,
+        ROOTS_MAX, RootsAsked, RootsDigest, RootsPage, RootsWhat,
     },
 };
 use bytes::Bytes;
@@ -49,7 +49,16 @@ pub struct Pinned {
 #[async_trait]
 pub trait TreeSource: Send + Sync {
     /// Pins the trees as they are now, all marks folded.
-    async fn pin(&self) -> Result<Pinned, TreeError>;
+    async fn pin(&self) -> Result<Pinned, PinError>;
+}
+
+/// Why trees were not pinned.
+#[derive(Debug, thiserror::Error)]
+pub enum PinError {
+    #[error("the hash tree is still being built, {} of {} records", .0.done, .0.of)]
+    Building(Building),
+    #[error(transparent)]
+    Read(#[from] TreeError),
 }
 
 /// Answers other sites about this site's trees. Clones are the same.
@@ -72,6 +81,9 @@ pub enum TreeRefused {
     /// Not used for a while, made before a restart, or its peer has made others since.
     #[error("this cut has ended; make a new one")]
     Ended,
+    /// Asked again later, it will.
+    #[error(transparent)]
+    Pin(#[from] PinError),
     #[error(transparent)]
     Read(#[from] TreeError),
 }
@@ -90,7 +102,17 @@ impl TreeRefused {
             Self::Path => StatusCode::NOT_FOUND,
             Self::Request(_) => StatusCode::BAD_REQUEST,
             Self::Ended => StatusCode::GONE,
-            Self::Read(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Pin(PinError::Building(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Pin(PinError::Read(_)) | Self::Read(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Pin(PinError::Building(building)) => {
+                serde_json::to_string(building).expect("two numbers are JSON")
+            }
+            other => other.to_string(),
         }
     }
 }
@@ -113,11 +135,11 @@ impl Trees {
         match self.route(&peer, request).await {
             Ok(body) => Response::new(body),
             Err(refused) => {
-                if refused.status().is_server_error() {
+                if refused.status() == StatusCode::INTERNAL_SERVER_ERROR {
                     let error = ops::chain(&refused);
                     tracing::error!(%peer, error, "a peer was not answered about the hash tree");
                 }
-                let mut response = Response::new(full(refused.to_string()));
+                let mut response = Response::new(full(refused.text()));
                 *response.status_mut() = refused.status();
                 response
             }

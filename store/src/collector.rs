@@ -279,6 +279,8 @@ impl Store {
     }
 
     async fn free_blocks(&self) -> Result<(), KeepError> {
+        // What is being counted again stays as it is; the next pass frees it.
+        let Ok(_freeing) = self.shared.pins.counting.try_lock() else { return Ok(()) };
         let mut candidates = self.shared.take_orphans();
         let mut end = Vec::new();
         let range = prefix_range(GarbageRecord::PREFIX, &mut end);

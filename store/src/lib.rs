@@ -21,6 +21,7 @@ mod pins;
 mod quarantined;
 mod recent;
 mod records;
+mod recount;
 mod replication;
 mod rules;
 mod scrub;
@@ -45,13 +46,14 @@ pub use multipart::{
     CompleteMultipart, Multipart, MultipartCursor, MultipartEntry, MultipartListing,
     MultipartQuery, NewMultipart, PartInfo, PartsSeen, PutPart,
 };
-pub use offline::{open_epoch, remove_site, verify};
+pub use offline::{Verified, open_epoch, remove_site, verify};
 pub use open::Options;
 pub use quarantined::{Quarantined, QuarantinedEntity};
 pub use records::{
     Acknowledged, Completed, Evicted, Identity, MultipartChecksum, MultipartId, Peer, QuarantineId,
     QuarantineReason, RecordError, Registered, StoredJob, StoredProof, Written,
 };
+pub use recount::{BlockCounts, Kept, RecountOptions, Recounted};
 pub use replication::{BlockState, KeepBlockError};
 pub use rules::{
     apply::{Outcomes, Step},
@@ -63,8 +65,8 @@ pub use scrub::BlockCheck;
 pub use section::SectionError;
 pub use store::{CopyObject, Object, PutObject, Sizes, Store};
 pub use tree::{
-    TreeCounts, TreeDifference, TreeError, TreeReport, TreeVerified, TreeView, VerifyOptions, Why,
-    fold_forever, verify_forever,
+    TreeCounts, TreeDifference, TreeError, TreePlace, TreeReport, TreeVerified, TreeView,
+    VerifyOptions, Why, fold_forever, verify_forever,
 };
 pub use upload::{Upload, Uploaded};
 pub use users::{Credential, NewUser};

@@ -11,6 +11,7 @@ use crate::{
     errors::OpenError,
     open::{Options, newer_or_damaged, open_engine, rows},
     records::{Identity, Peer, Record},
+    recount::{RecountOptions, Recounted},
     store::Store,
     tree::{TreeCounts, TreeReport, VerifyOptions},
 };
@@ -64,8 +65,14 @@ pub fn remove_site(directory: &Path, name: &SiteName, id: Option<SiteId>) -> Res
     }
 }
 
+/// What verifying a store came to.
+pub struct Verified {
+    pub tree: TreeReport,
+    pub blocks: Recounted,
+}
+
 /// Compares the hash tree of a store that nobody has open with its records, and builds it first if
-/// an earlier release wrote the store.
+/// an earlier release wrote the store; then, how often each block counts with who names it.
 ///
 /// # Errors
 /// As [`crate::Store::open`], or that the store failed.
@@ -73,14 +80,16 @@ pub async fn verify(
     options: Options,
     verify: VerifyOptions,
     progress: &watch::Sender<TreeCounts>,
-) -> Result<TreeReport, OpenError> {
+) -> Result<Verified, OpenError> {
     // To open a store makes one where there is none; here that is a mistake.
     drop(open_stopped(&options.directory)?);
     let directory = options.directory.display().to_string();
     let store = Store::open(options).await?;
     let verified = async {
         store.build_tree().await?;
-        store.verify_tree(verify, progress).await
+        let tree = store.verify_tree(verify, progress).await?;
+        let recount = RecountOptions { repair: verify.repair, ..RecountOptions::default() };
+        Ok(Verified { tree, blocks: store.recount_blocks(recount).await? })
     };
     verified.await.map_err(|cause| OpenError::Verify { directory, cause: Box::new(cause) })
 }

@@ -23,6 +23,8 @@ enum Use {
 pub(crate) struct Pins {
     uses: Mutex<HashMap<BlockHash, Use>>,
     collected: Notify,
+    /// Held by whoever frees blocks, or counts again who names them.
+    pub(crate) counting: tokio::sync::Mutex<()>,
 }
 
 impl Pins {

@@ -1,7 +1,11 @@
 //! What was set aside: told, and discarded.
 
-use std::ops::{Bound, ControlFlow};
+use std::{
+    collections::BTreeMap,
+    ops::{Bound, ControlFlow},
+};
 
+use bytes::Bytes;
 use model::{BucketName, Version};
 
 use crate::{
@@ -11,12 +15,14 @@ use crate::{
         BucketRecord, QuarantineId, QuarantineReason, QuarantineRecord, Record, UserRecord,
         split_object_key,
     },
-    rules::quarantine,
+    rules::{locate, quarantine},
     store::Store,
 };
 
 /// Most that are told at once: a person looks at them.
 const TOLD: usize = 1_000;
+/// Forgotten in one commit: each may name a thousand blocks, whose rows change with it.
+const DISCARDED: usize = 64;
 
 /// A record that was set aside.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,37 +51,80 @@ impl Store {
     /// # Errors
     /// If the store cannot be read.
     pub fn quarantined(&self) -> Result<Vec<Quarantined>, ReadError> {
-        let (mut told, mut failed) = (Vec::new(), None);
-        let all = (Bound::Unbounded, Bound::Unbounded);
-        self.shared.engine.scan(Table::Quarantine, all, &mut |key, value| {
-            let Some((id, table, row)) = QuarantineRecord::split(key) else {
-                return ControlFlow::Continue(());
-            };
-            match QuarantineRecord::decode(value) {
-                Ok(QuarantineRecord { reason, row: record }) => {
-                    // Of a later release: a version is not known of it either.
-                    let version = quarantine::version(table, row, &record).ok().flatten();
-                    let bytes = record.len() as u64;
-                    told.push(Quarantined { id, reason, what: entity(table, row), version, bytes });
-                }
-                Err(error) => failed = Some(error),
-            }
-            let more = failed.is_none() && told.len() < TOLD;
-            if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        let mut told = Vec::new();
+        self.each_quarantined(|(id, table, row), value| {
+            let QuarantineRecord { reason, row: record } = QuarantineRecord::decode(value)?;
+            // Of a later release: a version is not known of it either.
+            let version = locate::version(table, row, &record).ok().flatten();
+            let bytes = record.len() as u64;
+            told.push(Quarantined { id, reason, what: entity(table, row), version, bytes });
+            Ok(told.len() < TOLD)
         })?;
-        failed.map_or(Ok(told), |error| Err(error.into()))
+        Ok(told)
     }
 
-    /// Forgets a record that was set aside; the blocks that nothing else names are freed. `false`:
-    /// there is none of this id. Durable when this returns.
+    /// How many records are set aside, by reason.
     ///
     /// # Errors
-    /// If the commit failed.
-    pub async fn discard_quarantined(&self, id: QuarantineId) -> Result<bool, KeepError> {
-        let committer = &self.shared.committer;
-        let rule =
-            committer.run(move |section| quarantine::discard(section, id).map_err(KeepError::from));
-        rule.await
+    /// If the store cannot be read.
+    pub fn quarantined_counts(&self) -> Result<BTreeMap<&'static str, u64>, ReadError> {
+        let reasons = [QuarantineReason::Foreign, QuarantineReason::Rotten];
+        let mut counts = BTreeMap::from(reasons.map(|reason| (reason.label(), 0)));
+        self.each_quarantined(|_, value| {
+            *counts.entry(QuarantineRecord::decode(value)?.reason.label()).or_default() += 1;
+            Ok(true)
+        })?;
+        Ok(counts)
+    }
+
+    /// Forgets the records that were set aside and are of whom `which` says; the blocks that nothing
+    /// else names are freed. Returns how many these were. Durable when this returns.
+    ///
+    /// # Errors
+    /// If the store failed; some may be forgotten by then.
+    pub async fn discard_quarantined(
+        &self,
+        which: impl Fn(QuarantineId, &QuarantinedEntity) -> bool,
+    ) -> Result<u64, KeepError> {
+        let mut ids = Vec::new();
+        self.each_quarantined(|(id, table, row), _| {
+            ids.extend(which(id, &entity(table, row)).then_some(id));
+            Ok(true)
+        })?;
+        let mut discarded = 0;
+        for ids in ids.chunks(DISCARDED) {
+            let ids = ids.to_vec();
+            let rule = self.shared.committer.run(move |section| {
+                let mut discarded = 0;
+                for id in ids {
+                    discarded += u64::from(quarantine::discard(section, id)?);
+                }
+                Ok::<u64, KeepError>(discarded)
+            });
+            discarded += rule.await?;
+        }
+        Ok(discarded)
+    }
+
+    /// Visits what is set aside, oldest first, as long as `visit` says so: id, and table and key that
+    /// it was under.
+    fn each_quarantined(
+        &self,
+        mut visit: impl FnMut((QuarantineId, Table, &[u8]), &Bytes) -> Result<bool, ReadError>,
+    ) -> Result<(), ReadError> {
+        let mut outcome = Ok(true);
+        let all = (Bound::Unbounded, Bound::Unbounded);
+        self.shared.engine.scan(Table::Quarantine, all, &mut |key, value| {
+            if let Some(what) = QuarantineRecord::split(key) {
+                outcome = visit(what, value);
+            }
+            if matches!(outcome, Ok(true)) {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        })?;
+        outcome.map(|_| ())
     }
 }
 

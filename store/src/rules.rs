@@ -7,7 +7,7 @@ pub(crate) mod client;
 pub(crate) mod collect;
 pub(crate) mod floor;
 pub(crate) mod holes;
-mod locate;
+pub(crate) mod locate;
 pub(crate) mod multipart;
 pub(crate) mod place;
 pub(crate) mod quarantine;

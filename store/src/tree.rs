@@ -21,7 +21,7 @@ mod view;
 
 pub use folder::fold_forever;
 pub use rolling::{TreeVerified, verify_forever};
-pub use verify::{TreeCounts, TreeDifference, TreeReport, VerifyOptions, Why};
+pub use verify::{TreeCounts, TreeDifference, TreePlace, TreeReport, VerifyOptions, Why};
 pub use view::TreeView;
 
 pub(crate) use build::is_built;
@@ -37,10 +37,10 @@ use model::tree::{Path, Scope};
 pub enum TreeError {
     /// The store was written by a release that kept no tree.
     #[error(
-        "the hash tree of this site is still being built out of what an earlier release stored; \
-         try again later"
+        "the hash tree of this site is still being built out of what an earlier release stored, \
+         {done} of {of} records; try again later"
     )]
-    Building,
+    Building { done: u64, of: u64 },
     #[error("{marks} changes and more are not in the hash tree yet; fold them first")]
     Behind { marks: usize },
     /// A row is missing or says something impossible.
@@ -56,6 +56,8 @@ pub(crate) struct Tree {
     /// Held by whoever writes nodes.
     folding: tokio::sync::Mutex<()>,
     built: AtomicBool,
+    /// Records that have their leaves, and all, while it is built.
+    records: (AtomicU64, AtomicU64),
     /// There are no marks before this number. To be read before a snapshot is taken.
     marks_since: AtomicU64,
 }
@@ -63,7 +65,8 @@ pub(crate) struct Tree {
 impl Tree {
     pub(crate) fn new(built: bool, marks_since: u64) -> Self {
         let (built, marks_since) = (AtomicBool::new(built), AtomicU64::new(marks_since));
-        Self { folding: tokio::sync::Mutex::default(), built, marks_since }
+        let (folding, records) = (tokio::sync::Mutex::default(), <_>::default());
+        Self { folding, built, records, marks_since }
     }
 
     fn is_built(&self) -> bool {
@@ -76,6 +79,14 @@ impl Tree {
 
     fn folded(&self, number: u64) {
         self.marks_since.store(number.saturating_add(1), Ordering::SeqCst);
+    }
+
+    /// How far building has come.
+    fn building(&self) -> TreeError {
+        let (done, of) =
+            (self.records.0.load(Ordering::SeqCst), self.records.1.load(Ordering::SeqCst));
+        // More are written while it is built.
+        TreeError::Building { done, of: of.max(done) }
     }
 
     fn built(&self) {

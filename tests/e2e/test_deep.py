@@ -7,9 +7,11 @@ import pytest
 from harness.fullsync import repaired, run
 from harness.same import listing, shown, until_same
 from harness.tamper import quarantined, tamper
+from harness.until import until
 
 BUCKET = "deep"
 SMALL, LARGE = 100, 200_000
+SET_ASIDE = "a record cannot be read and was set aside"
 TREE_DIFFERS = "the hash tree (did not say what the records do|and the records differ)"
 
 
@@ -89,7 +91,8 @@ def test_each_way_to_differ_is_found_and_nothing_else(full):
     deep = run(west, "--deep")
     blocks = [f"block {said[key]}" for key in keys(BLOCKS)]
     assert names(deep) == sorted(keys(RECORDS) + blocks)
-    assert deep["progress"]["repaired"] == {"missing": 5, "foreign": 2, "block": 4}
+    assert deep["progress"]["repaired"] == {"missing": 3, "rotten": 2, "foreign": 2, "block": 4}
+    assert west.metric("keys_repaired_total", reason="rotten") == 2
     for options in ([], ["--deep"], ["--deep", "--both"]):
         again = run(west, *options)
         assert (repaired(again), again["progress"]["differ"]) == (0, 0), options
@@ -123,3 +126,52 @@ def test_with_both_the_primary_gets_its_rotten_blocks_from_the_secondary(full):
     assert job["progress"]["repaired"] == {"block": 4}
     assert repaired(run(full.west, "--deep", "--both")) == 0
     are_equal(full)
+
+
+def block_files(site):
+    """Names of the blocks on a site's disk."""
+    return {file.name for file in (site.folder / "data" / "blocks").rglob("*") if file.is_file()}
+
+
+def test_what_was_set_aside_is_looked_at_and_discarded_and_its_blocks_are_freed(full):
+    west = full.west
+    west.allow(TREE_DIFFERS, SET_ASIDE)
+    rotten = ["small/11", "large/11"]
+    spoil(west, {"corrupt-record": rotten, "delete-record": ["large/10"], "add": ["new/0"]})
+    # What these two have named at the secondary, no record tells any more.
+    for key in ["large/10", "large/11"]:
+        full.east.client().delete_object(Bucket=BUCKET, Key=key)
+    assert len(block_files(west)) == 40
+    job = run(west, "--deep")
+    assert job["progress"]["repaired"] == {"rotten": 1, "foreign": 1}, "no block is let go of yet"
+    listed = west.ask("quarantine", "list")
+    assert listed["counts"] == {"foreign": 1, "rotten": 2}
+    found = sorted((it["reason"], it["bucket"], it["key"]) for it in listed["records"])
+    expected = [("foreign", "new/0"), ("rotten", "large/11"), ("rotten", "small/11")]
+    assert found == [(why, BUCKET, key) for why, key in expected]
+    assert west.ask("status")["quarantined"] == listed["counts"]
+    assert west.metric("quarantined", reason="rotten") == 2
+    assert f"{BUCKET}/large/11" in west.command("quarantine", "list").stdout
+
+    discard = ["quarantine", "discard"]
+    refused = west.command(*discard, "--all", full.east.name, code=1).stderr
+    assert f"`all` must name this site, which is `{west.name}`" in refused
+    refused = west.command(*discard, "--bucket", BUCKET, "--key", "large/10", code=1).stderr
+    assert "no such record is set aside" in refused
+    assert "--bucket" in west.command(*discard, code=2).stderr
+    said = west.command(*discard, "--bucket", BUCKET, "--key", "small/11").stdout
+    assert said == "records discarded: 1\n"
+    assert west.ask(*discard, "--all", west.name) == {"discarded": 2}
+    assert west.ask("quarantine", "list")["records"] == []
+
+    dry = run(west, "--deep", "--dry-run", code=1)
+    leaked = {name.removeprefix("block ") for name in names(dry)}
+    assert len(leaked) == 2 and leaked <= block_files(west)
+    job = run(west, "--deep")
+    assert (job["progress"]["repaired"], names(job)) == ({"count": 2}, names(dry))
+    until(lambda: not leaked & block_files(west), "leaked blocks are gone")
+    assert repaired(run(west, "--deep", "--both")) == 0
+    assert len(block_files(west)) == 38
+    assert listing(west.client(), BUCKET) == listing(full.east.client(), BUCKET)
+    for key in listing(west.client(), BUCKET):
+        assert shown(full.east.client(), BUCKET, key) == shown(west.client(), BUCKET, key), key

@@ -2,8 +2,11 @@
 
 import json
 
+from harness.fullsync import repaired, run
 from harness.same import until_same
 from harness.site import Site
+from harness.tamper import tamper
+from harness.until import until
 
 
 def verify(site, *flags, code=0):
@@ -30,3 +33,31 @@ def test_a_stopped_site_is_verified_by_command(pair):
         assert verify(site, "--repair").stdout.startswith("61 records, 61 leaves, 1 nodes, 0 differ")
         site.start()
     until_same(pair.east.client(), pair.west.client(), "tree")
+
+
+def test_what_a_lost_record_has_named_is_found_and_freed_by_command(pair):
+    east, west = pair.east.client(), pair.west
+    east.create_bucket(Bucket="tree")
+    for number in range(3):
+        east.put_object(Bucket="tree", Key=f"{number}", Body=bytes([number]) * 200_000)
+    until_same(east, west.client(), "tree")
+    until(lambda: west.metric("wants") == 0, "all blocks have come")
+    assert west.stop() == 0
+    tamper(west, "delete-record", "tree", "1")
+    failed = verify(west, code=1)
+    expected = "3 blocks, 1 of them count wrongly\n  1 count more often than they are named"
+    assert expected in failed.stdout
+    found = json.loads(verify(west, "--json", code=1).stdout)
+    assert (found["differ"], found["without_record"]) == (1, 1)
+    blocks = found["blocks"]
+    assert (blocks["blocks"], blocks["leaked"], blocks["leaked_bytes"]) == (3, 1, 200_000)
+    assert blocks["repaired"] == 0 and found["kept"] is None
+    mended = json.loads(verify(west, "--repair", "--json").stdout)
+    assert (mended["repaired"], mended["blocks"]["repaired"]) == (1, 1)
+    assert json.loads(verify(west, "--json").stdout)["blocks"]["leaked"] == 0
+    west.start()
+    files = west.folder / "data" / "blocks"
+    until(lambda: sum(file.is_file() for file in files.rglob("*")) == 2, "its block is gone")
+    assert repaired(run(west)) == 1
+    until_same(east, west.client(), "tree")
+    assert west.client().get_object(Bucket="tree", Key="1")["Body"].read() == b"\x01" * 200_000

@@ -81,6 +81,15 @@ impl Admin {
             };
             self.metrics.writes_refused.with_label_values(&[reason]).set(i64::from(refused));
         }
+        match self.store.quarantined_counts() {
+            Ok(counts) => counts.into_iter().for_each(|(reason, count)| {
+                let gauge = self.metrics.quarantined.with_label_values(&[reason]);
+                gauge.set(count.cast_signed());
+            }),
+            Err(error) => {
+                tracing::warn!(error = %ops::chain(&error), "metrics of quarantine were not read");
+            }
+        }
         if let Err(error) = self.observe_peers() {
             tracing::warn!(error = %ops::chain(&error), "metrics of peers were not read");
         }

@@ -10,6 +10,7 @@ mod fullsync;
 mod health;
 mod man;
 mod peer;
+mod quarantine;
 mod site;
 mod status;
 mod store;
@@ -60,6 +61,9 @@ enum Command {
     /// List and remove the sites that replicate from a running site.
     #[command(subcommand, after_help = "Example: towline peer list --config site.toml")]
     Peer(peer::PeerCommand),
+    /// List and discard the records that a running site has set aside.
+    #[command(subcommand, after_help = "Example: towline quarantine list --config site.toml")]
+    Quarantine(quarantine::QuarantineCommand),
     /// Work on the data of a site that is stopped.
     #[command(subcommand, after_help = "Example: towline store new-epoch --config site.toml")]
     Store(store::StoreCommand),
@@ -133,6 +137,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => user::run(command),
         Command::FullSync(command) => fullsync::run(command),
         Command::Peer(command) => peer::run(&command),
+        Command::Quarantine(command) => quarantine::run(command),
         Command::Store(command) => store::run(&command),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

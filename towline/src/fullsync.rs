@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use consumer::{
     Modes, Replication,
-    fullsync::{self, Jobs, MaxDeletes, Report, Request, RunError, Runner, Settings, Told},
+    fullsync::{self, Jobs, Report, Request, RunError, Runner, Settings, Told},
 };
 use ops::{
     Shutdown,
@@ -25,7 +25,7 @@ pub(crate) fn settings(config: &FullSync) -> Settings {
         interval: config.interval,
         jitter: config.jitter,
         on_connect: config.on_connect,
-        max_deletes: max_deletes(config.max_deletes),
+        max_deletes: config.max_deletes,
         scrub_interval: config.scrub_interval,
         bytes_per_second: config.bytes_per_second,
         parallel: config.parallel,
@@ -39,14 +39,6 @@ pub(crate) fn modes(origin: &config::Origin) -> Modes {
         fullsync: origin.fullsync,
         without_realtime: Arc::new(origin.without_realtime()),
         without_fullsync: Arc::new(origin.without_fullsync()),
-    }
-}
-
-fn max_deletes(ceiling: config::MaxDeletes) -> MaxDeletes {
-    match ceiling {
-        config::MaxDeletes::Default => MaxDeletes::Default,
-        config::MaxDeletes::Count(count) => MaxDeletes::Count(count),
-        config::MaxDeletes::Percent(percent) => MaxDeletes::Percent(percent),
     }
 }
 
@@ -82,6 +74,6 @@ impl Runner for Walk {
     ) -> Result<Report, RunError> {
         let settings = self.settings.borrow().clone();
         let parts = self.replication.full_sync(settings.parallel, settings.bytes_per_second);
-        fullsync::run(&parts, request, &told.progress, cancelled).await
+        fullsync::run(&parts, request, told, cancelled).await
     }
 }

@@ -62,6 +62,7 @@ fn convergence(standing: Standing, now: Millis) -> Convergence {
         proved: standing.proved.map(|at| at.to_string()),
         proved_seconds_ago: standing.proved.map(|at| now.since(at).as_secs_f64()),
         running: standing.running.map(|id| id.0),
+        waits: standing.waits,
         last: standing.last.map(|id| id.0),
         differ: standing.differ,
         deletes_held_back: standing.deletes_held_back,

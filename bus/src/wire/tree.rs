@@ -5,7 +5,8 @@
 //! over all roots ([`RootsDigest`]), or with a page of them. `POST /v1/tree/nodes` and
 //! `POST /v1/tree/states` ([`Asked`]) answer with as many nodes as there were paths, in their
 //! order, or with event frames. `POST /v1/tree/keys` (JSON) compares a run of keys, since keys
-//! that begin alike are no branch of a tree. A cut that has ended is 410.
+//! that begin alike are no branch of a tree. A cut that has ended is 410; a site that cannot make one
+//! yet answers 503 and says how far it is ([`Building`]).
 //!
 //! What there is much of is binary (`code`): counts and seqs take as many bytes as they need, an
 //! empty branch takes one, and a leaf does not repeat the site and epoch of the cut.
@@ -47,6 +48,15 @@ pub const KEYS_MAX: usize = 4_096;
 pub struct CutAsked {
     pub site: SiteId,
     pub release: String,
+}
+
+/// Why a site cannot make a cut yet: it builds its trees out of what an earlier release stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Building {
+    pub done: u64,
+    /// Records in all.
+    pub of: u64,
 }
 
 /// How far one partition was written at a cut.

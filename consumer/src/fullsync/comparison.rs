@@ -6,15 +6,16 @@ use std::{
 };
 
 use model::{
-    BlockHash, EntityHash,
+    EntityHash,
     tree::{Scope, Verdict},
 };
+use ops::config::MaxDeletes;
 use store::{ApplyError, KeepBlockError, UploadError};
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 use super::{
-    Difference, HereError, MaxDeletes, Parts, Phase, Progress, Reason, Request, RunError,
-    walker::Found,
+    Difference, HereError, Parts, Phase, Progress, Reason, Request, RunError, Told,
+    checkpoint::Checkpoint, walker::Found,
 };
 use crate::origin::{Origin, OriginError};
 
@@ -39,13 +40,13 @@ impl From<OriginError> for Stop {
 
 impl From<HereError> for Stop {
     fn from(error: HereError) -> Self {
-        match error {
+        let full = matches!(
+            error,
             HereError::Apply(ApplyError::DiskFull(_))
-            | HereError::Block(KeepBlockError::Room(UploadError::DiskFull(_))) => {
-                Self::Again(error.into())
-            }
-            other => Self::End(other.into()),
-        }
+                | HereError::Block(KeepBlockError::Room(UploadError::DiskFull(_)))
+        );
+        let error = RunError::from(error);
+        if full || error.building().is_some() { Self::Again(error) } else { Self::End(error) }
     }
 }
 
@@ -62,7 +63,7 @@ pub(crate) struct Comparison<'a> {
     pub(crate) origin: Origin,
     /// Blocks that had come when it began.
     pulled: u64,
-    told: &'a watch::Sender<Progress>,
+    told: &'a Told,
     tally: Mutex<Tally>,
 }
 
@@ -82,19 +83,16 @@ pub(crate) struct Tally {
     pub(crate) mended_before: u64,
     /// Content of repaired objects that came with their states.
     inline: u64,
-    /// Whether all blocks here have been read back, and up to where those of the origin.
-    pub(crate) scrubbed: bool,
-    pub(crate) scrubbed_origin: Option<BlockHash>,
+    /// Of a deep run.
+    pub(crate) checkpoint: Checkpoint,
     /// When something last went well.
     pub(crate) alive: Instant,
+    /// Records that have their place in a tree that is still being built, when last heard.
+    pub(crate) built: Option<u64>,
 }
 
 impl<'a> Comparison<'a> {
-    pub(crate) fn new(
-        parts: &'a Parts,
-        request: &'a Request,
-        told: &'a watch::Sender<Progress>,
-    ) -> Self {
+    pub(crate) fn new(parts: &'a Parts, request: &'a Request, told: &'a Told) -> Self {
         let tally = Tally {
             progress: Progress::default(),
             sample: Vec::new(),
@@ -106,9 +104,12 @@ impl<'a> Comparison<'a> {
             mended: 0,
             mended_before: 0,
             inline: 0,
-            scrubbed: false,
-            scrubbed_origin: None,
+            checkpoint: match request.dry_run {
+                true => Checkpoint::default(),
+                false => Checkpoint::from_bytes(&told.checkpoint.borrow()),
+            },
             alive: Instant::now(),
+            built: None,
         };
         Self {
             parts,
@@ -134,11 +135,30 @@ impl<'a> Comparison<'a> {
         let pulled = self.parts.metrics.blocks_pulled_bytes.get() - self.pulled;
         // Blocks of others come meanwhile too, and are not told apart.
         tally.progress.bytes_moved = (tally.inline + pulled).min(tally.progress.bytes_to_move);
-        self.told.send_replace(tally.progress.clone());
+        self.told.progress.send_replace(tally.progress.clone());
     }
 
     pub(crate) fn phase(&self, phase: Phase) {
-        self.tell(|tally| tally.progress.phase = phase);
+        self.tell(|tally| {
+            tally.progress.phase = phase;
+            tally.progress.waits = None;
+        });
+    }
+
+    /// Takes note of how far a deep run has come.
+    pub(crate) fn come_to(&self, change: impl FnOnce(&mut Checkpoint)) {
+        let mut tally = self.tally();
+        tally.alive = Instant::now();
+        change(&mut tally.checkpoint);
+        if !self.request.dry_run {
+            self.told.checkpoint.send_replace(tally.checkpoint.to_bytes());
+        }
+    }
+
+    /// Why something is mended.
+    pub(crate) fn reason(&self, found: &Found) -> Reason {
+        let name = ((*found.scope).clone(), found.entity());
+        if self.tally().checkpoint.rotten.contains(&name) { Reason::Rotten } else { found.reason() }
     }
 
     /// How many entities may be deleted in all, of so many here.
@@ -195,8 +215,8 @@ impl Found {
         self.here.is_some_and(|leaf| !leaf.deleted) && self.source.is_none_or(|leaf| leaf.deleted)
     }
 
-    /// Why it is mended.
-    pub(crate) fn reason(&self) -> Reason {
+    /// Why it is mended, as far as its leaves say.
+    fn reason(&self) -> Reason {
         match (self.verdict, self.source, self.here) {
             (Verdict::Foreign, _, _) => Reason::Foreign,
             (Verdict::Attributes, _, _) => Reason::Attributes,

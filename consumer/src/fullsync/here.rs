@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use model::{
-    Event, Line, Millis, Partition, Position, Seq, SiteId,
+    EntityHash, Event, Line, Millis, Partition, Position, Seq, SiteId,
     progress::Handled,
     tree::{Leaf, Scope, TreeError, View},
 };
@@ -35,8 +35,6 @@ pub enum Fix {
     Remove { scope: Scope, leaf: Leaf },
     /// Set aside what its origin never issued, if it still is at that version.
     Quarantine { scope: Scope, leaf: Leaf },
-    /// A new secondary begins at a cut: it has handled that much, with a hole below it.
-    Adopt { line: Line, handled: Handled },
     /// A comparison at a cut found nothing: no hole up to it is one any more.
     Prove { line: Line, up_to: Seq },
     /// The origin's tombstones are gone up to here, if that much is handled.
@@ -60,6 +58,17 @@ impl HereView {
     }
 }
 
+/// What working out a part of the trees came to.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Verified {
+    /// Where the next call goes on; `None`: this was the last part.
+    pub next: Option<String>,
+    /// What did not fit.
+    pub differ: u64,
+    /// Whose records could not be read, and were set aside.
+    pub rotten: Vec<(Scope, EntityHash)>,
+}
+
 /// This site.
 #[async_trait]
 pub trait Here: Send + Sync {
@@ -78,10 +87,9 @@ pub trait Here: Send + Sync {
     /// Its trees as they are now, with all that was handled up to now.
     async fn view(&self) -> Result<HereView, HereError>;
 
-    /// Works its trees out again from its records, and corrects what does not fit, so that a
-    /// comparison finds it. Returns how many leaves did not.
-    /// A dry run only counts.
-    async fn verify(&self, dry_run: bool) -> Result<u64, HereError>;
+    /// Works the next part of its trees out again from its records, from where the call before came
+    /// to, and corrects what does not fit, so that a comparison finds it. A dry run only counts.
+    async fn verify(&self, from: Option<String>, dry_run: bool) -> Result<Verified, HereError>;
 
     /// Takes a batch; durable when this returns.
     async fn take(&self, fixes: Vec<Fix>) -> Result<(), HereError>;

@@ -54,6 +54,21 @@ pub enum State {
     Cancelled,
 }
 
+impl Cause {
+    /// Name in metrics and status.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::ByHand => "by_hand",
+            Self::OnConnect => "on_connect",
+            Self::Gap => "gap",
+            Self::Parked => "parked",
+            Self::Bootstrap => "bootstrap",
+        }
+    }
+}
+
 impl State {
     /// Whether nothing more happens.
     #[must_use]
@@ -116,13 +131,16 @@ enum Next {
 fn next(error: &RunError) -> Next {
     match error {
         RunError::Busy | RunError::Passed => Next::Retry,
+        // Here too, a large site takes a while.
+        error if error.building().is_some() => Next::Retry,
         RunError::Cancelled => Next::End(State::Cancelled),
         RunError::Refused(_) => Next::End(State::Refused),
         RunError::Store(..) => Next::End(State::Failed),
         RunError::Origin(error) => match error {
-            OriginError::Link(_) | OriginError::TimedOut { .. } | OriginError::Busy { .. } => {
-                Next::Retry
-            }
+            OriginError::Link(_)
+            | OriginError::TimedOut { .. }
+            | OriginError::Busy { .. }
+            | OriginError::Building { .. } => Next::Retry,
             OriginError::Freed { .. }
             | OriginError::Unknown { .. }
             | OriginError::Refused { .. }
@@ -232,6 +250,7 @@ impl Job {
 
     fn over(&mut self, state: State, now: Millis) {
         self.state = state;
+        self.progress.waits = None;
         self.ended = Some(now);
         self.next_try = None;
     }

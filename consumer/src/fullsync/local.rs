@@ -8,14 +8,12 @@ use model::{
     progress::Handled,
     tree::{Leaf, Scope},
 };
-use store::{Step, Store, TreeReport, VerifyOptions, Why};
+use store::{Step, Store, TreePlace, TreeReport, Why};
 use tokio::sync::watch;
 
-use super::{Fix, Here, HereError, HereView};
+use super::{Fix, Here, HereError, HereView, Verified};
 
-/// Records that cannot be read and are set aside in one verification; more are left to the next.
-const UNREADABLE_MAX: usize = 10_000;
-/// Of one commit. Each is looked for among the records of its bucket.
+/// Records set aside in one commit. Each is looked for among the records of its bucket.
 const ASIDE: usize = 16;
 
 #[async_trait]
@@ -51,17 +49,20 @@ impl Here for Store {
 
     /// The tree is made to say what the records say, whatever they say now: the comparison finds
     /// what is wrong with them. A record that says nothing any more is set aside.
-    async fn verify(&self, dry_run: bool) -> Result<u64, HereError> {
-        let options = VerifyOptions { repair: !dry_run, differences_max: UNREADABLE_MAX };
-        let TreeReport { counts, differences } =
-            self.verify_tree(options, &watch::channel(<_>::default()).0).await?;
-        let unreadable = differences.iter().filter(|it| matches!(it.why, Why::Unreadable(_)));
+    async fn verify(&self, from: Option<String>, dry_run: bool) -> Result<Verified, HereError> {
+        // What another release wrote of a place leads to the beginning.
+        let from = from.and_then(|place| serde_json::from_str::<TreePlace>(&place).ok());
+        let (next, TreeReport { counts, differences }) =
+            self.verify_tree_from(from, !dry_run).await?;
+        let unreadable = differences.into_iter().filter(|it| matches!(it.why, Why::Unreadable(_)));
         let unreadable = unreadable.filter(|_| !dry_run);
-        let steps: Vec<_> = unreadable.map(|it| aside(&it.scope, it.entity)).collect();
-        for steps in steps.chunks(ASIDE) {
-            self.apply(steps.to_vec()).await?;
+        let rotten: Vec<_> = unreadable.map(|it| (it.scope, it.entity)).collect();
+        for rotten in rotten.chunks(ASIDE) {
+            let steps = rotten.iter().map(|(scope, entity)| aside(scope, *entity));
+            self.apply(steps.collect()).await?;
         }
-        Ok(counts.differ())
+        let place = |place| serde_json::to_string(&place).expect("a place is JSON");
+        Ok(Verified { next: next.map(place), differ: counts.differ(), rotten })
     }
 
     async fn take(&self, fixes: Vec<Fix>) -> Result<(), HereError> {
@@ -85,7 +86,6 @@ fn step(fix: Fix) -> Step {
         Fix::Repair { event, cut } => Step::Repair { event, cut },
         Fix::Remove { scope, leaf } => Step::Remove { scope, leaf },
         Fix::Quarantine { scope, leaf } => Step::Quarantine { scope, leaf },
-        Fix::Adopt { line, handled } => Step::Adopt { line, handled },
         Fix::Prove { line, up_to } => Step::Prove { line, up_to },
         Fix::Trimmed { line, up_to } => Step::Trimmed { line, up_to },
         Fix::Handle { line, handled } => Step::Handle(line, handled),

@@ -80,7 +80,7 @@ impl Comparison<'_> {
                 Verdict::Foreign => Fix::Quarantine { scope, leaf },
                 _ => Fix::Remove { scope, leaf },
             });
-            batch.done(&found);
+            batch.done(self.reason(&found));
             self.take_full(&mut batch).await?;
         }
         self.take(&mut batch).await
@@ -136,7 +136,7 @@ impl Comparison<'_> {
             }
             if is_state(&event, found.source) {
                 self.note(found, &event);
-                batch.done(found);
+                batch.done(self.reason(found));
                 wanted.remove(&entity);
             }
             batch.state(round, event, bytes);
@@ -196,8 +196,8 @@ impl Batch {
         self.fixes.push(Fix::Repair { event: Box::new(event), cut });
     }
 
-    fn done(&mut self, found: &Found) {
-        *self.reasons.entry(found.reason()).or_default() += 1;
+    fn done(&mut self, reason: Reason) {
+        *self.reasons.entry(reason).or_default() += 1;
     }
 }
 

@@ -11,7 +11,7 @@ use model::{
 use tokio::time::Instant;
 
 use super::{
-    Fix, HereView, Phase, RunError,
+    HereView, Phase, RunError,
     comparison::{Comparison, Stop},
     guard::{self, Known},
 };
@@ -44,10 +44,10 @@ impl Comparison<'_> {
     /// Compares at a new cut and mends what differs.
     pub(crate) async fn round(&self, deletes: bool) -> Result<Compared, Stop> {
         self.tell(super::comparison::Tally::begin_round);
-        self.phase(Phase::Waiting);
         // Before the cut, which then is at or above all of it: real time goes on meanwhile.
         let handled = self.parts.here.lines();
         let made = self.cut().await?;
+        self.phase(Phase::Waiting);
         let id = made.id;
         let compared = self.compare(made, &handled, deletes).await;
         // It would end by itself, later.
@@ -79,7 +79,6 @@ impl Comparison<'_> {
         let before = here.view().await?;
         let floors = before.trimmed_of(made.site.site, made.site.epoch);
         self.guard(&made, handled, before).await?;
-        self.adopt(&made).await?;
         if self.parts.options.realtime {
             self.wait(&made).await?;
         }
@@ -104,6 +103,9 @@ impl Comparison<'_> {
         let ceiling = self.ceiling(ours.values().map(|root| root.leaves).sum());
         let round = Round { made, cut, here, trimmed, deletes, ceiling };
         self.phase(Phase::Comparing);
+        if let Some(bucket) = &self.request.bucket {
+            self.compare_bucket(&round, bucket).await?;
+        }
         let roots = match (&self.request.bucket, &self.request.prefix) {
             (Some(bucket), Some(prefix)) => {
                 self.tell(|tally| tally.progress.scopes_total = 1);
@@ -136,27 +138,6 @@ impl Comparison<'_> {
             Some(why) => Err(Stop::End(RunError::Refused(why))),
             None => Ok(()),
         }
-    }
-
-    /// A site that has handled nothing begins at the cut, with a hole below it that the proof
-    /// closes.
-    async fn adopt(&self, made: &CutMade) -> Result<(), Stop> {
-        let whole = self.request.bucket.is_none() && !self.request.dry_run;
-        if !self.parts.options.adopt || !whole {
-            return Ok(());
-        }
-        let lines = self.parts.here.lines();
-        let new = |line: &Line| lines.get(line).is_none_or(|handled| handled.seq == Seq::NONE);
-        let ends = made.ends.iter().filter(|end| end.seq > Seq::NONE);
-        let fixes: Vec<_> = ends
-            .map(|end| (line(made, end), end.handled()))
-            .filter(|(line, _)| new(line))
-            .map(|(line, handled)| Fix::Adopt { line, handled })
-            .collect();
-        if !fixes.is_empty() {
-            self.parts.here.take(fixes).await?;
-        }
-        Ok(())
     }
 
     /// Until everything up to the cut is handled, or real time stands still.

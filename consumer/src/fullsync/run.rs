@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use model::{Line, Seq};
 use rand::Rng;
-use tokio::{sync::watch, time::Instant};
+use store::Store;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Fix, Parts, Phase, Progress, Proof, Report, Request, RunError,
+    Fix, Parts, Phase, Proof, Report, Request, RunError, Told, Verified,
+    checkpoint::Stand,
     comparison::{Comparison, Stop},
     round::{Compared, line, trimmed},
 };
@@ -27,14 +29,15 @@ struct Retry {
 }
 
 /// Compares this site with its origin and repairs what differs, until nothing does or `cancelled`
-/// says so. Waits for leaves only: blocks of what was repaired come as all blocks do.
+/// says so. Waits for leaves only: blocks of what was repaired come as all blocks do. A deep run goes
+/// on from its checkpoint.
 ///
 /// # Errors
 /// See [`RunError`]; what was repaired until then is.
 pub async fn run(
     parts: &Parts,
     request: &Request,
-    progress: &watch::Sender<Progress>,
+    told: &Told,
     cancelled: &CancellationToken,
 ) -> Result<Report, RunError> {
     if request.prefix.is_some() && request.bucket.is_none() {
@@ -43,9 +46,15 @@ pub async fn run(
     if request.deep && parts.blocks.is_none() {
         return Err(RunError::Refused("this site has no blocks to read back".to_owned()));
     }
-    let comparison = Comparison::new(parts, request, progress);
+    let comparison = Comparison::new(parts, request, told);
     let done = cancelled.run_until_cancelled(Box::pin(comparison.all())).await;
     done.unwrap_or(Err(RunError::Cancelled))
+}
+
+/// What a deep run reads again.
+enum Part<'a> {
+    Records,
+    Blocks(&'a Store),
 }
 
 impl Comparison<'_> {
@@ -53,24 +62,13 @@ impl Comparison<'_> {
         if !self.request.deep {
             return Ok(self.done(self.rounds().await?));
         }
-        self.phase(Phase::Scrubbing);
         // Before trees are compared: what they say must be what the records say.
-        let rotten = self.parts.here.verify(self.request.dry_run).await?;
-        if rotten > 0 {
-            tracing::warn!(leaves = rotten, "the hash tree did not say what the records do");
-        }
+        self.read_again(Part::Records).await?;
         let mut report = self.rounds().await?;
         let unrepaired = self.tally().progress.unrepaired;
         if let Some(store) = &self.parts.blocks {
             self.tell(|tally| tally.alive = Instant::now());
-            let mut retry = Retry::default();
-            loop {
-                match Box::pin(self.scrub(store)).await {
-                    Ok(()) => break,
-                    Err(Stop::End(error)) => return Err(error),
-                    Err(Stop::Again(error)) => self.back_off(&mut retry, error).await?,
-                }
-            }
+            self.read_again(Part::Blocks(store)).await?;
         }
         let tally = self.tally();
         // What is rotten and stays so is not equal to what is not.
@@ -78,6 +76,48 @@ impl Comparison<'_> {
         report.converged &= !listed && tally.progress.unrepaired == unrepaired;
         drop(tally);
         Ok(self.done(report))
+    }
+
+    async fn read_again(&self, part: Part<'_>) -> Result<(), RunError> {
+        let mut retry = Retry::default();
+        loop {
+            let read = match part {
+                Part::Records => Box::pin(self.records()).await,
+                Part::Blocks(store) => Box::pin(self.blocks(store)).await,
+            };
+            match read {
+                Ok(()) => return Ok(()),
+                Err(Stop::End(error)) => return Err(error),
+                Err(Stop::Again(error)) => self.back_off(&mut retry, error).await?,
+            }
+        }
+    }
+
+    /// Compares the trees with the records that they speak of.
+    async fn records(&self) -> Result<(), Stop> {
+        self.phase(Phase::Scrubbing);
+        let mut leaves = 0;
+        let mut stand = self.tally().checkpoint.records.clone();
+        while !stand.is_done() {
+            let verified = self.parts.here.verify(stand.place(), self.request.dry_run).await?;
+            let Verified { next, differ, rotten } = verified;
+            leaves += differ;
+            stand = Stand::behind(next);
+            self.come_to(|checkpoint| {
+                checkpoint.records = stand.clone();
+                checkpoint.set_aside(rotten);
+            });
+        }
+        if leaves > 0 {
+            tracing::warn!(leaves, "the hash tree did not say what the records do");
+        }
+        Ok(())
+    }
+
+    async fn blocks(&self, store: &Store) -> Result<(), Stop> {
+        self.scrub(store).await?;
+        // After it: a rotten segment does not say what it names.
+        self.recount(store).await
     }
 
     /// The report, with all that was counted.
@@ -190,7 +230,14 @@ impl Comparison<'_> {
     /// Waits before the next try, longer each time; gives up when nothing has gone well for long.
     async fn back_off(&self, retry: &mut Retry, error: RunError) -> Result<(), RunError> {
         let alive = self.tally().alive;
-        if alive.elapsed() >= self.parts.options.give_up {
+        if let Some(done) = error.building() {
+            let mut tally = self.tally();
+            // As long as it grows, a tree is worth waiting for.
+            if tally.built.is_none_or(|built| done > built) {
+                (tally.built, tally.alive) = (Some(done), Instant::now());
+            }
+        }
+        if self.tally().alive.elapsed() >= self.parts.options.give_up {
             return Err(error);
         }
         if retry.last.is_some_and(|last| last < alive) {
@@ -204,6 +251,7 @@ impl Comparison<'_> {
             tracing::debug!(why, failures, "full sync waits and then takes a new cut");
         }
         self.phase(Phase::Waiting);
+        self.tell(|tally| tally.progress.waits = Some(why));
         let wait = RETRY_FIRST.saturating_mul(1 << failures.min(10)).min(RETRY_MAX);
         (retry.failures, retry.last) = (failures + 1, Some(Instant::now()));
         let wait = wait.mul_f64(rand::rng().random_range(0.5..1.0));

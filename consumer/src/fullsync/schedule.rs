@@ -10,11 +10,12 @@ use std::{
 };
 
 use model::{HoleReason, Line, Millis, Seq};
+use ops::config::MaxDeletes;
 use store::LineProgress;
 
 use super::{
     job::{Cause, Job},
-    types::{MaxDeletes, Request},
+    types::Request,
 };
 
 /// When, and how much. A running site may take on others.

@@ -14,6 +14,7 @@ use store::{BlockCheck, BlockError, KeepBlockError, Store};
 
 use super::{
     Difference, HereError, Phase, Reason,
+    checkpoint::Stand,
     comparison::{Comparison, Stop},
 };
 use crate::origin::OriginError;
@@ -34,9 +35,10 @@ impl Comparison<'_> {
     /// Reads back every block.
     pub(crate) async fn scrub(&self, store: &Store) -> Result<(), Stop> {
         self.phase(Phase::Scrubbing);
-        if !self.tally().scrubbed {
+        let here = self.tally().checkpoint.blocks.clone();
+        if !here.is_done() {
             self.scrub_here(store).await?;
-            self.tally().scrubbed = true;
+            self.come_to(|checkpoint| checkpoint.blocks = Stand::Done);
         }
         if self.request.both {
             self.scrub_origin(store).await?;
@@ -120,10 +122,10 @@ impl Comparison<'_> {
 
     /// Has the origin read back its own, and gives it good copies.
     async fn scrub_origin(&self, store: &Store) -> Result<(), Stop> {
-        loop {
-            let after = self.tally().scrubbed_origin;
+        let mut stand = self.tally().checkpoint.origin_blocks.clone();
+        while !stand.is_done() {
             let turn = self.parts.throttle.turn().await;
-            let page = self.origin.scrub(after).await?;
+            let page = self.origin.scrub(stand.place()).await?;
             drop(turn);
             self.parts.scrub.spend(usize::try_from(page.bytes).unwrap_or(usize::MAX)).await;
             self.tell(|tally| tally.progress.compared += page.blocks);
@@ -144,21 +146,14 @@ impl Comparison<'_> {
                 };
                 self.mended(&block, &mended, "at the origin");
             }
-            self.tally().scrubbed_origin = page.last;
-            if page.last.is_none() {
-                return Ok(());
-            }
+            stand = Stand::behind(page.last);
+            self.come_to(|checkpoint| checkpoint.origin_blocks = stand.clone());
         }
+        Ok(())
     }
 
     fn list(&self, block: &BlockRef, moved: u64) {
-        let difference = Difference {
-            scope: Scope::Entities,
-            entity: EntityHash(block.hash.0),
-            name: Some(format!("block {}", block.hash)),
-            verdict: Verdict::Behind,
-            bytes: block.length.into(),
-        };
+        let difference = difference(block, Verdict::Behind, block.length.into());
         self.tell(|tally| {
             tally.found += 1;
             tally.note(difference, moved);
@@ -182,4 +177,10 @@ impl Comparison<'_> {
             }
         }
     }
+}
+
+/// A block as a report lists it.
+pub(super) fn difference(block: &BlockRef, verdict: Verdict, bytes: u64) -> Difference {
+    let name = Some(format!("block {}", block.hash));
+    Difference { scope: Scope::Entities, entity: EntityHash(block.hash.0), name, verdict, bytes }
 }

@@ -7,8 +7,9 @@ use super::job::{Job, JobError, JobId, State};
 /// What is known of convergence with one origin.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Standing {
-    /// The job that is under way.
+    /// The job that is under way, and why it waits, if so.
     pub running: Option<JobId>,
+    pub waits: Option<String>,
     /// The last job of everything that came to an end of any kind, dry runs aside.
     pub last: Option<JobId>,
     /// The last such job that came to its end found both equal.
@@ -40,6 +41,7 @@ impl Standing {
     fn take(&mut self, job: &Job) {
         if !job.state.is_over() {
             self.running = Some(job.id);
+            self.waits.clone_from(&job.progress.waits);
             return;
         }
         if !job.is_whole() || job.state == State::Cancelled {

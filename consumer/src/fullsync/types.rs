@@ -6,7 +6,9 @@ use model::{
     BucketName, EntityHash, Millis,
     tree::{Cut, Scope, Summary, Verdict},
 };
+use ops::config::MaxDeletes;
 use serde::{Deserialize, Serialize};
+use store::{KeepError, ReadError, TreeError};
 
 use super::here::HereError;
 use crate::origin::OriginError;
@@ -28,22 +30,13 @@ pub struct Request {
     pub max_deletes: MaxDeletes,
 }
 
-/// How much it may delete.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MaxDeletes {
-    /// The larger of 1,000 and 5 % of what is here.
-    #[default]
-    Default,
-    Count(u64),
-    Percent(u8),
-}
-
 /// How far a full sync is. All counters of one job.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Progress {
     pub phase: Phase,
+    /// Why it waits and does nothing, if so.
+    pub waits: Option<String>,
     pub scopes: u64,
     pub scopes_total: u64,
     pub compared: u64,
@@ -82,8 +75,12 @@ pub enum Reason {
     Attributes,
     Deleted,
     Foreign,
+    /// Its record could not be read here.
     Rotten,
+    /// A block that was not what its name says, or was gone.
     Block,
+    /// A block that counted more or less often than it was named.
+    Count,
 }
 
 /// Both sites held this at this cut (law 9).
@@ -131,4 +128,18 @@ pub enum RunError {
     Cancelled,
     #[error("the origin has too many of them under way")]
     Busy,
+}
+
+impl RunError {
+    /// Records that have their place in a hash tree by now, where one is still being built.
+    pub(crate) fn building(&self) -> Option<u64> {
+        match self {
+            Self::Origin(OriginError::Building { at, .. }) => Some(at.done),
+            Self::Store(
+                HereError::Read(ReadError::Tree(TreeError::Building { done, .. }))
+                | HereError::Keep(KeepError::Tree(TreeError::Building { done, .. })),
+            ) => Some(*done),
+            _ => None,
+        }
+    }
 }

@@ -44,7 +44,7 @@ impl ApiError {
         Self { status, body: ErrorBody { code, message, what_to_do: None, job: None } }
     }
 
-    fn what_to_do(mut self, what: impl Into<String>) -> Self {
+    pub(super) fn what_to_do(mut self, what: impl Into<String>) -> Self {
         self.body.what_to_do = Some(what.into());
         self
     }

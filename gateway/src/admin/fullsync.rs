@@ -130,6 +130,20 @@ pub enum FullSyncState {
 }
 
 impl FullSyncState {
+    /// As JSON has it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
     /// Whether nothing more happens.
     #[must_use]
     pub fn is_over(self) -> bool {
@@ -142,6 +156,9 @@ impl FullSyncState {
 pub struct FullSyncProgress {
     /// `waiting`, `comparing`, `repairing`, `proving`, `scrubbing` or `done`.
     pub phase: String,
+    /// What it waits for and does nothing, if so.
+    #[serde(default)]
+    pub waits: Option<String>,
     /// Buckets that are done with, and of how many; users and buckets themselves count as one.
     pub buckets: u64,
     pub buckets_total: u64,

@@ -9,7 +9,7 @@ use utoipa::{
     },
 };
 
-use super::{fullsync, keys, sites, status, users};
+use super::{fullsync, keys, quarantine, sites, status, users};
 
 /// The document; `docs/openapi.json` holds it too, a test says.
 #[derive(OpenApi)]
@@ -20,6 +20,7 @@ use super::{fullsync, keys, sites, status, users};
         users::list, users::create, users::show, users::change, users::delete,
         keys::create, keys::change, keys::delete,
         sites::list, sites::remove,
+        quarantine::list, quarantine::discard,
         fullsync::now, fullsync::start, fullsync::cancel,
         fullsync::jobs, fullsync::job, fullsync::proofs,
         show,

@@ -47,6 +47,9 @@ pub struct Status {
     pub sites: Vec<RegisteredSite>,
     /// Sites that were evicted, and have neither registered again nor been removed.
     pub evicted: Vec<Evicted>,
+    /// Records that are set aside until they are discarded, by reason.
+    #[serde(default)]
+    pub quarantined: BTreeMap<String, u64>,
     /// What a person must look at, a sentence each. Empty: nothing.
     pub needs_human: Vec<String>,
 }
@@ -130,8 +133,10 @@ pub struct Convergence {
     /// Age of the oldest of the newest proofs of every bucket; `null`: there is none.
     pub proved: Option<String>,
     pub proved_seconds_ago: Option<f64>,
-    /// Id of the job that is under way.
+    /// Id of the job that is under way, and what it waits for, if so.
     pub running: Option<u64>,
+    #[serde(default)]
+    pub waits: Option<String>,
     /// Id of the last full sync of everything.
     pub last: Option<u64>,
     /// Keys that were found to differ and still do.
@@ -245,6 +250,7 @@ fn status(site: &Shared) -> Result<Status, ReadError> {
         origins,
         sites,
         evicted,
+        quarantined: super::quarantine::counts(store)?,
         needs_human: Vec::new(),
     };
     let count = |kind: &str| site.metrics.alarms.with_label_values(&[kind]).get();

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};
 
 use model::BucketName;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Origin, value};
 
@@ -79,6 +79,12 @@ impl fmt::Display for MaxDeletes {
             Self::Count(count) => count.fmt(f),
             Self::Percent(percent) => write!(f, "{percent}%"),
         }
+    }
+}
+
+impl Serialize for MaxDeletes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bus::wire::tree::End;
+use bus::wire::tree::{Building, End};
 use model::{Seq, tree::TreeError};
 use store::{KeepError, ReadError, Store, TreeView};
 
-use super::{Pinned, TreeSource};
+use super::{PinError, Pinned, TreeSource};
 
 #[async_trait]
 impl TreeSource for Store {
-    async fn pin(&self) -> Result<Pinned, TreeError> {
+    async fn pin(&self) -> Result<Pinned, PinError> {
         let failed = |error: KeepError| TreeError(Box::new(error));
         self.fold_tree().await.map_err(failed)?;
         let store = self.clone();
@@ -19,8 +19,13 @@ impl TreeSource for Store {
             let view = store.tree_view()?;
             Ok::<_, ReadError>((ends(&store, &view)?, view))
         });
-        let (ends, view) = pinned.await.map_err(|error| TreeError(Box::new(error)))?;
-        Ok(Pinned { view: Arc::new(view), ends })
+        match pinned.await {
+            Ok((ends, view)) => Ok(Pinned { view: Arc::new(view), ends }),
+            Err(ReadError::Tree(store::TreeError::Building { done, of })) => {
+                Err(PinError::Building(Building { done, of }))
+            }
+            Err(error) => Err(TreeError(Box::new(error)).into()),
+        }
     }
 }
 

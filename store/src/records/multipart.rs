@@ -118,12 +118,15 @@ pub(crate) struct PartRecord {
 super::record!(PartRecord, Table::Multipart, "part", format 1);
 
 impl PartRecord {
+    /// Of all parts of all uploads.
+    pub(crate) const PREFIX: &'static [u8] = b"p";
+
     pub(crate) fn prefix(id: MultipartId) -> Bytes {
-        super::join(&[b"p", &id.bytes()])
+        super::join(&[Self::PREFIX, &id.bytes()])
     }
 
     pub(crate) fn key(id: MultipartId, number: u16) -> Bytes {
-        super::join(&[b"p", &id.bytes(), &number.to_be_bytes()])
+        super::join(&[Self::PREFIX, &id.bytes(), &number.to_be_bytes()])
     }
 
     pub(crate) fn number(row: &[u8]) -> Option<u16> {
@@ -138,12 +141,15 @@ pub(crate) struct HeldSegmentRecord(pub(crate) SegmentRef);
 super::record!(HeldSegmentRecord, Table::Multipart, "held segment", format 1);
 
 impl HeldSegmentRecord {
+    /// Of all segments of all uploads.
+    pub(crate) const PREFIX: &'static [u8] = b"s";
+
     pub(crate) fn prefix(id: MultipartId) -> Bytes {
-        super::join(&[b"s", &id.bytes()])
+        super::join(&[Self::PREFIX, &id.bytes()])
     }
 
     pub(crate) fn key(id: MultipartId, index: u32) -> Bytes {
-        super::join(&[b"s", &id.bytes(), &index.to_be_bytes()])
+        super::join(&[Self::PREFIX, &id.bytes(), &index.to_be_bytes()])
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Wanted {
 pub(crate) type Segments = BTreeMap<BlockHash, Vec<BlockRef>>;
 
 /// The blocks a manifest names, each once.
-fn distinct(content: &Content) -> BTreeSet<(BlockKind, BlockRef)> {
+pub(crate) fn distinct(content: &Content) -> BTreeSet<(BlockKind, BlockRef)> {
     content.named().collect()
 }
 
@@ -172,6 +172,28 @@ pub(crate) fn dereference_blocks(
         section.put(key, &record);
     }
     Ok(())
+}
+
+/// Sets a count right by as much as it was wrong in a snapshot, where it said `counted` of a block that
+/// was `named` so often. Returns whether it did: a block that somebody still waits for is let go of
+/// once it has come.
+pub(crate) fn recount(
+    section: &mut Section<'_>,
+    hash: BlockHash,
+    (counted, named): (u32, u32),
+) -> Result<bool, SectionError> {
+    let key = BlockRecord::key(hash);
+    let Some(mut record) = section.get::<BlockRecord>(&key)? else { return Ok(false) };
+    let more = record.refs.saturating_add(named.saturating_sub(counted));
+    record.refs = more.saturating_sub(counted.saturating_sub(named));
+    if record.refs == 0 {
+        if !section.keys(Table::Wants, &hash.0.0, 1)?.is_empty() {
+            return Ok(false);
+        }
+        section.put(GarbageRecord::key(hash), &GarbageRecord);
+    }
+    section.put(key, &record);
+    Ok(true)
 }
 
 /// Nobody waits any more for what an incomplete version misses. What it names stays counted.

@@ -1,19 +1,61 @@
-//! From a place in the hash tree to the row of the entity there.
+//! From a place in the hash tree to the record of the entity there.
 
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use model::{Digest, Entity, EntityHash, tree::Scope};
+use model::{Digest, Entity, EntityHash, Version, tree::Scope};
 
 use crate::{
     engine::{Table, prefix_range},
-    records::{BucketRecord, ObjectRecord, UserRecord, scope_bytes},
+    records::{BucketRecord, ObjectRecord, Record, RecordError, UserRecord, scope_bytes},
     section::{Section, SectionError},
 };
 
+/// The record of an entity, as it lies there.
+pub(crate) struct Held {
+    pub(crate) table: Table,
+    pub(crate) row: Bytes,
+    pub(crate) value: Bytes,
+    /// `None`: it cannot be read.
+    pub(crate) version: Option<Version>,
+}
+
+/// What is held of an entity of a scope.
+pub(crate) fn held(
+    section: &Section<'_>,
+    scope: &Scope,
+    entity: EntityHash,
+) -> Result<Option<Held>, SectionError> {
+    let Some((table, row)) = row_of(section, scope, entity)? else { return Ok(None) };
+    let Some(value) = section.row(table, &row)? else { return Ok(None) };
+    let version = version(table, &row, &value)?;
+    Ok(Some(Held { table, row, value, version }))
+}
+
+/// The version of a row. `None`: it cannot be read.
+pub(crate) fn version(
+    table: Table,
+    row: &[u8],
+    value: &Bytes,
+) -> Result<Option<Version>, RecordError> {
+    let read = match table {
+        Table::Objects => ObjectRecord::decode(value).map(|record| record.version),
+        _ if row.starts_with(UserRecord::PREFIX) => {
+            UserRecord::decode(value).map(|record| record.version)
+        }
+        _ => BucketRecord::decode(value).map(|record| record.version),
+    };
+    match read {
+        Ok(version) => Ok(Some(version)),
+        Err(RecordError::Damaged { .. }) => Ok(None),
+        // Of a later release: nothing is known against it.
+        Err(newer) => Err(newer),
+    }
+}
+
 /// The row of an entity of a scope. Its leaf says; without one it is looked for, since a record that
 /// cannot be read has a key that says whose it is.
-pub(crate) fn row_of(
+fn row_of(
     section: &Section<'_>,
     scope: &Scope,
     entity: EntityHash,

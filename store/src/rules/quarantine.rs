@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use model::{
-    Manifest, Position, Version,
+    Manifest, Position,
     tree::{Leaf, Scope},
 };
 
@@ -13,8 +13,8 @@ use super::{blocks, locate, repair};
 use crate::{
     engine::Table,
     records::{
-        BucketRecord, ObjectRecord, QuarantineId, QuarantineReason, QuarantineRecord, Record,
-        RecordError, TombstoneRecord, UserRecord,
+        ObjectRecord, QuarantineId, QuarantineReason, QuarantineRecord, Record, RecordError,
+        TombstoneRecord,
     },
     section::{Section, SectionError},
 };
@@ -26,26 +26,21 @@ pub(crate) fn quarantine(
     scope: &Scope,
     leaf: &Leaf,
 ) -> Result<bool, SectionError> {
-    let Some((table, row)) = locate::row_of(section, scope, leaf.entity)? else {
-        return Ok(false);
-    };
-    let Some(value) = section.row(table, &row)? else { return Ok(false) };
-    match version(table, &row, &value)? {
-        Some(version) if version != leaf.version => Ok(false),
-        Some(_) => {
-            set_aside(section, (table, &row), value, QuarantineReason::Foreign)?;
-            Ok(true)
-        }
+    let Some(held) = locate::held(section, scope, leaf.entity)? else { return Ok(false) };
+    let reason = match held.version {
+        Some(version) if version != leaf.version => return Ok(false),
+        Some(_) => QuarantineReason::Foreign,
         None => {
             // Its blocks cannot be told any more; that nobody waits for them here can.
             let applied = |hole: &model::Hole| hole.reason.is_applied();
             if section.hole(leaf.position)?.as_ref().is_some_and(applied) {
                 section.close_hole(leaf.position.line(), leaf.position.seq);
             }
-            set_aside(section, (table, &row), value, QuarantineReason::Rotten)?;
-            Ok(true)
+            QuarantineReason::Rotten
         }
-    }
+    };
+    set_aside(section, (held.table, &held.row), held.value, reason)?;
+    Ok(true)
 }
 
 /// The record of a row, if it can be read; one that is rotten is set aside, and is absent.
@@ -66,8 +61,8 @@ pub(crate) fn readable<R: Record>(
     }
 }
 
-/// Forgets a record that was set aside, and takes back its references. Returns whether there was
-/// one.
+/// Forgets a record that was set aside, and takes back its references: of one that cannot be read
+/// they are for a recount to find. Returns whether there was one.
 pub(crate) fn discard(section: &mut Section<'_>, id: QuarantineId) -> Result<bool, SectionError> {
     let rows = section.keys(Table::Quarantine, &QuarantineRecord::prefix(id), usize::MAX)?;
     for key in &rows {
@@ -130,27 +125,6 @@ fn stop_waiting(
 
 fn manifest(value: &Bytes) -> Option<Manifest> {
     ObjectRecord::decode(value).ok()?.manifest
-}
-
-/// The version of a row. `None`: it cannot be read.
-pub(crate) fn version(
-    table: Table,
-    row: &[u8],
-    value: &Bytes,
-) -> Result<Option<Version>, RecordError> {
-    let read = match table {
-        Table::Objects => ObjectRecord::decode(value).map(|record| record.version),
-        _ if row.starts_with(UserRecord::PREFIX) => {
-            UserRecord::decode(value).map(|record| record.version)
-        }
-        _ => BucketRecord::decode(value).map(|record| record.version),
-    };
-    match read {
-        Ok(version) => Ok(Some(version)),
-        Err(RecordError::Damaged { .. }) => Ok(None),
-        // Of a later release: nothing is known against it.
-        Err(newer) => Err(newer),
-    }
 }
 
 #[cfg(test)]

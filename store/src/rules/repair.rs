@@ -4,10 +4,13 @@
 use bytes::Bytes;
 use model::tree::{Leaf, Scope};
 
-use super::{locate, multipart, place, quarantine, users};
+use super::{
+    locate::{self, Held},
+    multipart, place, users,
+};
 use crate::{
     engine::Table,
-    records::{BucketRecord, ObjectRecord, UserRecord},
+    records::{BucketRecord, ObjectRecord, Record, UserRecord},
     section::{Section, SectionError},
 };
 
@@ -18,20 +21,15 @@ pub(crate) fn remove(
     scope: &Scope,
     leaf: &Leaf,
 ) -> Result<bool, SectionError> {
-    let Some((table, row)) = locate::row_of(section, scope, leaf.entity)? else {
+    let Some(Held { table, row, value, version }) = locate::held(section, scope, leaf.entity)?
+    else {
         return Ok(false);
     };
-    let Some(value) = section.row(table, &row)? else { return Ok(false) };
-    let version = quarantine::version(table, &row, &value)?;
     if version.is_none_or(|version| version > leaf.version) {
         return Ok(false);
     }
     match table {
-        Table::Objects => {
-            if let Some(held) = section.get::<ObjectRecord>(&row)? {
-                place::remove(section, &row, &held)?;
-            }
-        }
+        Table::Objects => place::remove(section, &row, &ObjectRecord::decode(&value)?)?,
         _ => take_entity_out(section, &row)?,
     }
     Ok(true)

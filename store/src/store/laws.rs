@@ -12,7 +12,7 @@ use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, p
 use super::tests::{bucket, events, key, options, put, read};
 use crate::{
     Condition, Engine, Memory, Step, Store, engine::Table, open::rows,
-    tree::tests::assert_tree_is_true,
+    recount::tests::assert_counts_are_true, tree::tests::assert_tree_is_true,
 };
 
 #[derive(Clone, Debug)]
@@ -210,6 +210,7 @@ proptest! {
             }
             assert_eq!(state(&west), state(&east));
             assert_tree_is_true(&west);
+            assert_counts_are_true(&west).await;
             let roots = |store: &Store| store.tree_view().unwrap().roots().unwrap();
             assert_eq!(roots(&west), roots(&east));
         });
@@ -238,6 +239,7 @@ proptest! {
             let last = |event: &Event| west.line(event.position.line()).handled.seq;
             assert!(all.iter().all(|event| event.position.seq <= last(event)));
             assert_tree_is_true(&west);
+            assert_counts_are_true(&west).await;
         });
     }
 
@@ -262,7 +264,9 @@ proptest! {
                 assert_eq!(here, there);
             }
             assert_tree_is_true(&west);
+            assert_counts_are_true(&west).await;
             assert_tree_is_true(&east);
+            assert_counts_are_true(&east).await;
         });
     }
 
@@ -300,6 +304,7 @@ proptest! {
                 assert!(!matches!(found, Some(Err(_))), "a block of k{name} is gone");
             }
             assert_tree_is_true(&store);
+            assert_counts_are_true(&store).await;
         });
     }
 }

@@ -4,7 +4,11 @@
 //! always. Then the nodes are grown out of the leaves, scope by scope. How far it has come is a row,
 //! so that a site which is stopped goes on from there.
 
-use std::time::Duration;
+use std::{
+    ops::{Bound, ControlFlow},
+    sync::atomic::Ordering,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, time::Instant};
@@ -14,7 +18,7 @@ use super::{
     rows::{self, ScopeRows},
 };
 use crate::{
-    engine::{Engine, Table},
+    engine::{Engine, EngineError, Snapshot, Table},
     errors::{KeepError, ReadError},
     records::{Record, TreeStateRecord},
     section::{Section, SectionError},
@@ -39,6 +43,7 @@ impl Store {
         }
         tracing::info!("building the hash tree of what an earlier release stored");
         let began = Instant::now();
+        self.count_records().await?;
         let mut step = began;
         while !self.build_step(RECORDS, SLICE).await? {
             let took = step.elapsed();
@@ -47,6 +52,17 @@ impl Store {
         }
         let seconds = began.elapsed().as_secs();
         tracing::info!(seconds, "the hash tree is built");
+        Ok(())
+    }
+
+    /// Counts what is to be done and what has been, so that who waits for it knows how far it is.
+    pub(super) async fn count_records(&self) -> Result<(), KeepError> {
+        let state = self.shared.get::<TreeStateRecord>(&TreeStateRecord::key())?;
+        let snapshot = self.shared.engine.snapshot();
+        let count = move || count(&*snapshot, state.as_ref());
+        let (done, of) = ops::blocking(count).await.map_err(SectionError::from)?;
+        self.shared.tree.records.0.store(done, Ordering::SeqCst);
+        self.shared.tree.records.1.store(of, Ordering::SeqCst);
         Ok(())
     }
 
@@ -82,7 +98,7 @@ impl Store {
             (_, Some(last)) => TreeStateRecord::Entities(last),
             (_, None) => TreeStateRecord::Leaves,
         };
-        let metrics = self.shared.metrics.clone();
+        let (metrics, count) = (self.shared.metrics.clone(), rows.len() as u64);
         let rule = move |section: &mut Section<'_>| {
             for row in rows {
                 match section.rederive(table, &row, false) {
@@ -99,7 +115,9 @@ impl Store {
             section.put(TreeStateRecord::key(), &next);
             Ok::<_, KeepError>(())
         };
-        self.shared.committer.run(rule).await
+        self.shared.committer.run(rule).await?;
+        self.shared.tree.records.0.fetch_add(count, Ordering::SeqCst);
+        Ok(())
     }
 
     async fn build_nodes(&self, slice: Slice) -> Result<(), KeepError> {
@@ -132,4 +150,26 @@ impl Store {
         let mut commits = usize::MAX;
         self.commit_folded(work, &mut commits).await
     }
+}
+
+/// Records whose leaves are there, and all.
+fn count(
+    snapshot: &dyn Snapshot,
+    state: Option<&TreeStateRecord>,
+) -> Result<(u64, u64), EngineError> {
+    let (mut done, mut of) = (0, 0);
+    for table in [Table::Objects, Table::Entities] {
+        let has_leaf = |row: &Bytes| match (state, table) {
+            (None, _) | (Some(TreeStateRecord::Objects(_)), Table::Entities) => false,
+            (Some(TreeStateRecord::Objects(last)), _) => row[..] <= last[..],
+            (Some(TreeStateRecord::Entities(last)), Table::Entities) => row[..] <= last[..],
+            (Some(_), _) => true,
+        };
+        snapshot.scan(table, (Bound::Unbounded, Bound::Unbounded), &mut |row, _| {
+            done += u64::from(has_leaf(row));
+            of += 1;
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok((done, of))
 }

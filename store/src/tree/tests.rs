@@ -284,7 +284,7 @@ proptest! {
             store = open(&engine, home.path()).await;
             for (events, reopen) in meanwhile {
                 let refused = store.tree_view().err().unwrap();
-                assert!(matches!(refused, ReadError::Tree(TreeError::Building)), "{refused}");
+                assert!(matches!(refused, ReadError::Tree(TreeError::Building { .. })), "{refused}");
                 store.fold_tree().await.unwrap();
                 if store.build_step(40, SMALL).await.unwrap() || store.tree_view().is_ok() {
                     break;
@@ -332,6 +332,61 @@ async fn filled(engine: &Arc<Memory>, directory: &Directory) -> Store {
 async fn verify(store: &Store, repair: bool) -> TreeReport {
     let options = VerifyOptions { repair, differences_max: 10 };
     store.verify_tree(options, &watch::channel(super::TreeCounts::default()).0).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_tree_that_is_being_built_says_how_far_it_is_also_after_a_restart() {
+    let (home, engine) = (tempfile::tempdir().unwrap(), Arc::<Memory>::default());
+    let store = filled(&engine, home.path()).await;
+    let records = rows(&store, Table::Objects).len() as u64;
+    let all = records + rows(&store, Table::Entities).len() as u64;
+    let tree = rows(&store, Table::Tree);
+    drop(store);
+    engine.commit(tree.into_iter().map(|(key, _)| ((Table::Tree, key), None)).collect()).unwrap();
+    let is = |store: &Store, done| {
+        let refused = store.tree_view().err().unwrap();
+        let expected = TreeError::Building { done, of: all };
+        assert!(matches!(&refused, ReadError::Tree(found) if *found == expected), "{refused}");
+    };
+    let store = open(&engine, home.path()).await;
+    store.count_records().await.unwrap();
+    is(&store, 0);
+    store.build_step(40, SMALL).await.unwrap();
+    is(&store, 40);
+    drop(store);
+    let store = open(&engine, home.path()).await;
+    store.count_records().await.unwrap();
+    is(&store, 40);
+    for _ in 0..=records / 40 {
+        store.build_step(40, SMALL).await.unwrap();
+    }
+    is(&store, all);
+    drop(store);
+    let store = open(&engine, home.path()).await;
+    store.count_records().await.unwrap();
+    is(&store, all);
+    store.build_tree().await.unwrap();
+    assert_tree_is_true(&store);
+}
+
+#[tokio::test]
+async fn verifying_goes_on_from_where_it_was() {
+    let home = tempfile::tempdir().unwrap();
+    let store = filled(&Arc::default(), home.path()).await;
+    let whole = verify(&store, false).await.counts;
+    let (mut counts, mut place) = (super::TreeCounts::default(), None);
+    loop {
+        // As over a restart.
+        let kept = postcard::to_extend(&place, Vec::new()).unwrap();
+        let from = postcard::from_bytes(&kept).unwrap();
+        let (next, report) = store.verify_tree_from(from, false).await.unwrap();
+        counts.add(&report.counts);
+        if next.is_none() {
+            break;
+        }
+        place = next;
+    }
+    assert_eq!(counts, whole);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::{
-    TreeError, fold,
+    fold,
     folder::{SLICE, detached, joined},
     leaves,
     rows::{self, ScopeRows, readable},
@@ -114,6 +114,11 @@ impl Stage {
     pub(super) const START: Self = Self::Objects(Vec::new());
 }
 
+/// Where verifying goes on; kept by who verifies over restarts.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TreePlace(Stage);
+
 /// What one step found.
 #[derive(Default)]
 pub(super) struct Found {
@@ -134,19 +139,37 @@ impl Store {
         options: VerifyOptions,
         progress: &watch::Sender<TreeCounts>,
     ) -> Result<TreeReport, KeepError> {
-        let (mut report, mut stage) = (TreeReport::default(), Some(Stage::START));
-        while let Some(now) = stage {
-            let (next, found) = self.verify_step(now, ROWS).await?;
+        let (mut report, mut place) = (TreeReport::default(), None);
+        loop {
+            let (next, found) = self.verify_tree_from(place, options.repair).await?;
             report.counts.add(&found.counts);
-            if options.repair {
-                report.counts.repaired += self.repair(&found).await?;
-            }
             let room = options.differences_max.saturating_sub(report.differences.len());
             report.differences.extend(found.differences.into_iter().take(room));
             progress.send_replace(report.counts);
-            stage = next;
+            if next.is_none() {
+                return Ok(report);
+            }
+            place = next;
         }
-        Ok(report)
+    }
+
+    /// The next step of [`Store::verify_tree`], which goes on from where the one before it came to,
+    /// or begins. Returns where the next one goes on, unless it was the last.
+    ///
+    /// # Errors
+    /// As [`Store::verify_tree`].
+    pub async fn verify_tree_from(
+        &self,
+        place: Option<TreePlace>,
+        repair: bool,
+    ) -> Result<(Option<TreePlace>, TreeReport), KeepError> {
+        let TreePlace(stage) = place.unwrap_or(TreePlace(Stage::START));
+        let (next, mut found) = self.verify_step(stage, ROWS).await?;
+        if repair {
+            found.counts.repaired = self.repair(&found).await?;
+        }
+        let report = TreeReport { counts: found.counts, differences: found.differences };
+        Ok((next.map(TreePlace), report))
     }
 
     pub(super) async fn verify_step(
@@ -155,7 +178,7 @@ impl Store {
         limit: usize,
     ) -> Result<(Option<Stage>, Found), KeepError> {
         if !self.shared.tree.is_built() {
-            return Err(TreeError::Building.into());
+            return Err(self.shared.tree.building().into());
         }
         if matches!(stage, Stage::Nodes(_)) {
             self.fold_tree().await?;

@@ -43,7 +43,7 @@ impl Store {
 
     pub(super) fn tree_view_within(&self, marks_max: usize) -> Result<TreeView, ReadError> {
         if !self.shared.tree.is_built() {
-            return Err(TreeError::Building.into());
+            return Err(self.shared.tree.building().into());
         }
         let since = self.shared.tree.marks_since();
         let snapshot = self.shared.engine.snapshot();

@@ -54,6 +54,9 @@ fn text(status: &Status) -> String {
             line(&mut text, format_args!("  {name:<16} at {at}, passed `{limit}`  id {id}"));
         }
     }
+    for (reason, count) in status.quarantined.iter().filter(|(_, count)| **count > 0) {
+        line(&mut text, format_args!("\nrecords set aside, {reason}: {count}"));
+    }
     if !status.needs_human.is_empty() {
         text.push_str("\na person must look\n");
         for sentence in &status.needs_human {
@@ -102,7 +105,10 @@ fn full_sync(text: &mut String, sync: &Convergence) {
         (Some(at), false) => line(text, format_args!("  not in sync; the oldest proof is of {at}")),
         (None, _) => text.push_str("  not proved to be in sync yet\n"),
     }
-    for (what, id) in [("is under way", sync.running), ("was the last", sync.last)] {
+    let waits = sync.waits.as_ref().map_or_else(String::new, |why| format!(", and waits: {why}"));
+    for (what, id) in
+        [(format!("is under way{waits}"), sync.running), ("was the last".to_owned(), sync.last)]
+    {
         if let Some(id) = id {
             line(text, format_args!("  full sync {id} {what}"));
         }
@@ -146,6 +152,7 @@ mod tests {
         let left = Convergence {
             converged: false,
             running: Some(8),
+            waits: Some("site `east` is away".to_owned()),
             differ: 9,
             deletes_held_back: 8,
             unrepaired: 1,
@@ -154,7 +161,7 @@ mod tests {
         assert_eq!(
             told(&left),
             "  not in sync; the oldest proof is of 2026-01-02T03:04:05Z\n  full sync 8 is under \
-             way\n  full sync 7 was the last\n  keys that differ 9\n  deletes held back 8\n  keys \
+             way, and waits: site `east` is away\n  full sync 7 was the last\n  keys that differ 9\n  deletes held back 8\n  keys \
              not repaired 1\n"
         );
     }

@@ -34,8 +34,9 @@ pub(crate) enum StoreCommand {
     },
     /// Compare the hash tree with the records that it speaks of. Exit code 1 if anything differs.
     ///
-    /// A running site does the same by itself, a small step at a time, about once a day. What is
-    /// stored in blocks is not read.
+    /// And how often each block counts with who names it. A running site does the first by itself, a
+    /// small step at a time, about once a day, and the second in a deep full sync. What is stored in
+    /// blocks is not read.
     #[command(after_help = "Example: towline store verify --config site.toml")]
     Verify(VerifyArgs),
 }

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ops::Metrics;
 use schemas::{Codec, Keys};
 use serde::Serialize;
-use store::{TreeCounts, TreeReport, VerifyOptions};
+use store::{BlockCounts, Recounted, TreeCounts, TreeReport, Verified, VerifyOptions};
 use tokio::sync::watch;
 
 use super::{ConfigArgs, Failure, block_on};
@@ -18,7 +18,8 @@ const LINES_APART: Duration = Duration::from_secs(10);
 
 #[derive(clap::Args)]
 pub(crate) struct VerifyArgs {
-    /// Make the hash tree say what the records say. A record that is rotten stays as it is.
+    /// Make the hash tree say what the records say, and free blocks that nothing names. A record
+    /// that is rotten stays as it is.
     #[arg(long)]
     repair: bool,
     /// Print JSON.
@@ -34,6 +35,9 @@ struct Answer<'a> {
     counts: &'a TreeCounts,
     differ: u64,
     differences: Vec<Difference>,
+    blocks: &'a BlockCounts,
+    /// Why blocks that nothing names are not freed.
+    kept: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -59,14 +63,24 @@ pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {
         report.map_err(|error| Failure::of(&error))
     })?;
     println!("{}", if args.json { json(&report)? } else { text(&report) });
-    let left = report.counts.differ() - report.counts.repaired.min(report.counts.differ());
-    match left {
-        0 => Ok(()),
-        left => Err(Failure::Failed(format!(
+    let Verified { tree: TreeReport { counts, .. }, blocks } = &report;
+    let (tree, blocks) = (counts.differ().saturating_sub(counts.repaired), left(blocks));
+    match (tree, blocks) {
+        (0, 0) => Ok(()),
+        (0, left) => Err(Failure::Failed(format!(
+            "site `{}`: {left} blocks count otherwise than they are named",
+            config.site.name
+        ))),
+        (left, _) => Err(Failure::Failed(format!(
             "site `{}`: {left} of the hash tree and the records differ",
             config.site.name
         ))),
     }
+}
+
+/// Wrong counts that are left.
+fn left(Recounted { counts, .. }: &Recounted) -> u64 {
+    counts.wrong().saturating_sub(counts.repaired)
 }
 
 /// Shows how far it is until nobody tells any more.
@@ -103,14 +117,18 @@ fn differences(report: &TreeReport) -> impl Iterator<Item = Difference> + '_ {
     })
 }
 
-fn json(report: &TreeReport) -> Result<String, Failure> {
-    let differences = differences(report).collect();
-    let answer = Answer { counts: &report.counts, differ: report.counts.differ(), differences };
+fn json(report: &Verified) -> Result<String, Failure> {
+    let Verified { tree, blocks: Recounted { counts: blocks, kept, .. } } = report;
+    let (counts, differ, kept) =
+        (&tree.counts, tree.counts.differ(), kept.map(|it| it.to_string()));
+    let differences = differences(tree).collect();
+    let answer = Answer { counts, differ, differences, blocks, kept };
     serde_json::to_string_pretty(&answer).map_err(|error| Failure::of(&error))
 }
 
-fn text(report: &TreeReport) -> String {
-    let counts = &report.counts;
+fn text(report: &Verified) -> String {
+    let Verified { tree, blocks: Recounted { counts: blocks, leaked, kept } } = report;
+    let counts = &tree.counts;
     let mut text = progress(counts);
     let kinds = [
         (counts.without_leaf, "records without a leaf"),
@@ -120,13 +138,30 @@ fn text(report: &TreeReport) -> String {
         (counts.wrong_nodes, "nodes that are not what their leaves say"),
         (counts.repaired, "repaired"),
     ];
-    for (count, kind) in kinds.into_iter().filter(|(count, _)| *count > 0) {
-        text += &format!("\n  {count} {kind}");
-    }
-    for Difference { scope, row, why } in differences(report) {
+    add(&mut text, &kinds);
+    for Difference { scope, row, why } in differences(tree) {
         text += &format!("\n  {scope}: `{row}`: {why}");
     }
-    text
+    text += &format!("\n{} blocks, {} of them count wrongly", blocks.blocks, blocks.wrong());
+    let kinds = [
+        (blocks.leaked, "count more often than they are named"),
+        (blocks.leaked_bytes, "bytes of those that nothing names"),
+        (blocks.short, "count less often than they are named"),
+        (blocks.unknown, "names of blocks that nothing is known of"),
+        (blocks.unreadable, "records or segments that cannot be read"),
+        (blocks.repaired, "repaired"),
+    ];
+    add(&mut text, &kinds);
+    for block in leaked {
+        text += &format!("\n  block {}", block.hash);
+    }
+    text + &kept.map(|kept| format!("\n  {kept}")).unwrap_or_default()
+}
+
+fn add(text: &mut String, kinds: &[(u64, &str)]) {
+    for (count, kind) in kinds.iter().filter(|(count, _)| *count > 0) {
+        *text += &format!("\n  {count} {kind}");
+    }
 }
 
 #[cfg(test)]
@@ -143,13 +178,24 @@ mod tests {
         let (row, why) = (Bytes::from_static(b"abc\0key"), Why::Mismatched);
         let (scope, entity) = (Scope::Entities, EntityHash(Digest::ZERO));
         let differences = vec![TreeDifference { scope, entity, row, why }];
-        let report = TreeReport { counts, differences };
+        let leaked = model::BlockRef { hash: model::BlockHash::of(b"leaked"), length: 6 };
+        let counted = BlockCounts { blocks: 3, leaked: 1, leaked_bytes: 6, ..<_>::default() };
+        let kept = Some(store::Kept::Unreadable);
+        let blocks = Recounted { counts: counted, leaked: vec![leaked], kept };
+        assert_eq!(left(&blocks), 1);
+        let report = Verified { tree: TreeReport { counts, differences }, blocks };
         let shown = text(&report);
         assert!(shown.starts_with("3 records, 0 leaves, 0 nodes, 1 differ\n"), "{shown}");
         assert!(shown.contains("buckets and users: `abc\\x00key`: the leaf says"), "{shown}");
+        assert!(
+            shown.contains("\n3 blocks, 1 of them count wrongly\n  1 count more often"),
+            "{shown}"
+        );
+        assert!(shown.contains(&format!("\n  block {}\n  records or segments", leaked.hash)));
         let Ok(shown) = json(&report) else { panic!("no JSON") };
         let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
         assert_eq!((&shown["differ"], &shown["mismatched"]), (&1.into(), &1.into()));
         assert_eq!(shown["differences"][0]["row"], "abc\\x00key");
+        assert_eq!((&shown["blocks"]["leaked"], shown["kept"].is_string()), (&1.into(), true));
     }
 }

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use consumer::{
     Modes,
     fullsync::{
-        CancelError, Cause, Difference, Job, JobError, JobId, Jobs, MaxDeletes, Phase, Progress,
-        Request, Settings, StartError, State,
+        CancelError, Difference, Job, JobError, JobId, Jobs, Progress, Request, Settings,
+        StartError, State,
     },
 };
 use gateway::admin::{
@@ -16,11 +16,8 @@ use model::{
     Millis, SiteName,
     tree::{Scope, Verdict},
 };
-use ops::config;
 use store::Store;
 use tokio::sync::watch;
-
-use super::max_deletes;
 
 /// Full sync with the one origin of this site.
 pub(crate) struct Control {
@@ -36,11 +33,11 @@ pub(crate) struct Control {
 impl FullSyncControl for Control {
     async fn start(&self, wanted: WantedFullSync) -> Result<FullSyncJob, FullSyncError> {
         let jobs = self.on()?;
-        let WantedFullSync { bucket, prefix, deep, both, dry_run, max_deletes: ceiling } = wanted;
+        let WantedFullSync { bucket, prefix, deep, both, dry_run, max_deletes } = wanted;
         if let Some(bucket) = bucket.clone().filter(|it| self.modes.without_fullsync.contains(it)) {
             return Err(FullSyncError::LeftOut { bucket });
         }
-        let max_deletes = ceiling.map_or_else(|| self.settings.borrow().max_deletes, max_deletes);
+        let max_deletes = max_deletes.unwrap_or_else(|| self.settings.borrow().max_deletes);
         let request = Request { bucket, prefix, deep, both, dry_run, max_deletes };
         match jobs.start(request).await {
             Ok(job) => Ok(self.shown(job)),
@@ -89,7 +86,7 @@ fn shown(job: Job, now: Millis, bytes_per_second: Option<u64>) -> FullSyncJob {
         id: job.id.0,
         estimate_seconds: estimate(&job.progress, seconds, bytes_per_second),
         origin: job.origin.to_string(),
-        cause: cause(job.cause).to_owned(),
+        cause: job.cause.label().to_owned(),
         request: request(job.request),
         state: state(job.state),
         asked: job.asked.to_string(),
@@ -120,19 +117,15 @@ fn estimate(progress: &Progress, seconds: f64, bytes_per_second: Option<u64>) ->
 
 fn request(request: Request) -> FullSyncRequest {
     let Request { bucket, prefix, deep, both, dry_run, max_deletes } = request;
-    let ceiling = match max_deletes {
-        MaxDeletes::Default => config::MaxDeletes::Default,
-        MaxDeletes::Count(count) => config::MaxDeletes::Count(count),
-        MaxDeletes::Percent(percent) => config::MaxDeletes::Percent(percent),
-    };
-    let (bucket, max_deletes) = (bucket.map(String::from), Some(ceiling.to_string()));
+    let (bucket, max_deletes) = (bucket.map(String::from), Some(max_deletes.to_string()));
     FullSyncRequest { bucket, prefix, deep, both, dry_run, max_deletes }
 }
 
 fn progress(progress: Progress) -> FullSyncProgress {
     let repaired = progress.repaired.into_iter();
     FullSyncProgress {
-        phase: phase(progress.phase).to_owned(),
+        phase: progress.phase.label().to_owned(),
+        waits: progress.waits,
         buckets: progress.scopes,
         buckets_total: progress.scopes_total,
         compared: progress.compared,
@@ -163,28 +156,6 @@ fn difference(difference: Difference) -> DifferenceShown {
     };
     let key = name.unwrap_or_else(|| entity.0.to_string());
     DifferenceShown { bucket, key, what: what.to_owned(), bytes }
-}
-
-fn cause(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Schedule => "schedule",
-        Cause::ByHand => "by_hand",
-        Cause::OnConnect => "on_connect",
-        Cause::Gap => "gap",
-        Cause::Parked => "parked",
-        Cause::Bootstrap => "bootstrap",
-    }
-}
-
-fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Waiting => "waiting",
-        Phase::Comparing => "comparing",
-        Phase::Repairing => "repairing",
-        Phase::Proving => "proving",
-        Phase::Scrubbing => "scrubbing",
-        Phase::Done => "done",
-    }
 }
 
 fn state(state: State) -> FullSyncState {

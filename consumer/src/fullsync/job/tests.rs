@@ -97,6 +97,27 @@ fn an_origin_that_answers_nonsense_is_asked_five_times_in_a_row() {
 }
 
 #[test]
+fn trees_that_are_still_being_built_are_waited_for() {
+    let there = || {
+        let at = bus::wire::tree::Building { done: 3, of: 9 };
+        RunError::Origin(OriginError::Building { peer: peer(), at })
+    };
+    let here = || {
+        let building = store::TreeError::Building { done: 3, of: 9 };
+        RunError::Store(store::ReadError::from(building).into())
+    };
+    let mut job = job();
+    for n in 0..u64::from(2 * TRIES_MAX) {
+        job.begin(Millis(n));
+        let error = if n % 2 == 0 { there() } else { here() };
+        assert_eq!(error.building(), Some(3));
+        job.end(Err(error), Millis(n), 0.5);
+        assert_eq!(job.state, State::Waiting);
+    }
+    assert!(job.last_error.unwrap().what.contains("3 of 9 records"));
+}
+
+#[test]
 fn a_busy_origin_is_tried_again_and_a_cancelled_job_is_no_failure() {
     let mut job = job();
     job.begin(Millis(1));

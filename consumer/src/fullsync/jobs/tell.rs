@@ -8,7 +8,7 @@ use super::{
     super::{
         job::{Job, State},
         standing::Standing,
-        types::{Progress, Reason},
+        types::{Phase, Progress, Reason},
     },
     Jobs,
 };
@@ -25,6 +25,22 @@ impl Reason {
             Self::Foreign => "foreign",
             Self::Rotten => "rotten",
             Self::Block => "block",
+            Self::Count => "count",
+        }
+    }
+}
+
+impl Phase {
+    /// Name in status.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Comparing => "comparing",
+            Self::Repairing => "repairing",
+            Self::Proving => "proving",
+            Self::Scrubbing => "scrubbing",
+            Self::Done => "done",
         }
     }
 }

@@ -5,14 +5,14 @@ use model::{
     Epoch, PartitionCount,
     tree::{Cut, Summary},
 };
-use ops::Clock;
+use ops::{Clock, config::MaxDeletes};
 use schemas::{Codec, Keys};
 use store::{Memory, Options, Sizes};
 use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    fullsync::{MaxDeletes, Phase, Reason},
+    fullsync::{Phase, Reason},
     origin::OriginError,
 };
 
@@ -224,7 +224,8 @@ async fn a_job_that_a_stop_interrupted_goes_on_under_its_id_with_its_counters_an
     jobs.start(request.clone()).await.unwrap();
     until(&jobs, |job| job.progress.bytes_moved == 3).await;
     // Kept every few seconds: a kill takes no more than that.
-    tokio::time::sleep(2 * KEEP).await;
+    let kept = |(_, job): (u64, StoredJob)| job.checkpoint == Bytes::from_static(b"block 17");
+    until(&jobs, |_| jobs.0.parts.store.jobs().unwrap().into_iter().any(kept)).await;
     bench.stopped.cancel();
     drop(jobs);
     let jobs = bench.start().await;

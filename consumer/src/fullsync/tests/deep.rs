@@ -6,7 +6,7 @@ use model::{BlockRef, ETag, Manifest, Millis, ObjectKey, PartitionCount, Parts a
 use store::{Caller, Condition, Options as StoreOptions, PutObject, Sizes, Store};
 
 use super::{
-    site::{Pair, bucket, codec, name},
+    site::{Pair, bucket, codec, name, told},
     *,
 };
 
@@ -85,7 +85,7 @@ fn deep() -> Request {
 async fn scrub(pair: &Pair, west: &Disk, request: &Request) -> Report {
     let options = Options { realtime: false, ..Options::default() };
     let parts = Parts { blocks: Some(west.store.clone()), ..pair.parts(options) };
-    let (told, _seen) = tokio::sync::watch::channel(Progress::default());
+    let (told, _seen) = told();
     run(&parts, request, &told, &CancellationToken::new()).await.unwrap()
 }
 
@@ -153,4 +153,67 @@ async fn a_scrub_that_was_stopped_goes_on_from_its_checkpoint() {
     west.store.set_scrubbed(Some(blocks[4].hash)).await.unwrap();
     assert_eq!(scrub(&pair, &west, &deep()).await.progress.compared, 3);
     assert_eq!(scrub(&pair, &west, &deep()).await.progress.compared, 8);
+}
+
+#[tokio::test]
+async fn what_was_read_again_before_a_stop_is_not_read_again() {
+    let (east, west) = (Disk::new("east").await, Disk::new("western").await);
+    let pair = Pair::with_store(Some(east.store.clone())).await;
+    pair.east.create_bucket();
+    pair.east.put("rotten", "body");
+    pair.west.follow(&pair.east);
+    pair.west.rot("rotten");
+    let options = Options { realtime: false, give_up: Duration::ZERO, ..Options::default() };
+    let parts = Parts { blocks: Some(west.store.clone()), ..pair.parts(options) };
+    let (told, _seen) = told();
+    let (request, never) = (Request { both: true, ..deep() }, CancellationToken::new());
+    // All records have been read when the origin goes away.
+    pair.faults.set(1);
+    run(&parts, &request, &told, &never).await.unwrap_err();
+    let parts_of = |names: &[&str]| -> Vec<_> {
+        let names = names.iter().map(|name| Some((*name).to_owned()));
+        [None].into_iter().chain(names).collect()
+    };
+    assert_eq!(pair.west.verified(), parts_of(&["two", "three"]));
+    pair.faults.set(0);
+    let report = run(&parts, &request, &told, &never).await.unwrap();
+    assert_eq!(pair.west.verified().len(), 3, "records are not read twice");
+    assert_eq!(
+        report.progress.repaired,
+        [(Reason::Rotten, 1)].into(),
+        "known from before the stop"
+    );
+    // Two entities, and eight blocks at each site.
+    assert_eq!(report.progress.compared, 2 + 16);
+    let again = run(&parts, &request, &told, &never).await.unwrap();
+    assert_eq!(
+        (again.progress.compared, again.progress.differ),
+        (2, 0),
+        "the job had read them all"
+    );
+
+    let new = scrub(&pair, &west, &request).await;
+    assert_eq!(
+        (new.progress.compared, pair.west.verified().len()),
+        (2 + 16, 6),
+        "the next job reads all"
+    );
+}
+
+#[tokio::test]
+async fn law_12_a_record_that_could_not_be_read_counts_as_rotten_when_it_is_mended() {
+    let (east, west) = (Disk::new("east").await, Disk::new("western").await);
+    let pair = Pair::with_store(Some(east.store.clone())).await;
+    pair.east.create_bucket();
+    for number in 0..9 {
+        pair.east.put(&object(number), "body");
+    }
+    pair.west.follow(&pair.east);
+    pair.west.lose(&object(1));
+    pair.west.rot(&object(2));
+    pair.west.rot(&object(3));
+    let report = scrub(&pair, &west, &deep()).await;
+    assert_eq!(report.progress.repaired, [(Reason::Missing, 1), (Reason::Rotten, 2)].into());
+    assert_eq!((report.converged, pair.west.quarantined()), (true, 2));
+    assert_eq!(pair.west.roots(), pair.east.roots());
 }

@@ -9,13 +9,16 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bus::wire::{SiteInfo, tree::End};
+use bus::wire::{
+    SiteInfo,
+    tree::{Building, End},
+};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use model::{
-    Attributes, Bucket, BucketName, Change, Content, Digest, ETag, Epoch, Event, Hlc, Line,
-    Manifest, Millis, ObjectKey, Partition, PartitionCount, Parts as UploadParts, Position,
-    Register, RequestId, Seq, SiteId, SiteName, UserId, Version,
+    Attributes, Bucket, BucketName, Change, Content, Digest, ETag, Entity, EntityHash, Epoch,
+    Event, Hlc, Line, Manifest, Millis, ObjectKey, Partition, PartitionCount, Parts as UploadParts,
+    Position, Register, RequestId, Seq, SiteId, SiteName, User, UserId, Version,
     progress::Handled,
     tree::{Cut, Leaf, LeafAttributes, MemoryView, Scope, Summary, TreeError, View},
 };
@@ -24,7 +27,7 @@ use ops::{
     link::{LinkClient, LinkServer, full},
     tls::{LinkTls, PemFile, PemPair},
 };
-use producer::{FetchService, Heard, Pinned, TreeSource, Trees};
+use producer::{FetchService, Heard, PinError, Pinned, TreeSource, Trees};
 use schemas::{Codec, Keys};
 use store::Store;
 use tokio::sync::watch;
@@ -32,13 +35,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     fullsync::{
-        Fix, Here, HereError, HereView, Options, Parts, Report, Request, RunError, Throttle,
-        Urgent, run,
+        Fix, Here, HereError, HereView, Options, Parts, Progress, Report, Request, RunError,
+        Throttle, Told, Urgent, Verified, run,
     },
     origin::Origin,
 };
 
-const EPOCH: Epoch = Epoch(1);
+const EPOCH: Epoch = Epoch(3);
 const PARTITION: Partition = Partition(0);
 
 pub(super) fn bucket() -> BucketName {
@@ -61,9 +64,15 @@ struct State {
     log: Vec<Event>,
     handled: u64,
     proved: u64,
-    adopted: u64,
     quarantined: usize,
     trimmed: u64,
+    /// Lines of an epoch that has ended, and up to where they are proved.
+    past: BTreeMap<Line, Seq>,
+    /// Parts of its trees that were worked out, by where they began; and who is rotten in them.
+    verified: Vec<Option<String>>,
+    rotten: Vec<(Scope, EntityHash)>,
+    /// Records that have their leaves, while the trees are not built.
+    building: Option<Vec<u64>>,
     views: usize,
     on_view: Option<OnView>,
 }
@@ -93,6 +102,7 @@ fn leaf_of(event: &Event) -> Leaf {
     let content = match &event.change {
         Change::ObjectPut { manifest, .. } => manifest.digest(),
         Change::BucketPut { state, .. } => Digest::of(&state.birth.to_bytes()),
+        Change::UserPut { state, .. } => Digest::of(state.name.as_bytes()),
         _ => Digest::ZERO,
     };
     Leaf {
@@ -326,8 +336,63 @@ impl MemorySite {
         self.state().proved
     }
 
-    pub(super) fn adopted(&self) -> u64 {
-        self.state().adopted
+    /// Tombstones up to there are gone here.
+    pub(super) fn trim_here(&self, seq: u64) {
+        self.state().trimmed = seq;
+    }
+
+    /// It has followed the origin through an epoch that has ended since.
+    pub(super) fn follow_past(&self, epoch: u64) -> Line {
+        let line = Line { epoch: Epoch(epoch), ..Self::new([1; 16]).line() };
+        self.state().past.insert(line, Seq::NONE);
+        line
+    }
+
+    pub(super) fn proved_past(&self, line: Line) -> Seq {
+        self.state().past[&line]
+    }
+
+    /// An object of an epoch that has ended.
+    pub(super) fn put_past(&self, name: &str, epoch: u64, seq: u64) {
+        let line = Line { epoch: Epoch(epoch), ..Self::new([1; 16]).line() };
+        let version = Version { hlc: Hlc(seq), site: line.site };
+        self.force(line.at(Seq(seq)), version, put_of(name, "of before"));
+    }
+
+    /// A bucket, and the user who owns it.
+    pub(super) fn create_owned(&self, owner: &str) {
+        self.create_user(owner);
+        let owner = UserId::try_from(owner.to_owned()).unwrap();
+        let state = Bucket { birth: Version::NONE, owner };
+        self.write(Change::BucketPut { bucket: bucket(), state });
+    }
+
+    pub(super) fn create_user(&self, user: &str) {
+        let state = User { name: user.to_owned(), enabled: true, keys: Vec::new() };
+        let user = UserId::try_from(user.to_owned()).unwrap();
+        self.write(Change::UserPut { user, state });
+    }
+
+    pub(super) fn lose_entity(&self, entity: &Entity) {
+        self.state().view.remove(&Scope::Entities, entity.hash());
+    }
+
+    /// A record that cannot be read: working its trees out finds it, and sets it aside.
+    pub(super) fn rot(&self, name: &str) {
+        let entity = put_of(name, "").entity().hash();
+        self.state().rotten.push((Self::object_scope(), entity));
+    }
+
+    /// Where the parts of its trees began that were worked out.
+    pub(super) fn verified(&self) -> Vec<Option<String>> {
+        self.state().verified.clone()
+    }
+
+    /// Its trees are being built, and so far at each of the next questions.
+    pub(super) fn build(&self, done: impl IntoIterator<Item = u64>) {
+        let mut done: Vec<u64> = done.into_iter().collect();
+        done.reverse();
+        self.state().building = Some(done);
     }
 
     /// Up to where this site knows that tombstones are gone.
@@ -342,8 +407,11 @@ impl MemorySite {
 
 #[async_trait]
 impl TreeSource for MemorySite {
-    async fn pin(&self) -> Result<Pinned, TreeError> {
-        let state = self.state();
+    async fn pin(&self) -> Result<Pinned, PinError> {
+        let mut state = self.state();
+        if let Some(done) = state.building.as_mut().and_then(Vec::pop) {
+            return Err(PinError::Building(Building { done, of: 100 }));
+        }
         let end = End {
             partition: PARTITION,
             seq: Seq(state.log.len() as u64),
@@ -371,7 +439,9 @@ impl Here for MemorySite {
         let handled = self.state().handled;
         let known =
             (handled > 0).then_some((origin(), Handled { seq: Seq(handled), ..Handled::START }));
-        known.into_iter().collect()
+        let past = self.state().past.clone().into_keys();
+        let past = past.map(|line| (line, Handled { seq: Seq(9), ..Handled::START }));
+        known.into_iter().chain(past).collect()
     }
 
     fn lines_changed(&self) -> watch::Receiver<u64> {
@@ -394,8 +464,21 @@ impl Here for MemorySite {
         Ok(HereView { view: Arc::new(state.view.clone()), trimmed })
     }
 
-    async fn verify(&self, _dry_run: bool) -> Result<u64, HereError> {
-        Ok(0)
+    /// In three parts; what is rotten is in the first.
+    async fn verify(&self, from: Option<String>, dry_run: bool) -> Result<Verified, HereError> {
+        let mut state = self.state();
+        state.verified.push(from.clone());
+        let next = match from.as_deref() {
+            None => Some("two".to_owned()),
+            Some("two") => Some("three".to_owned()),
+            Some(_) => None,
+        };
+        let rotten = if dry_run { Vec::new() } else { std::mem::take(&mut state.rotten) };
+        for (scope, entity) in &rotten {
+            state.view.remove(scope, *entity);
+            state.quarantined += 1;
+        }
+        Ok(Verified { next, differ: rotten.len() as u64, rotten })
     }
 
     async fn take(&self, fixes: Vec<Fix>) -> Result<(), HereError> {
@@ -419,8 +502,8 @@ impl Here for MemorySite {
                     state.view.remove(&scope, leaf.entity);
                     state.quarantined += 1;
                 }
-                Fix::Adopt { handled, .. } => {
-                    (state.adopted, state.handled) = (handled.seq.0, handled.seq.0);
+                Fix::Prove { line, up_to } if line.epoch < EPOCH => {
+                    state.past.insert(line, up_to);
                 }
                 Fix::Prove { up_to, .. } => state.proved = up_to.0,
                 Fix::Trimmed { up_to, .. } if state.handled >= up_to.0 => state.trimmed = up_to.0,
@@ -473,6 +556,12 @@ pub(super) struct Pair {
     origin: Origin,
     _home: tempfile::TempDir,
     _serving: DropGuard,
+}
+
+/// What a first run tells, and its progress.
+pub(super) fn told() -> (Told, watch::Receiver<Progress>) {
+    let (progress, seen) = watch::channel(Progress::default());
+    (Told { progress, checkpoint: watch::channel(Bytes::new()).0 }, seen)
 }
 
 pub(super) fn name(name: &str) -> SiteName {
@@ -573,7 +662,7 @@ impl Pair {
         request: &Request,
         options: Options,
     ) -> Result<Report, RunError> {
-        let (told, seen) = watch::channel(Default::default());
+        let (told, seen) = told();
         let report = run(&self.parts(options), request, &told, &CancellationToken::new()).await?;
         assert_eq!(*seen.borrow(), report.progress);
         Ok(report)

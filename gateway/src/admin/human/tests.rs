@@ -47,6 +47,7 @@ fn status(origin: Origin) -> Status {
         origins: vec![origin],
         sites: Vec::new(),
         evicted,
+        quarantined: std::collections::BTreeMap::new(),
         needs_human: Vec::new(),
     }
 }

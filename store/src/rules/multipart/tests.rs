@@ -69,6 +69,7 @@ async fn settle(store: &Store) {
         store.collect(Duration::ZERO).await.unwrap();
     }
     crate::tree::tests::assert_tree_is_true(store);
+    crate::recount::tests::assert_counts_are_true(store).await;
 }
 
 async fn put_uploaded(store: &Store, name: &str, uploaded: Uploaded) {

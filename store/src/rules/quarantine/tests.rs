@@ -53,8 +53,10 @@ async fn law_12_what_was_never_issued_is_set_aside_whole_with_its_blocks_and_dis
     store.collect(Duration::ZERO).await.unwrap();
     assert_eq!(store.block_state(hash).unwrap(), BlockState::Here, "somebody may want to look");
 
-    assert!(store.discard_quarantined(id).await.unwrap());
-    assert!(!store.discard_quarantined(id).await.unwrap());
+    let of = |wanted| move |id, _: &QuarantinedEntity| id == wanted;
+    assert_eq!(store.quarantined_counts().unwrap(), [("foreign", 1), ("rotten", 0)].into());
+    assert_eq!(store.discard_quarantined(of(id)).await.unwrap(), 1);
+    assert_eq!(store.discard_quarantined(of(id)).await.unwrap(), 0);
     store.collect(Duration::ZERO).await.unwrap();
     assert_eq!(store.block_state(hash).unwrap(), BlockState::Unknown);
     assert_eq!(store.quarantined().unwrap(), []);
@@ -116,9 +118,12 @@ async fn a_record_that_cannot_be_read_stops_nothing() {
     assert!(
         told.iter().all(|told| told.reason == QuarantineReason::Rotten && told.version.is_none())
     );
-    for told in told {
-        assert!(store.discard_quarantined(told.id).await.unwrap());
-    }
+    assert_eq!(store.quarantined_counts().unwrap()["rotten"], 3);
+    let of_bucket =
+        |_, what: &QuarantinedEntity| *what == QuarantinedEntity::Bucket(bucket().into());
+    assert_eq!(store.discard_quarantined(of_bucket).await.unwrap(), 1);
+    assert_eq!(store.discard_quarantined(|_, _| true).await.unwrap(), 2);
+    assert_eq!(store.quarantined().unwrap(), []);
     // Of a later release it is not rotten: this one must not touch it.
     let newer = Bytes::from_static(&[99]);
     engine.commit(Batch::from([((Table::Objects, row("newer")), Some(newer))])).unwrap();

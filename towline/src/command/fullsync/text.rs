@@ -28,19 +28,7 @@ impl Rate {
 pub(super) fn phase(job: &FullSyncJob) -> &str {
     match job.state {
         FullSyncState::Running => &job.progress.phase,
-        state => state_name(state),
-    }
-}
-
-fn state_name(state: FullSyncState) -> &'static str {
-    match state {
-        FullSyncState::Queued => "queued",
-        FullSyncState::Running => "running",
-        FullSyncState::Waiting => "waiting",
-        FullSyncState::Done => "done",
-        FullSyncState::Failed => "failed",
-        FullSyncState::Refused => "refused",
-        FullSyncState::Cancelled => "cancelled",
+        state => state.label(),
     }
 }
 
@@ -65,8 +53,12 @@ pub(super) fn progress(job: &FullSyncJob, rate: &Rate) -> String {
         let left = at.bytes_to_move.saturating_sub(at.bytes_moved) as f64 / rate;
         add(&mut line, format_args!("  {} left", seconds(left)));
     }
-    if let (FullSyncState::Waiting, Some(error)) = (job.state, &job.last_error) {
-        add(&mut line, format_args!("  {}", error.what));
+    let waits = match (job.state, &job.last_error) {
+        (FullSyncState::Waiting, Some(error)) => Some(&error.what),
+        _ => at.waits.as_ref(),
+    };
+    if let Some(why) = waits {
+        add(&mut line, format_args!("  {why}"));
     }
     line
 }
@@ -84,7 +76,7 @@ pub(super) fn ended(job: &FullSyncJob) -> String {
         Some(false) => "the sites differ",
         None => "nothing is proved",
     };
-    let state = state_name(job.state);
+    let state = job.state.label();
     add(&mut text, format_args!("full sync {} {state}: {equal}\n", job.id));
     add(
         &mut text,
@@ -157,7 +149,7 @@ pub(super) fn line(job: &FullSyncJob) -> String {
         job.id,
         job.asked,
         job.cause,
-        state_name(job.state),
+        job.state.label(),
         job.progress.differ,
         job.seconds
     );

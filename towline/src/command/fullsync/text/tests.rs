@@ -60,6 +60,10 @@ fn progress_is_a_line_with_what_is_left() {
     let line = progress(&waiting, &Rate::default());
     assert!(line.starts_with("full sync 7 waiting  "), "{line}");
     assert!(line.ends_with("  site `east` did not answer in time"), "{line}");
+    let mut waits = job(FullSyncState::Running);
+    waits.progress.waits = Some("site `east` is still building its hash tree".to_owned());
+    let line = progress(&waits, &Rate::default());
+    assert!(line.ends_with("  site `east` is still building its hash tree"), "{line}");
 }
 
 #[test]
