@@ -66,6 +66,7 @@ pub fn remove_site(directory: &Path, name: &SiteName, id: Option<SiteId>) -> Res
 }
 
 /// What verifying a store came to.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verified {
     pub tree: TreeReport,
     pub blocks: Recounted,

@@ -11,7 +11,7 @@ use model::{
 use tokio::time::Instant;
 
 use super::{
-    HereView, Phase, RunError,
+    Fix, HereView, Phase, RunError,
     comparison::{Comparison, Stop},
     guard::{self, Known},
 };

@@ -135,10 +135,10 @@ impl Store {
                 break;
             }
             *commits -= 1;
-            let commit = self
-                .shared
-                .committer
-                .run(move |section| Ok::<_, KeepError>(section.fold(nodes, marks)));
+            let commit = self.shared.committer.run(move |section| {
+                section.fold(nodes, marks);
+                Ok::<_, KeepError>(())
+            });
             commit.await?;
         }
         drop(folded);

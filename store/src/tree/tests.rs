@@ -636,7 +636,9 @@ async fn a_stopped_store_is_verified_and_an_empty_directory_is_none() {
     std::fs::write(home.path().join("format"), "1\n").unwrap();
     let how = VerifyOptions { repair: false, differences_max: 1 };
     let progress = watch::channel(super::TreeCounts::default()).0;
-    let report = crate::verify(options(home.path(), 1), how, &progress).await.unwrap();
+    let verified = crate::verify(options(home.path(), 1), how, &progress).await.unwrap();
+    let (report, blocks) = (verified.tree, verified.blocks.counts);
+    assert_eq!((blocks.blocks, blocks.wrong()), (2, 0));
     assert_eq!((report.counts.differ(), report.counts.records), (0, 2));
     assert_eq!(*progress.borrow(), report.counts);
     let format = std::fs::read_to_string(home.path().join("format")).unwrap();

@@ -20,7 +20,7 @@ use model::{
     Event, Hlc, Line, Manifest, Millis, ObjectKey, Partition, PartitionCount, Parts as UploadParts,
     Position, Register, RequestId, Seq, SiteId, SiteName, User, UserId, Version,
     progress::Handled,
-    tree::{Cut, Leaf, LeafAttributes, MemoryView, Scope, Summary, TreeError, View},
+    tree::{Cut, Leaf, LeafAttributes, MemoryView, Scope, Summary, View},
 };
 use ops::{
     Metrics, certs,

@@ -47,7 +47,7 @@ fn status(origin: Origin) -> Status {
         origins: vec![origin],
         sites: Vec::new(),
         evicted,
-        quarantined: std::collections::BTreeMap::new(),
+        quarantined: BTreeMap::new(),
         needs_human: Vec::new(),
     }
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     BlockState, Engine, Memory, Quarantined, QuarantinedEntity, Step, Store,
     engine::Batch,
+    records::{BucketRecord, UserRecord},
     rules::apply::tests::{
         LINE, applied, delete, event, leaf, object_leaf, put, repaired, scope, version,
     },
