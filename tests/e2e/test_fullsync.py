@@ -1,6 +1,7 @@
 """Full sync: finds what differs and nothing else, repairs it, and proves that nothing does."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -29,8 +30,9 @@ def apart(make_pair):
 def fill(client, bucket, count, size=100, prefix=""):
     """Puts objects of random bytes; returns their keys."""
     keys = [f"{prefix}{n:05}" for n in range(count)]
-    for key in keys:
-        client.put_object(Bucket=bucket, Key=key, Body=os.urandom(size))
+    put = lambda key: client.put_object(Bucket=bucket, Key=key, Body=os.urandom(size))
+    with ThreadPoolExecutor(8) as clients:
+        list(clients.map(put, keys))
     return keys
 
 
