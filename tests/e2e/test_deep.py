@@ -10,6 +10,8 @@ from harness.tamper import quarantined, tamper
 from harness.until import until
 
 BUCKET = "deep"
+# Blocks never travel by the log.
+DIRECT = pytest.mark.parametrize("full", ["direct"], indirect=True)
 SMALL, LARGE = 100, 200_000
 SET_ASIDE = "a record cannot be read and was set aside"
 TREE_DIFFERS = "the hash tree (did not say what the records do|and the records differ)"
@@ -105,6 +107,7 @@ def test_each_way_to_differ_is_found_and_nothing_else(full):
     assert quarantined(west) == sorted(expected)
 
 
+@DIRECT
 def test_a_dry_run_of_deep_mode_lists_what_is_rotten_and_leaves_it(full):
     west = full.west
     west.allow(TREE_DIFFERS)
@@ -118,6 +121,7 @@ def test_a_dry_run_of_deep_mode_lists_what_is_rotten_and_leaves_it(full):
     are_equal(full)
 
 
+@DIRECT
 def test_with_both_the_primary_gets_its_rotten_blocks_from_the_secondary(full):
     said = spoil(full.east, BLOCKS)
     assert repaired(run(full.west, "--deep")) == 0, "nobody asked about the primary"

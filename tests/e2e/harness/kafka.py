@@ -32,6 +32,13 @@ class Cluster:
         command += ["--command-config", str(self.folder / "client.properties"), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
+    def cut(self, topic, partitions=16):
+        """Takes from a topic all that it holds, as retention does."""
+        all_of_it = [{"topic": topic, "partition": n, "offset": -1} for n in range(partitions)]
+        file = self.folder / f"{topic}.cut.json"
+        file.write_text(json.dumps({"version": 1, "partitions": all_of_it}))
+        self.tool("org.apache.kafka.tools.DeleteRecordsCommand", "--offset-json-file", str(file))
+
     def unpacked(self, segments):
         """All records in these files of a broker, as Kafka's own tool prints them."""
         command = [*_JAVA, "kafka.tools.DumpLogSegments", "--print-data-log", "--files"]
