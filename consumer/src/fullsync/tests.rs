@@ -1,14 +1,20 @@
 //! Producer's service and consumer's run over a real link, between two sites in memory.
 
+mod careless;
 mod deep;
 mod ended;
+mod histories;
 mod site;
+mod stores;
 
 use model::tree::{Scope, Verdict};
 use ops::config::MaxDeletes;
 use tokio_util::sync::CancellationToken;
 
-use self::site::{Pair, bucket, object, told};
+use self::{
+    site::{Pair, bucket, object, told},
+    stores::{Fate, Sites},
+};
 use super::*;
 
 fn everything() -> Request {
@@ -369,4 +375,28 @@ async fn a_thousand_differences_take_as_many_round_trips_as_a_few() {
     assert_eq!(report.progress.repaired, [(Reason::Missing, 1_000)].into());
     // Two rounds of cut, digest and end; a page of roots; four levels; four batches of states.
     assert!(report.progress.round_trips <= 3 + 3 + 1 + 4 + 5, "{report:?}");
+}
+
+#[tokio::test]
+async fn law_6_a_deleted_bucket_is_known_here_however_much_was_trimmed_before_it_came() {
+    let sites = Sites::new(false).await;
+    let Sites { east, west, .. } = &sites;
+    let (gone, root) = (BucketName::try_from("gone".to_owned()).unwrap(), store::Caller::root());
+    for name in [bucket(), gone.clone()] {
+        east.store.create_bucket(name, root.clone()).await.unwrap();
+    }
+    east.store.delete_bucket(gone, root).await.unwrap();
+    for number in 0..40 {
+        let key = object(number).try_into().unwrap();
+        east.put(&bucket(), &key, b"body").await;
+        east.delete(&bucket(), &key).await;
+    }
+    east.collect().await;
+    // All that is left to come is how far was trimmed.
+    west.follow(east, || Fate::Comes).await;
+    assert_eq!(west.store.floors().unwrap().len(), 4, "of each partition");
+    let options = Options { realtime: false, ..Options::default() };
+    let report = west.full_sync(&everything(), options).await;
+    assert_eq!(report.progress.repaired, [(Reason::Missing, 2)].into());
+    assert_eq!(west.roots(), east.roots());
 }

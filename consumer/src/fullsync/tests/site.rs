@@ -572,11 +572,11 @@ pub(super) fn codec() -> Codec {
     Codec::new(Keys::parse(&format!("main:{}", "11".repeat(32)), "test").unwrap())
 }
 
-fn tls(home: &std::path::Path, site: &str) -> watch::Receiver<LinkTls> {
+pub(super) fn tls(home: &std::path::Path, site: &str) -> watch::Receiver<LinkTls> {
     let pair = (home.join(format!("{site}.pem")), home.join(format!("{site}.key")));
     let pair = PemPair::read(("link.cert", &pair.0), ("link.key", &pair.1)).unwrap();
     let ca = PemFile::read("link.ca", &home.join("ca.pem")).unwrap();
-    watch::channel(LinkTls::new(&ca, &pair, &[name("west")]).unwrap()).1
+    watch::channel(LinkTls::new(&ca, &pair, &[name("east"), name("west")]).unwrap()).1
 }
 
 impl Pair {

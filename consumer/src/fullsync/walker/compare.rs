@@ -57,6 +57,9 @@ pub(crate) fn differences(
     source: &[Leaf],
     here: &[Leaf],
 ) -> (u64, Vec<Found>) {
+    // Buckets and users keep their tombstones: one that is not here was never trimmed, it is missing.
+    let nothing = BTreeMap::new();
+    let trimmed_here = if **scope == Scope::Entities { &nothing } else { trimmed_here };
     let (mut source, mut here) = (source.iter().peekable(), here.iter().peekable());
     let (mut compared, mut found) = (0, Vec::new());
     loop {
