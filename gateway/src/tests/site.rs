@@ -222,7 +222,7 @@ impl Ask {
         self
     }
 
-    pub(super) fn body(mut self, body: &[u8]) -> Self {
+    pub(crate) fn body(mut self, body: &[u8]) -> Self {
         self.body = body.to_vec();
         let length = self.body.len().to_string();
         self.headers.entry("content-length".to_owned()).or_insert(length);

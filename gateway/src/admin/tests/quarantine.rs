@@ -14,11 +14,13 @@ async fn set_aside(keys: &[&str]) -> Admin {
     let admin = Admin::new().await;
     let name = |name: &str| BucketName::try_from(name.to_owned()).unwrap();
     for bucket in ["photos", "other"] {
-        admin.site.send(ask("PUT", &format!("/{bucket}"))).await;
+        let made = admin.site.send(ask("PUT", &format!("/{bucket}"))).await;
+        assert_eq!(made.status, 200);
     }
     let mut entities = vec![(Scope::Entities, Entity::Bucket(name("other")))];
     for key in keys {
-        admin.site.send(ask("PUT", &format!("/photos/{key}"))).await;
+        let put = admin.site.send(ask("PUT", &format!("/photos/{key}")).body(b"a body")).await;
+        assert_eq!(put.status, 200);
         let key = ObjectKey::try_from((*key).to_owned()).unwrap();
         entities.push((Scope::Bucket(name("photos")), Entity::Object(name("photos"), key)));
     }
