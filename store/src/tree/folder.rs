@@ -19,13 +19,14 @@ use crate::{
     store::Store,
 };
 
-/// Time between the beginnings of two folds, at the least.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// Time between the beginnings of two folds, at the least. Under load a fold reads most of the leaves,
+/// however many of them changed: one in five seconds costs a fifth of one in each.
+const INTERVAL: Duration = Duration::from_secs(5);
 /// And at the most, so that a comparison never has much left to fold.
 const INTERVAL_MAX: Duration = Duration::from_mins(1);
-/// A fold is followed by so many times its own time without one: under load the folder takes a tenth
-/// of a core, and each of its folds does more for its money.
-const REST: u32 = 9;
+/// A fold is followed by so many times its own time without one: under load the folder takes a
+/// twentieth of a core, and each of its folds does more for its money.
+const REST: u32 = 19;
 
 /// How much is folded at once.
 #[derive(Clone, Copy)]
@@ -44,6 +45,14 @@ pub(super) const SLICE: Slice = Slice { marks: 16 * 1_024, nodes: 1_024 };
 /// # Errors
 /// If the store failed.
 pub async fn fold_forever(store: Store, cancelled: CancellationToken) -> Result<(), KeepError> {
+    fold_every(INTERVAL, store, cancelled).await
+}
+
+pub(super) async fn fold_every(
+    interval: Duration,
+    store: Store,
+    cancelled: CancellationToken,
+) -> Result<(), KeepError> {
     let Some(built) = cancelled.run_until_cancelled(store.build_tree()).await else {
         return Ok(());
     };
@@ -53,7 +62,7 @@ pub async fn fold_forever(store: Store, cancelled: CancellationToken) -> Result<
         marked.mark_unchanged();
         let began = Instant::now();
         store.fold_tree().await?;
-        let pause = (began.elapsed() * REST).clamp(INTERVAL, INTERVAL_MAX);
+        let pause = (began.elapsed() * REST).clamp(interval, INTERVAL_MAX);
         let wait = async {
             tokio::time::sleep_until(began + pause).await;
             marked.changed().await

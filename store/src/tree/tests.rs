@@ -3,6 +3,7 @@ use std::{
     ops::Bound,
     path::Path as Directory,
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -15,7 +16,11 @@ use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, p
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{TreeError, VerifyOptions, Why, folder::Slice, leaves};
+use super::{
+    TreeError, VerifyOptions, Why,
+    folder::{Slice, fold_every},
+    leaves,
+};
 use crate::{
     Condition, Engine, KeepError, Memory, ReadError, Step, Store, TreeReport,
     engine::{Batch, Table},
@@ -441,7 +446,7 @@ async fn the_folder_folds_by_itself_what_is_committed() {
     let home = tempfile::tempdir().unwrap();
     let store = filled(&Arc::default(), home.path()).await;
     let stop = CancellationToken::new();
-    let folder = tokio::spawn(super::fold_forever(store.clone(), stop.clone()));
+    let folder = tokio::spawn(fold_every(Duration::from_millis(1), store.clone(), stop.clone()));
     for n in 0..2 {
         put(&store, &format!("n{n}"), b"abc").await.unwrap();
         while marks(&store) > 0 {
