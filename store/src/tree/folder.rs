@@ -141,7 +141,9 @@ impl Store {
         let work = tokio::task::spawn_blocking(move || work(&told));
         while let Some(Folded { nodes, marks }) = folded.recv().await {
             if *commits == 0 {
-                break;
+                // Not committed, so not done, even if it was the last.
+                drop(folded);
+                return joined(work.await).and(Err(CommitError(None).into()));
             }
             *commits -= 1;
             let commit = self.shared.committer.run(move |section| {

@@ -442,6 +442,24 @@ async fn a_view_with_too_much_to_fold_is_refused_until_it_is_folded() {
 }
 
 #[tokio::test]
+async fn a_fold_of_several_commits_that_is_cut_off_after_any_keeps_its_marks() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(&Arc::default(), home.path()).await;
+    // More than two levels of branches hold.
+    let events: Vec<Event> = (0..1_000).map(|of| object(1, of)).collect();
+    apply(&store, &events).await;
+    let slice = Slice { marks: usize::MAX, nodes: 1 };
+    for commits in 1..=17 {
+        store.fold_in(slice, commits).await.unwrap();
+        assert_tree_is_true(&store);
+    }
+    assert!(marks(&store) > 0, "a commit for each of seventeen nodes, and one more for the marks");
+    store.fold_in(slice, 18).await.unwrap();
+    assert_eq!(marks(&store), 0);
+    assert_tree_is_true(&store);
+}
+
+#[tokio::test]
 async fn the_folder_folds_by_itself_what_is_committed() {
     let home = tempfile::tempdir().unwrap();
     let store = filled(&Arc::default(), home.path()).await;
