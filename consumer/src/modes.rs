@@ -49,6 +49,7 @@ impl Modes {
             | Change::Attributes { bucket, .. } => self.without_realtime.contains(bucket),
             Change::BucketPut { .. }
             | Change::BucketDeleted { .. }
+            | Change::BucketAttributes { .. }
             | Change::UserPut { .. }
             | Change::UserDeleted { .. }
             | Change::Trimmed { .. } => false,

@@ -43,6 +43,12 @@ pub enum Change {
         of: Version,
         attributes: Attributes,
     },
+    /// Whole state of the attributes of the bucket's incarnation `birth`.
+    BucketAttributes {
+        bucket: BucketName,
+        birth: Version,
+        attributes: Attributes,
+    },
     UserPut {
         user: UserId,
         state: User,
@@ -67,9 +73,9 @@ impl Change {
             Self::ObjectPut { bucket, key, .. }
             | Self::ObjectDeleted { bucket, key, .. }
             | Self::Attributes { bucket, key, .. } => Entity::Object(bucket.clone(), key.clone()),
-            Self::BucketPut { bucket, .. } | Self::BucketDeleted { bucket } => {
-                Entity::Bucket(bucket.clone())
-            }
+            Self::BucketPut { bucket, .. }
+            | Self::BucketDeleted { bucket }
+            | Self::BucketAttributes { bucket, .. } => Entity::Bucket(bucket.clone()),
             Self::UserPut { user, .. } | Self::UserDeleted { user } => Entity::User(user.clone()),
             Self::Trimmed { partition, partitions, .. } => {
                 Entity::Partition(*partition, *partitions)

@@ -22,7 +22,7 @@ mod user;
 mod version;
 pub mod visibility;
 
-pub use attributes::{Attributes, Register};
+pub use attributes::{Attributes, Register, attribute};
 pub use block::{
     BLOCKS_PER_SEGMENT, BlockHash, BlockKind, BlockRef, OBJECT_BYTES_MAX, SEGMENTS_MAX, Segment,
     SegmentError, SegmentRef, object_bytes_max,

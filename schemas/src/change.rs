@@ -12,7 +12,7 @@ pub(crate) mod object;
 pub(crate) mod trimmed;
 pub(crate) mod user;
 
-use bucket::{BucketDeleted, BucketPut};
+use bucket::{BucketAttributes, BucketDeleted, BucketPut};
 use object::{AttributesRecord, ObjectDeleted, ObjectPut};
 use trimmed::Trimmed;
 use user::{UserDeleted, UserPut};
@@ -31,6 +31,7 @@ pub(crate) fn kind(change: &Change) -> Kind {
         Change::UserPut { .. } => Kind::UserPut,
         Change::UserDeleted { .. } => Kind::UserDeleted,
         Change::Trimmed { .. } => Kind::Trimmed,
+        Change::BucketAttributes { .. } => Kind::BucketAttributes,
     }
 }
 
@@ -71,6 +72,9 @@ pub(crate) fn encode(registry: &Registry, change: &Change) -> Result<Vec<u8>, Co
             let bucket = Cow::Borrowed(bucket.as_str());
             registry.encode(&BucketDeleted { bucket }, room)
         }
+        Change::BucketAttributes { bucket, birth, attributes } => {
+            registry.encode(&BucketAttributes::new(bucket, *birth, attributes), room)
+        }
         Change::UserPut { user, state } => registry.encode(&UserPut::new(user, state), room),
         Change::UserDeleted { user } => {
             let user = Cow::Borrowed(user.as_str());
@@ -93,6 +97,7 @@ pub(crate) fn decode(registry: &Registry, kind: Kind, bytes: &[u8]) -> Result<Ch
         Kind::UserPut => registry.decode::<UserPut>(bytes)?.try_into(),
         Kind::UserDeleted => registry.decode::<UserDeleted>(bytes)?.try_into(),
         Kind::Trimmed => registry.decode::<Trimmed>(bytes)?.try_into(),
+        Kind::BucketAttributes => registry.decode::<BucketAttributes>(bytes)?.try_into(),
         Kind::Envelope | Kind::Heartbeat => unreachable!("BUG: `{}` is no change", kind.name()),
     }
 }

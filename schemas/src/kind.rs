@@ -22,11 +22,12 @@ pub(crate) enum Kind {
     UserPut,
     UserDeleted,
     Trimmed,
+    BucketAttributes,
 }
 
 impl Kind {
     /// The kinds that an envelope seals.
-    pub(crate) const CHANGES: [Self; 8] = [
+    pub(crate) const CHANGES: [Self; 9] = [
         Self::ObjectPut,
         Self::ObjectDeleted,
         Self::BucketPut,
@@ -35,6 +36,7 @@ impl Kind {
         Self::UserPut,
         Self::UserDeleted,
         Self::Trimmed,
+        Self::BucketAttributes,
     ];
 
     /// Name of the record.
@@ -50,6 +52,7 @@ impl Kind {
             Self::UserPut => "user_put",
             Self::UserDeleted => "user_deleted",
             Self::Trimmed => TRIMMED,
+            Self::BucketAttributes => "bucket_attributes",
         }
     }
 

@@ -20,7 +20,7 @@ mod spelled;
 pub const ENVELOPE_SCHEMA: &str = include_str!("../avsc/envelope.avsc");
 
 /// Every released schema of every kind, oldest first; the last of a kind is the one written.
-pub(crate) const RELEASED: [(Kind, &str); 10] = [
+pub(crate) const RELEASED: [(Kind, &str); 11] = [
     (Kind::Envelope, ENVELOPE_SCHEMA),
     (Kind::Heartbeat, include_str!("../avsc/heartbeat.avsc")),
     (Kind::ObjectPut, include_str!("../avsc/object_put.avsc")),
@@ -31,6 +31,7 @@ pub(crate) const RELEASED: [(Kind, &str); 10] = [
     (Kind::UserPut, include_str!("../avsc/user_put.avsc")),
     (Kind::UserDeleted, include_str!("../avsc/user_deleted.avsc")),
     (Kind::Trimmed, include_str!("../avsc/trimmed.avsc")),
+    (Kind::BucketAttributes, include_str!("../avsc/bucket_attributes.avsc")),
 ];
 
 const MARKER: [u8; 2] = [0xC3, 0x01];

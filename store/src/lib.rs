@@ -3,7 +3,9 @@
 //! Only the embedded engine knows its database and only `blocks` knows the file store; nothing
 //! here knows Kafka, Avro or S3. A row is durable before anyone can read it.
 
+mod attributes;
 mod blocks;
+mod bucket_views;
 mod caller;
 mod collector;
 mod committer;
@@ -30,6 +32,7 @@ mod tree;
 mod upload;
 mod users;
 
+pub use bucket_views::BucketView;
 pub use caller::Caller;
 pub use collector::{CollectorOptions, collect_forever};
 pub use committer::{CommitError, WrittenAll};
@@ -55,6 +58,7 @@ pub use records::{
 pub use replication::{BlockState, KeepBlockError};
 pub use rules::{
     apply::{Outcomes, Step},
+    attributes::VersionName,
     blocks::{Arrival, Wanted},
     client::Condition,
     multipart::MultipartName,

@@ -73,6 +73,7 @@ pub(crate) struct Section<'a> {
     counters: &'a mut Counters,
     line_changes: Vec<LineChange>,
     events: Vec<SealedEvent>,
+    buckets: bool,
     staged: Staged,
 }
 
@@ -82,6 +83,8 @@ pub(crate) struct Finished {
     /// What watchers are told once the rows are durable.
     pub(crate) line_changes: Vec<LineChange>,
     pub(crate) events: Vec<SealedEvent>,
+    /// What is known of a bucket has changed.
+    pub(crate) buckets: bool,
 }
 
 /// What the rule that runs now has done.
@@ -93,6 +96,7 @@ struct Staged {
     written: BTreeMap<Partition, Written>,
     line_changes: Vec<LineChange>,
     events: Vec<SealedEvent>,
+    buckets: bool,
 }
 
 impl<'a> Section<'a> {
@@ -113,6 +117,7 @@ impl<'a> Section<'a> {
             counters,
             line_changes: Vec::new(),
             events: Vec::new(),
+            buckets: false,
             staged: Staged::default(),
         }
     }
@@ -145,6 +150,7 @@ impl<'a> Section<'a> {
             self.accepted.extend(staged.rows);
             self.line_changes.extend(staged.line_changes);
             self.events.extend(staged.events);
+            self.buckets |= staged.buckets;
             self.counters.hlc = staged.hlc.unwrap_or(self.counters.hlc);
             for (partition, written) in staged.written {
                 self.counters.written[usize::from(partition.0)] = written;
@@ -155,8 +161,8 @@ impl<'a> Section<'a> {
 
     /// What every rule that ended well did.
     pub(crate) fn finish(self) -> Finished {
-        let Self { accepted: rows, line_changes, events, .. } = self;
-        Finished { rows, line_changes, events }
+        let Self { accepted: rows, line_changes, events, buckets, .. } = self;
+        Finished { rows, line_changes, events, buckets }
     }
 
     pub(crate) fn get<R: Record>(&self, key: &Bytes) -> Result<Option<R>, SectionError> {

@@ -1,6 +1,9 @@
 //! One site's state, and everything that may be done with it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use model::{
@@ -12,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::{
     blocks::Blocks,
+    bucket_views::BucketViews,
     caller::Caller,
     committer::{Committer, WrittenAll},
     engine::{Engine, Table, prefix_range},
@@ -46,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) gate: Arc<Gate>,
     pub(crate) lines: Arc<Lines>,
     pub(crate) recent: Arc<Recent>,
+    pub(crate) views: Arc<BucketViews>,
     pub(crate) clock: Arc<dyn ops::Clock>,
     /// For the secrets of users' keys, which rest sealed.
     pub(crate) codec: Codec,
@@ -68,6 +73,8 @@ pub struct PutObject {
     pub manifest: Manifest,
     pub uploaded: Uploaded,
     pub condition: Condition,
+    /// What the object begins with, by name (`model::attribute`).
+    pub attributes: BTreeMap<String, Bytes>,
 }
 
 /// A put of what another object holds.
@@ -79,6 +86,8 @@ pub struct CopyObject {
     pub manifest: Manifest,
     pub source: Object,
     pub condition: Condition,
+    /// What the object begins with, by name: nothing of the source's comes by itself.
+    pub attributes: BTreeMap<String, Bytes>,
 }
 
 /// The object that shows under a key. Its blocks cannot be collected while this lives.
@@ -100,6 +109,7 @@ impl Shared {
             gate,
             lines,
             recent,
+            views,
             clock,
             codec,
             metrics,
@@ -115,6 +125,7 @@ impl Shared {
             gate,
             lines,
             recent,
+            views,
             clock,
             codec,
             metrics,
@@ -153,6 +164,7 @@ pub(crate) struct SharedParts {
     pub(crate) gate: Arc<Gate>,
     pub(crate) lines: Arc<Lines>,
     pub(crate) recent: Arc<Recent>,
+    pub(crate) views: Arc<BucketViews>,
     pub(crate) clock: Arc<dyn ops::Clock>,
     pub(crate) codec: Codec,
     pub(crate) metrics: ops::Metrics,
@@ -223,8 +235,7 @@ impl Store {
     /// # Errors
     /// If the store cannot be read.
     pub fn bucket(&self, name: &BucketName) -> Result<BucketState, ReadError> {
-        let record = self.shared.get::<BucketRecord>(&BucketRecord::key(name))?;
-        Ok(record.map_or_else(BucketState::default, BucketRecord::state))
+        self.bucket_view(name).map(|view| view.state.clone())
     }
 
     /// Every bucket that exists, by name.
@@ -258,8 +269,7 @@ impl Store {
         name: BucketName,
         caller: Caller,
     ) -> Result<Bucket, WriteError> {
-        let committer = &self.shared.committer;
-        committer.run(move |section| client::create_bucket(section, &name, &caller)).await
+        self.create_bucket_with(name, BTreeMap::new(), caller).await
     }
 
     /// Deletes a bucket that is empty. Durable when this returns.
@@ -283,9 +293,9 @@ impl Store {
     /// `NoSuchBucket`, `Denied`, a condition that does not hold, or that writes are refused or
     /// failed.
     pub async fn put_object(&self, put: PutObject) -> Result<Version, WriteError> {
-        let PutObject { caller, bucket, key, manifest, uploaded, condition } = put;
+        let PutObject { caller, bucket, key, manifest, uploaded, condition, attributes } = put;
         let segments = uploaded.segments();
-        let put = Put { caller, bucket, key, manifest, segments, condition };
+        let put = Put { caller, bucket, key, manifest, segments, condition, attributes };
         // The rule owns the upload: its blocks are safe until the commit is durable, even if
         // the caller has gone by then.
         let rule = self.shared.committer.run(move |section| {
@@ -301,8 +311,9 @@ impl Store {
     /// # Errors
     /// `SourceIncomplete`, or as [`Store::put_object`].
     pub async fn copy_object(&self, copy: CopyObject) -> Result<Version, WriteError> {
-        let CopyObject { caller, bucket, key, manifest, source, condition } = copy;
-        let put = Put { caller, bucket, key, manifest, segments: Segments::new(), condition };
+        let CopyObject { caller, bucket, key, manifest, source, condition, attributes } = copy;
+        let segments = Segments::new();
+        let put = Put { caller, bucket, key, manifest, segments, condition, attributes };
         // The rule owns the source: its blocks are safe until the commit is durable.
         let rule = self
             .shared

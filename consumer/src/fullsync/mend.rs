@@ -120,7 +120,7 @@ impl Comparison<'_> {
             let entity = event.change.entity().hash();
             let Some(found) = wanted.get(&entity) else {
                 // After its state come its attributes.
-                if !self.request.dry_run && matches!(event.change, Change::Attributes { .. }) {
+                if !self.request.dry_run && are_attributes(&event.change) {
                     batch.state(round, event, sealed.payload.len());
                 }
                 continue;
@@ -215,8 +215,11 @@ impl Round {
 /// Whether an event is the one that the leaf stands for: of what comes before it (a deleted bucket
 /// that was made again), nothing is counted.
 fn is_state(event: &Event, source: Option<Leaf>) -> bool {
-    let attributes = matches!(event.change, Change::Attributes { .. });
-    !attributes && source.is_some_and(|leaf| leaf.version == event.version)
+    !are_attributes(&event.change) && source.is_some_and(|leaf| leaf.version == event.version)
+}
+
+fn are_attributes(change: &Change) -> bool {
+    matches!(change, Change::Attributes { .. } | Change::BucketAttributes { .. })
 }
 
 /// As a person calls it.

@@ -1,6 +1,8 @@
 //! `CopyObject`: the new object names the blocks of the old one. No byte moves, neither here nor
 //! to other sites, which have the blocks too.
 
+use std::collections::BTreeMap;
+
 use futures::StreamExt;
 use http::{HeaderMap, header};
 use model::{BucketName, Manifest, ObjectKey};
@@ -67,7 +69,8 @@ pub(super) async fn copy_object(
         manifest.checksums = promises::kept(&mut computed?);
     }
     let result = result(&manifest);
-    let copy = CopyObject { caller, bucket, key, manifest, source, condition };
+    let attributes = BTreeMap::new();
+    let copy = CopyObject { caller, bucket, key, manifest, source, condition, attributes };
     let version = handler.store.copy_object(copy).await.map_err(errors::write)?;
     let last_modified = Some(timestamp(version.hlc.millis()));
     let copy_object_result = Some(CopyObjectResult { last_modified, ..result });

@@ -1,6 +1,6 @@
 //! `PutObject`: streamed into the store, checked whole, then committed at once.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use http::HeaderMap;
 use model::{ETag, Manifest, Parts};
@@ -57,7 +57,8 @@ pub(super) async fn put_object(
 
     let output = output(&digests);
     let manifest = manifest(&uploaded, digests, attributes);
-    let put = PutObject { caller, bucket, key, manifest, uploaded, condition };
+    let attributes = BTreeMap::new();
+    let put = PutObject { caller, bucket, key, manifest, uploaded, condition, attributes };
     handler.store.put_object(put).await.map_err(errors::write)?;
     Ok(S3Response::new(output))
 }

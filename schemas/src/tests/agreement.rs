@@ -96,6 +96,7 @@ fn types() -> BTreeMap<&'static str, Vec<String>> {
         ("register", names::<object::RegisterRecord>()),
         ("bucket_put", names::<bucket::BucketPut>()),
         ("bucket_deleted", names::<bucket::BucketDeleted>()),
+        ("bucket_attributes", names::<bucket::BucketAttributes>()),
         ("user_put", names::<user::UserPut>()),
         ("access_key", names::<user::AccessKeyRecord>()),
         ("sealed_secret", names::<user::SecretRecord>()),

@@ -87,6 +87,9 @@ fn change() -> BoxedStrategy<Change> {
     });
     let deleted =
         object().prop_map(|(bucket, key, birth)| Change::ObjectDeleted { bucket, key, birth });
+    let of_bucket = (bucket(), version(), attributes()).prop_map(|(bucket, birth, attributes)| {
+        Change::BucketAttributes { bucket, birth, attributes }
+    });
     let attributes = (object(), attributes()).prop_map(|((bucket, key, of), attributes)| {
         Change::Attributes { bucket, key, of, attributes }
     });
@@ -97,6 +100,7 @@ fn change() -> BoxedStrategy<Change> {
         attributes,
         (bucket(), state).prop_map(|(bucket, state)| Change::BucketPut { bucket, state }),
         bucket().prop_map(|bucket| Change::BucketDeleted { bucket }),
+        of_bucket,
         (user(), user_state()).prop_map(|(user, state)| Change::UserPut { user, state }),
         user().prop_map(|user| Change::UserDeleted { user }),
     ]

@@ -109,6 +109,7 @@ pub(super) fn changes() -> Vec<(&'static str, Change)> {
         ("user_put", user_put()),
         ("user_deleted", Change::UserDeleted { user: user() }),
         ("trimmed", trimmed()),
+        ("bucket_attributes", bucket_attributes()),
     ]
 }
 
@@ -143,6 +144,19 @@ fn attributes() -> Change {
         of: version(2),
         attributes: Attributes(BTreeMap::from([("tags".to_owned(), register)])),
     }
+}
+
+fn bucket_attributes() -> Change {
+    let register = |n, value: &'static str| Register {
+        version: version(n),
+        value: Bytes::from_static(value.as_bytes()),
+    };
+    let registers = [
+        ("public-access-block".to_owned(), register(5, "")),
+        ("versioning".to_owned(), register(4, "{\"status\":\"Enabled\"}")),
+    ];
+    let attributes = Attributes(BTreeMap::from(registers));
+    Change::BucketAttributes { bucket: bucket(), birth: version(1), attributes }
 }
 
 fn user_put() -> Change {

@@ -54,9 +54,30 @@ pub(crate) struct MultipartRecord {
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) checksum: Option<MultipartChecksum>,
+    /// What the object is to begin with. Format 1 had none.
+    pub(crate) attributes: BTreeMap<String, Bytes>,
 }
 
-super::record!(MultipartRecord, Table::Multipart, "multipart upload", format 1);
+impl super::Plain for MultipartRecord {}
+
+impl super::Record for MultipartRecord {
+    const TABLE: Table = Table::Multipart;
+    const NAME: &'static str = "multipart upload";
+    const FORMAT: u8 = 2;
+
+    fn encode_body(&self, body: &mut Vec<u8>) {
+        super::encode_postcard(self, body);
+    }
+
+    fn decode_body(body: &Bytes) -> Option<Self> {
+        super::decode_postcard(body)
+    }
+
+    /// What format 2 added stands at the end: an empty map is one zero.
+    fn decode_before(_format: u8, body: &Bytes) -> Option<Self> {
+        super::decode_postcard(&super::join(&[body, &[0]]))
+    }
+}
 
 impl MultipartRecord {
     /// Of all uploads into a bucket.
@@ -236,5 +257,28 @@ mod tests {
         for bad in ["", "xyz", &"0".repeat(31), &format!("+{}", "0".repeat(31))] {
             assert_eq!(MultipartId::parse(bad), None);
         }
+    }
+    #[test]
+    fn an_upload_that_an_earlier_release_began_has_no_attributes() {
+        use crate::records::Record;
+
+        let birth = Version { hlc: model::Hlc(7), site: model::SiteId([1; 16]) };
+        let (initiator, initiated) = (UserId::root(), Millis(5));
+        let headers = BTreeMap::from([("content-type".to_owned(), "text/plain".to_owned())]);
+        let (metadata, checksum, attributes) = (BTreeMap::new(), None, BTreeMap::new());
+        let mut record = MultipartRecord {
+            birth,
+            initiator,
+            initiated,
+            headers,
+            metadata,
+            checksum,
+            attributes,
+        };
+        let encoded = record.encode();
+        let before = super::super::join(&[&[1], &encoded[1..encoded.len() - 1]]);
+        assert_eq!(MultipartRecord::decode(&before).unwrap(), record);
+        record.attributes.insert("tags".to_owned(), Bytes::from_static(b"{}"));
+        assert_eq!(MultipartRecord::decode(&record.encode()).unwrap(), record);
     }
 }

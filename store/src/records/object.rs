@@ -36,6 +36,12 @@ impl ObjectRecord {
         super::join(&[latest, &[0], &version.to_bytes()])
     }
 
+    /// The key in `objects` and the version inside a key of `versions`, or of attributes.
+    pub(crate) fn split_version_key(key: &[u8]) -> Option<(&[u8], Version)> {
+        let (latest, version) = key.split_last_chunk::<{ Version::LEN }>()?;
+        Some((latest.strip_suffix(&[0])?, Version::from_bytes(version)?))
+    }
+
     /// What the merge rule compares.
     pub(crate) fn state(&self) -> State {
         let content = self.manifest.as_ref().map_or(Digest::ZERO, Manifest::digest);

@@ -10,7 +10,7 @@ use model::{
 };
 
 use super::{
-    floor, holes, multipart,
+    attributes, floor, holes, multipart,
     place::{self, Presence},
     quarantine, repair, users,
 };
@@ -181,6 +181,9 @@ fn merge(
             section.put_attributes((&bucket, &key), of, &record)?;
             Ok(Some(Decision::Replace))
         }
+        Change::BucketAttributes { bucket, birth, attributes: all } => {
+            attributes::merge_of_bucket(section, &bucket, (birth, &all), position).map(Some)
+        }
         Change::UserPut { user, state } => {
             merge_user(section, &user, (version, position), Some(state)).map(Some)
         }
@@ -225,7 +228,9 @@ fn merge_bucket(
     }
     // A deletion that comes late moves `deleted` only: the newest state stays where it stands.
     let position = if stale { section.position_of_bucket(name)? } else { Some(position) };
-    section.put_bucket(name, &record, position.unwrap_or_else(|| leaves::unknown(record.version)));
+    let position = position.unwrap_or_else(|| leaves::unknown(record.version));
+    section.put_bucket(name, &record, position)?;
+    attributes::drop_of_past(section, name, &record.state())?;
     Ok(if stale { Decision::Stale } else { Decision::Replace })
 }
 

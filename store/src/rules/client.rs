@@ -1,13 +1,15 @@
 //! What clients of this site's endpoint may do to buckets and objects.
 
-use std::ops::ControlFlow;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
+use bytes::Bytes;
 use model::{
     Bucket, BucketName, Change, ETag, Entity, Manifest, ObjectKey, Version,
     visibility::{self, BucketState},
 };
 
 use super::{
+    attributes,
     blocks::{self, Segments},
     multipart,
     place::{self, Presence},
@@ -30,6 +32,8 @@ pub enum Condition {
     Present,
     /// The key's object has this entity tag (`If-Match`).
     Matches(ETag),
+    /// The key's object is this version of it.
+    Is(Version),
 }
 
 /// Begins a rule that changes what is in a bucket; returns the bucket's birth.
@@ -45,9 +49,13 @@ pub(crate) fn enter(
 pub(crate) fn create_bucket(
     section: &mut Section<'_>,
     name: &BucketName,
+    attributes: BTreeMap<String, Bytes>,
     caller: &Caller,
 ) -> Result<Bucket, WriteError> {
     caller.enter(section)?;
+    if caller.user.is_anonymous() {
+        return Err(WriteError::Denied);
+    }
     section.room()?;
     let key = BucketRecord::key(name);
     let held = section.get::<BucketRecord>(&key)?;
@@ -62,7 +70,8 @@ pub(crate) fn create_bucket(
     let deleted = held.and_then(|held| held.deleted);
     let live = Some(bucket.clone());
     let record = BucketRecord { version: event.version, live, deleted };
-    section.put_bucket(name, &record, event.position);
+    section.put_bucket(name, &record, event.position)?;
+    attributes::begin_bucket(section, name, bucket.birth, attributes)?;
     Ok(bucket)
 }
 
@@ -82,7 +91,8 @@ pub(crate) fn delete_bucket(
     let event = section.log(entity, |_| Change::BucketDeleted { bucket: name.clone() })?;
     let version = event.version;
     let record = BucketRecord { version, live: None, deleted: Some(version) };
-    section.put_bucket(name, &record, event.position);
+    section.put_bucket(name, &record, event.position)?;
+    attributes::drop_of_past(section, name, &record.state())?;
     Ok(())
 }
 
@@ -95,6 +105,8 @@ pub(crate) struct Put {
     pub(crate) manifest: Manifest,
     pub(crate) segments: Segments,
     pub(crate) condition: Condition,
+    /// What the object begins with.
+    pub(crate) attributes: BTreeMap<String, Bytes>,
 }
 
 pub(crate) fn put_object(section: &mut Section<'_>, put: Put) -> Result<Version, WriteError> {
@@ -111,12 +123,13 @@ pub(crate) fn put_object(section: &mut Section<'_>, put: Put) -> Result<Version,
         birth,
         manifest: Box::new(put.manifest),
     })?;
-    let Change::ObjectPut { manifest, .. } = event.change else {
+    let Change::ObjectPut { bucket, key, manifest, .. } = event.change else {
         unreachable!("BUG: the change logged is the change made")
     };
     let (version, position) = (event.version, event.position);
     let record = ObjectRecord { version, position, birth, manifest: Some(*manifest) };
     place::place(section, &row, &record, &Presence::Uploaded(&put.segments))?;
+    attributes::begin_object(section, (bucket, key), version, put.attributes)?;
     Ok(version)
 }
 
@@ -131,7 +144,7 @@ pub(crate) fn copy_object(section: &mut Section<'_>, put: Put) -> Result<Version
 fn check(
     section: &Section<'_>,
     bucket: &BucketState,
-    row: &bytes::Bytes,
+    row: &Bytes,
     condition: &Condition,
 ) -> Result<(), WriteError> {
     if *condition == Condition::None {
@@ -139,11 +152,15 @@ fn check(
     }
     let held = section.get::<ObjectRecord>(row)?;
     let held = held.filter(|held| visibility::shows(bucket, held.birth));
+    let version = held.as_ref().map(|held| held.version);
     match (condition, held.and_then(|held| held.manifest)) {
+        (Condition::Is(wanted), Some(_)) if Some(*wanted) == version => Ok(()),
         (Condition::None, _) | (Condition::Absent, None) => Ok(()),
         (Condition::Present, Some(_)) => Ok(()),
         (Condition::Matches(etag), Some(manifest)) if *etag == manifest.etag => Ok(()),
-        (Condition::Present | Condition::Matches(_), None) => Err(WriteError::NoSuchKey),
+        (Condition::Present | Condition::Matches(_) | Condition::Is(_), None) => {
+            Err(WriteError::NoSuchKey)
+        }
         _ => Err(WriteError::PreconditionFailed),
     }
 }

@@ -49,9 +49,24 @@ pub(crate) fn free_versions(
             if let Some(manifest) = manifest {
                 blocks::dereference(section, &manifest.content)?;
             }
-            section.move_row(Table::Versions, version_key, None);
+            section.move_row(Table::Versions, version_key.clone(), None);
+            forget_attributes(section, version_key)?;
         }
         section.remove::<SupersededRecord>(row);
+    }
+    Ok(())
+}
+
+/// Forgets the attributes of a version that is gone. One that was only replaced by another content of
+/// the same version keeps them.
+fn forget_attributes(section: &mut Section<'_>, version_key: Bytes) -> Result<(), SectionError> {
+    let split = ObjectRecord::split_version_key(&version_key);
+    let split = split.map(|(row, version)| (Bytes::copy_from_slice(row), version));
+    if let Some((row, version)) = split {
+        let latest = section.get::<ObjectRecord>(&row)?;
+        if latest.is_none_or(|latest| latest.version != version) {
+            section.remove_attributes(version_key);
+        }
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use model::{
-    Content, Position,
+    Content, Position, Version,
     merge::{self, Decision},
 };
 
@@ -77,7 +77,7 @@ pub(crate) fn place(
         settle_content(section, &manifest.content, incoming.position, presence)?;
     }
     if let Some(held) = held {
-        retire(section, row, &held, incoming.position)?;
+        retire(section, row, &held, (incoming.version, incoming.position))?;
     }
     section.put_object(row, incoming)?;
     if incoming.manifest.is_none() {
@@ -92,7 +92,7 @@ pub(crate) fn remove(
     row: &Bytes,
     held: &ObjectRecord,
 ) -> Result<(), SectionError> {
-    retire(section, row, held, held.position)?;
+    retire(section, row, held, (Version::NONE, held.position))?;
     section.remove_object(row);
     Ok(())
 }
@@ -119,23 +119,26 @@ fn retire(
     section: &mut Section<'_>,
     row: &Bytes,
     held: &ObjectRecord,
-    successor: Position,
+    (incoming, successor): (Version, Position),
 ) -> Result<(), SectionError> {
     let Some(manifest) = &held.manifest else {
         section.remove::<TombstoneRecord>(TombstoneRecord::key(held.position, row));
         return Ok(());
     };
     let incomplete = section.hole(held.position)?.is_some_and(|hole| hole.reason.is_applied());
+    let version_key = ObjectRecord::version_key(row, held.version);
     if incomplete {
+        if incoming != held.version {
+            section.remove_attributes(version_key);
+        }
         blocks::drop_wants(section, &manifest.content, held.position)?;
         let before = SupersededRecord::prefix(held.position);
         for key in section.keys(Table::Queues, &before, usize::MAX)? {
-            let version_key = key.slice(before.len()..);
+            let superseded = key.slice(before.len()..);
             section.remove::<SupersededRecord>(key);
-            section.put(SupersededRecord::key(successor, &version_key), &SupersededRecord);
+            section.put(SupersededRecord::key(successor, &superseded), &SupersededRecord);
         }
     } else {
-        let version_key = ObjectRecord::version_key(row, held.version);
         section.put(SupersededRecord::key(successor, &version_key), &SupersededRecord);
         section.move_row(Table::Versions, version_key, Some(held.encode()));
     }

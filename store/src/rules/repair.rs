@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use model::tree::{Leaf, Scope};
 
-use super::{locate, multipart, place, quarantine, users};
+use super::{attributes, locate, multipart, place, quarantine, users};
 use crate::{
     engine::Table,
     records::{BucketRecord, ObjectRecord, UserRecord},
@@ -41,6 +41,7 @@ pub(crate) fn remove(
 pub(crate) fn take_entity_out(section: &mut Section<'_>, row: &Bytes) -> Result<(), SectionError> {
     if let Some(bucket) = BucketRecord::bucket(row) {
         multipart::bucket_deleted(section, &bucket)?;
+        attributes::drop_all_of(section, &bucket)?;
     }
     if let Some(user) = UserRecord::id(row) {
         users::forget_keys(section, &user)?;

@@ -4,13 +4,14 @@
 //! A commit writes two small rows of the tree and reads none but the attributes of an object.
 
 use bytes::Bytes;
-use model::{BucketName, EntityHash, ObjectKey, Position, UserId, Version};
+use model::{Bucket, BucketName, EntityHash, ObjectKey, Position, UserId, Version};
 
 use super::{Section, SectionError};
 use crate::{
     engine::Table,
     records::{
-        AttributesRecord, BucketRecord, LeafRecord, ObjectRecord, Record, UserRecord, mark_key,
+        AttributesRecord, BucketRecord, LeafRecord, ObjectRecord, Record, RecordError, UserRecord,
+        mark_key,
     },
     tree::leaves::{self, ENTITIES},
 };
@@ -41,6 +42,7 @@ impl Section<'_> {
     /// Takes the row of a bucket or a user away, and with it its leaf.
     pub(crate) fn remove_entity(&mut self, row: &Bytes) {
         self.staged.rows.insert((Table::Entities, row.clone()), None);
+        self.staged.buckets = true;
         if let Some(entity) = leaves::place_of_entity(row) {
             self.remove_leaf(ENTITIES, entity);
         }
@@ -68,10 +70,52 @@ impl Section<'_> {
         name: &BucketName,
         record: &BucketRecord,
         position: Position,
-    ) {
+    ) -> Result<(), SectionError> {
         let row = BucketRecord::key(name);
         self.write(row.clone(), record);
-        self.put_entity_leaf(&leaves::of_bucket(record, position, row));
+        self.staged.buckets = true;
+        let attributes = |live: &Bucket| AttributesRecord::key_of_bucket(name, live.birth);
+        let attributes = record.live.as_ref().map(attributes);
+        let attributes = attributes.map(|row| self.attributes(&row)).transpose()?.flatten();
+        self.put_entity_leaf(&leaves::of_bucket(record, attributes.as_ref(), position, row));
+        Ok(())
+    }
+
+    /// Writes the attributes of a bucket's incarnation, whether or not it is the live one, or here.
+    /// The newest of them was written at `position`.
+    pub(crate) fn put_bucket_attributes(
+        &mut self,
+        (name, birth): (&BucketName, Version),
+        record: &AttributesRecord,
+        position: Position,
+    ) -> Result<(), SectionError> {
+        self.write(AttributesRecord::key_of_bucket(name, birth), record);
+        self.staged.buckets = true;
+        let row = BucketRecord::key(name);
+        let held = self.get::<BucketRecord>(&row)?;
+        let live = |held: &BucketRecord| held.live.as_ref().map(|live| live.birth);
+        if let Some(held) = held.filter(|held| live(held) == Some(birth)) {
+            self.put_entity_leaf(&leaves::of_bucket(&held, Some(record), position, row));
+        }
+        Ok(())
+    }
+
+    /// Takes attributes away whose entity, or whose version of it, is gone. No leaf says anything of
+    /// those.
+    pub(crate) fn remove_attributes(&mut self, row: Bytes) {
+        self.staged.rows.insert((Table::Attributes, row), None);
+    }
+
+    /// Attributes that are to be merged with others; those that cannot be read count as none, and are
+    /// replaced.
+    pub(crate) fn attributes(&self, row: &Bytes) -> Result<Option<AttributesRecord>, SectionError> {
+        match self.get(row) {
+            Err(SectionError::Record(RecordError::Damaged { .. })) => {
+                tracing::error!("attributes cannot be read, and are taken for none");
+                Ok(None)
+            }
+            read => read,
+        }
     }
 
     /// Writes a user's state, which was written at `position`.

@@ -66,7 +66,15 @@ async fn put_if(
     };
     let (bucket, key) = (bucket(), key(name));
     store
-        .put_object(PutObject { caller: caller(), bucket, key, manifest, uploaded, condition })
+        .put_object(PutObject {
+            caller: caller(),
+            bucket,
+            key,
+            manifest,
+            uploaded,
+            condition,
+            attributes: BTreeMap::new(),
+        })
         .await
 }
 

@@ -68,7 +68,14 @@ pub(crate) fn derive<E: From<RecordError>>(
     }
     if row.starts_with(BucketRecord::PREFIX) {
         let record = BucketRecord::decode(value)?;
-        return Ok(of_bucket(&record, position(record.version), row.clone()));
+        let attributes = BucketRecord::bucket(row).zip(record.live.as_ref());
+        let attributes = attributes.map(|(bucket, live)| {
+            get(Table::Attributes, &AttributesRecord::key_of_bucket(&bucket, live.birth))
+        });
+        let attributes = attributes.transpose()?.flatten();
+        let attributes = attributes.as_ref().map(AttributesRecord::decode).transpose()?;
+        let position = position(record.version);
+        return Ok(of_bucket(&record, attributes.as_ref(), position, row.clone()));
     }
     let record = UserRecord::decode(value)?;
     Ok(of_user(&record, position(record.version), row.clone()))
@@ -86,18 +93,28 @@ pub(crate) fn of_object(
     name: Bytes,
 ) -> LeafRecord {
     let &ObjectRecord { version, position, birth, ref manifest } = record;
-    let attributes = attributes.map(|record| &record.0).filter(|all| !all.is_empty());
+    let attributes = attributes.map(|record| &record.0);
     let content = manifest.as_ref().map(|manifest| object(manifest, birth, attributes));
     leaf(version, content, position, name)
 }
 
-pub(crate) fn of_bucket(record: &BucketRecord, position: Position, name: Bytes) -> LeafRecord {
+pub(crate) fn of_bucket(
+    record: &BucketRecord,
+    attributes: Option<&AttributesRecord>,
+    position: Position,
+    name: Bytes,
+) -> LeafRecord {
     let content = record.live.as_ref().map(|live| {
         let mut hasher = Hasher::new();
         hasher.update(&live.birth.to_bytes());
         hasher.field(live.owner.as_str().as_bytes());
         if let Some(deleted) = record.deleted {
             hasher.update(&deleted.to_bytes());
+        }
+        // A mark before them: without it, they could be taken for a deletion.
+        if let Some(AttributesRecord(attributes)) = attributes.filter(|all| !all.0.is_empty()) {
+            hasher.field(b"attributes");
+            registers(&mut hasher, attributes);
         }
         hasher.finish()
     });
@@ -118,12 +135,18 @@ fn object(manifest: &Manifest, birth: Version, attributes: Option<&Attributes>) 
     let mut hasher = Hasher::new();
     hasher.update(&manifest.digest().0);
     hasher.update(&birth.to_bytes());
-    for (name, register) in attributes.into_iter().flat_map(|attributes| &attributes.0) {
+    if let Some(attributes) = attributes {
+        registers(&mut hasher, attributes);
+    }
+    hasher.finish()
+}
+
+fn registers(hasher: &mut Hasher, attributes: &Attributes) {
+    for (name, register) in &attributes.0 {
         hasher.field(name.as_bytes());
         hasher.update(&register.version.to_bytes());
         hasher.field(&register.value);
     }
-    hasher.finish()
 }
 
 fn user(user: &User) -> Digest {

@@ -1,7 +1,7 @@
 //! An entity's state as the events that bring it about at another site.
 
 use bytes::Bytes;
-use model::{Attributes, BucketName, Change, Digest, Event, ObjectKey, RequestId, UserId, Version};
+use model::{BucketName, Change, Digest, Event, ObjectKey, RequestId, UserId, Version};
 
 use super::rows;
 use crate::{
@@ -25,7 +25,7 @@ pub(super) fn events(
     };
     let changes = match (table, name.split_at_checked(1)) {
         (Table::Objects, _) => object(snapshot, &row, &value, name)?,
-        (_, Some(("b", name))) => bucket(&value, name.to_owned())?,
+        (_, Some(("b", name))) => bucket(snapshot, &value, name.to_owned())?,
         (_, Some((_, id))) => user(&value, id.to_owned())?,
         (_, None) => Vec::new(),
     };
@@ -68,26 +68,36 @@ fn object(
     let put = Change::ObjectPut { bucket: bucket.clone(), key: key.clone(), birth, manifest };
     let mut changes = vec![(version, put)];
     if let Some(AttributesRecord(attributes)) = attributes
-        && let Some(version) = newest(&attributes)
+        && let Some(version) = attributes.newest()
     {
         changes.push((version, Change::Attributes { bucket, key, of, attributes }));
     }
     Ok(changes)
 }
 
-fn newest(attributes: &Attributes) -> Option<Version> {
-    attributes.0.values().map(|register| register.version).max()
-}
-
 /// A bucket that was deleted before it was made again: law 14 needs both elsewhere too.
-fn bucket(value: &Bytes, name: String) -> Result<Vec<(Version, Change)>, ReadError> {
+fn bucket(
+    snapshot: &dyn Snapshot,
+    value: &Bytes,
+    name: String,
+) -> Result<Vec<(Version, Change)>, ReadError> {
     let bucket = BucketName::try_from(name);
     let bucket = bucket.map_err(|_| RecordError::Damaged { record: BucketRecord::NAME })?;
     let BucketRecord { version, live, deleted } = BucketRecord::decode(value)?;
     let deleted = if live.is_some() { deleted } else { Some(version) };
     let deleted = deleted.map(|at| (at, Change::BucketDeleted { bucket: bucket.clone() }));
-    let live = live.map(|state| (version, Change::BucketPut { bucket, state }));
-    Ok(deleted.into_iter().chain(live).collect())
+    let mut changes: Vec<_> = deleted.into_iter().collect();
+    if let Some(state) = live {
+        let birth = state.birth;
+        changes.push((version, Change::BucketPut { bucket: bucket.clone(), state }));
+        let row = AttributesRecord::key_of_bucket(&bucket, birth);
+        if let Some(AttributesRecord(attributes)) = rows::get(snapshot, &row)?
+            && let Some(version) = attributes.newest()
+        {
+            changes.push((version, Change::BucketAttributes { bucket, birth, attributes }));
+        }
+    }
+    Ok(changes)
 }
 
 fn user(value: &Bytes, id: String) -> Result<Vec<(Version, Change)>, ReadError> {

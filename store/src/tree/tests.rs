@@ -135,6 +135,15 @@ fn attributes(n: u8, of: u16, register: u8) -> Event {
     event(n, Change::Attributes { bucket, key, of, attributes })
 }
 
+/// Of one of the few buckets that [`entity`] makes, which may be over, or not there yet.
+fn bucket_attributes(n: u8, of: u8, birth: u8) -> Event {
+    let register =
+        Register { version: version(n), value: Bytes::from(vec![n; usize::from(n % 3)]) };
+    let attributes = Attributes(BTreeMap::from([((n % 2).to_string(), register)]));
+    let bucket = BucketName::try_from(format!("bucket{of}")).unwrap();
+    event(n, Change::BucketAttributes { bucket, birth: version(birth), attributes })
+}
+
 fn entity(n: u8, of: u8) -> Event {
     let gone = n.is_multiple_of(3);
     let user = UserId::try_from(format!("user{of}")).unwrap();
@@ -167,6 +176,9 @@ fn batches() -> impl Strategy<Value = Vec<Event>> {
         8 => (any::<u8>(), 0u16..200).prop_map(|(n, of)| object(n, of)),
         1 => (any::<u8>(), 0u16..200, any::<u8>()).prop_map(|(n, of, at)| attributes(n, of, at)),
         1 => (any::<u8>(), 0u8..80).prop_map(|(n, of)| entity(n, of)),
+        1 => (0u8..20, 0u8..2).prop_map(|(n, of)| entity(n, of * 2)),
+        2 => (0u8..20, 0u8..2, 0u8..20)
+            .prop_map(|(n, of, birth)| bucket_attributes(n, of * 2, birth)),
     ];
     prop::collection::vec(events, 0..90)
 }
