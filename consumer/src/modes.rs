@@ -46,6 +46,8 @@ impl Modes {
         match &event.change {
             Change::ObjectPut { bucket, .. }
             | Change::ObjectDeleted { bucket, .. }
+            | Change::MarkerPut { bucket, .. }
+            | Change::VersionRemoved { bucket, .. }
             | Change::Attributes { bucket, .. } => self.without_realtime.contains(bucket),
             Change::BucketPut { .. }
             | Change::BucketDeleted { .. }

@@ -23,11 +23,14 @@ pub(crate) enum Kind {
     UserDeleted,
     Trimmed,
     BucketAttributes,
+    VersionPut,
+    MarkerPut,
+    VersionRemoved,
 }
 
 impl Kind {
     /// The kinds that an envelope seals.
-    pub(crate) const CHANGES: [Self; 9] = [
+    pub(crate) const CHANGES: [Self; 12] = [
         Self::ObjectPut,
         Self::ObjectDeleted,
         Self::BucketPut,
@@ -37,6 +40,9 @@ impl Kind {
         Self::UserDeleted,
         Self::Trimmed,
         Self::BucketAttributes,
+        Self::VersionPut,
+        Self::MarkerPut,
+        Self::VersionRemoved,
     ];
 
     /// Name of the record.
@@ -53,6 +59,9 @@ impl Kind {
             Self::UserDeleted => "user_deleted",
             Self::Trimmed => TRIMMED,
             Self::BucketAttributes => "bucket_attributes",
+            Self::VersionPut => "version_put",
+            Self::MarkerPut => "marker_put",
+            Self::VersionRemoved => "version_removed",
         }
     }
 

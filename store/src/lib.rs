@@ -17,6 +17,7 @@ mod key_pair;
 mod lines;
 mod list;
 mod multipart;
+mod objects;
 mod offline;
 mod open;
 mod pins;
@@ -27,10 +28,12 @@ mod replication;
 mod rules;
 mod scrub;
 mod section;
+mod slots;
 mod store;
 mod tree;
 mod upload;
 mod users;
+mod versions;
 
 pub use bucket_views::BucketView;
 pub use caller::Caller;
@@ -48,6 +51,7 @@ pub use multipart::{
     CompleteMultipart, Multipart, MultipartCursor, MultipartEntry, MultipartListing,
     MultipartQuery, NewMultipart, PartInfo, PartsSeen, PutPart,
 };
+pub use objects::{Found, Marker, Object};
 pub use offline::{open_epoch, remove_site, verify};
 pub use open::Options;
 pub use quarantined::{Quarantined, QuarantinedEntity};
@@ -62,13 +66,15 @@ pub use rules::{
     blocks::{Arrival, Wanted},
     client::Condition,
     multipart::MultipartName,
+    versions::{Deleted, Stored},
 };
 pub use scrub::BlockCheck;
 pub use section::SectionError;
-pub use store::{CopyObject, Object, PutObject, Sizes, Store};
+pub use store::{CopyObject, PutObject, Sizes, Store};
 pub use tree::{
     TreeCounts, TreeDifference, TreeError, TreeReport, TreeVerified, TreeView, VerifyOptions, Why,
     fold_forever, verify_forever,
 };
 pub use upload::{Upload, Uploaded};
 pub use users::{Credential, NewUser};
+pub use versions::{ListedVersion, VersionCursor, VersionEntry, VersionListing, VersionQuery};

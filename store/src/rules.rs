@@ -15,3 +15,4 @@ pub(crate) mod quarantine;
 mod repair;
 pub(crate) mod site;
 pub(crate) mod users;
+pub(crate) mod versions;

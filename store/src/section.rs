@@ -24,6 +24,7 @@ use crate::{
 };
 
 mod entities;
+mod objects;
 
 /// Why a rule could not read or log.
 #[derive(Debug, thiserror::Error)]
@@ -190,7 +191,8 @@ impl<'a> Section<'a> {
 
     /// Takes a row out of a table that its record does not name by itself (`versions`).
     pub(crate) fn move_row(&mut self, table: Table, key: Bytes, value: Option<Bytes>) {
-        let of_entities = matches!(table, Table::Objects | Table::Entities | Table::Attributes);
+        let of_entities =
+            matches!(table, Table::Objects | Table::Slots | Table::Entities | Table::Attributes);
         assert!(!of_entities, "BUG: an entity's row is moved past the hash tree");
         self.staged.rows.insert((table, key), value);
     }
@@ -279,7 +281,8 @@ impl<'a> Section<'a> {
         self.staged.request = request;
     }
 
-    /// Assigns version and seq to a change and writes its event into history.
+    /// Assigns version and seq to a change and writes its event into history, in the partition of an
+    /// entity that is the change's, or is in the same partition.
     pub(crate) fn log(
         &mut self,
         entity: model::EntityHash,
@@ -299,7 +302,8 @@ impl<'a> Section<'a> {
         let digest = sealed.digest();
         let written = Written { seq: position.seq, digest, volume, hlc, trimmed: before.trimmed };
         self.set_written(partition, written);
-        let history = HistoryRecord { version, entity, payload: sealed.payload.clone() };
+        let (entity, payload) = (sealed.entity, sealed.payload.clone());
+        let history = HistoryRecord { version, entity, payload };
         let key = HistoryRecord::key(self.identity.epoch, partition, position.seq);
         self.put(key, &history);
         self.staged.events.push(sealed);

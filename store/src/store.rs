@@ -7,8 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use model::{
-    BlockHash, BlockRef, Bucket, BucketName, Manifest, Millis, ObjectKey, Seq, SiteId, Version,
-    visibility::{self, BucketState},
+    BlockHash, BlockRef, Bucket, BucketName, Manifest, Millis, ObjectKey, Seq,
+    visibility::BucketState,
 };
 use schemas::Codec;
 use tokio::sync::watch;
@@ -23,14 +23,15 @@ use crate::{
     gate::Gate,
     lines::Lines,
     list::{self, ListQuery, Listing},
-    pins::{Lease, Pins},
+    objects::Object,
+    pins::Pins,
     recent::Recent,
-    records::{BlockRecord, BucketRecord, Identity, ObjectRecord, Record},
+    records::{BlockRecord, BucketRecord, Identity, Record},
     rules::{
         blocks::Segments,
         client::{self, Condition, Put},
+        versions::Stored,
     },
-    section::Section,
     tree::Tree,
     upload::{Upload, Uploaded},
 };
@@ -88,15 +89,6 @@ pub struct CopyObject {
     pub condition: Condition,
     /// What the object begins with, by name: nothing of the source's comes by itself.
     pub attributes: BTreeMap<String, Bytes>,
-}
-
-/// The object that shows under a key. Its blocks cannot be collected while this lives.
-pub struct Object {
-    pub version: Version,
-    /// Whom to ask for blocks that are not here.
-    pub origin: SiteId,
-    pub manifest: Manifest,
-    _lease: Lease,
 }
 
 impl Shared {
@@ -292,25 +284,26 @@ impl Store {
     /// # Errors
     /// `NoSuchBucket`, `Denied`, a condition that does not hold, or that writes are refused or
     /// failed.
-    pub async fn put_object(&self, put: PutObject) -> Result<Version, WriteError> {
+    pub async fn put_object(&self, put: PutObject) -> Result<Stored, WriteError> {
         let PutObject { caller, bucket, key, manifest, uploaded, condition, attributes } = put;
         let segments = uploaded.segments();
         let put = Put { caller, bucket, key, manifest, segments, condition, attributes };
         // The rule owns the upload: its blocks are safe until the commit is durable, even if
         // the caller has gone by then.
-        let rule = self.shared.committer.run(move |section| {
-            client::put_object(section, put).map(|version| (version, uploaded))
-        });
-        let (version, mut uploaded) = rule.await?;
+        let rule = self
+            .shared
+            .committer
+            .run(move |section| client::put_object(section, put).map(|stored| (stored, uploaded)));
+        let (stored, mut uploaded) = rule.await?;
         uploaded.committed();
-        Ok(version)
+        Ok(stored)
     }
 
     /// Puts an object whose content is another's: no byte moves. Durable when this returns.
     ///
     /// # Errors
     /// `SourceIncomplete`, or as [`Store::put_object`].
-    pub async fn copy_object(&self, copy: CopyObject) -> Result<Version, WriteError> {
+    pub async fn copy_object(&self, copy: CopyObject) -> Result<Stored, WriteError> {
         let CopyObject { caller, bucket, key, manifest, source, condition, attributes } = copy;
         let segments = Segments::new();
         let put = Put { caller, bucket, key, manifest, segments, condition, attributes };
@@ -318,73 +311,8 @@ impl Store {
         let rule = self
             .shared
             .committer
-            .run(move |section| client::copy_object(section, put).map(|version| (version, source)));
-        rule.await.map(|(version, _source)| version)
-    }
-
-    /// Deletes a key; of one that has no object nothing is logged. Durable when this returns.
-    ///
-    /// # Errors
-    /// `NoSuchBucket`, `Denied`, a condition that does not hold, or that writes are refused or
-    /// failed.
-    pub async fn delete_object(
-        &self,
-        object: (BucketName, ObjectKey),
-        caller: Caller,
-        condition: Condition,
-    ) -> Result<Option<Version>, WriteError> {
-        if let Some(refusal) = self.refusal() {
-            return Err(WriteError::Refused(refusal));
-        }
-        let rule = move |section: &mut Section<'_>| {
-            client::delete_object(section, object, (&caller, &condition))
-        };
-        self.shared.committer.run(rule).await
-    }
-
-    /// The object that shows under a key.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub async fn object(
-        &self,
-        bucket: &BucketName,
-        key: &ObjectKey,
-    ) -> Result<Option<Object>, ReadError> {
-        let state = self.bucket(bucket)?;
-        let row = ObjectRecord::key(bucket, key);
-        let mut record = self.shared.get::<ObjectRecord>(&row)?;
-        loop {
-            let Some(ObjectRecord { version, position, birth, manifest: Some(manifest) }) = record
-            else {
-                return Ok(None);
-            };
-            if !visibility::shows(&state, birth) {
-                return Ok(None);
-            }
-            let mut lease = Lease::new(&self.shared.pins);
-            for (_, block) in manifest.content.named() {
-                lease.add(block.hash).await;
-            }
-            if lease.is_empty() {
-                return Ok(Some(Object {
-                    version,
-                    origin: position.site,
-                    manifest,
-                    _lease: lease,
-                }));
-            }
-            // The version may have been replaced and collected before the lease was taken.
-            record = self.shared.get::<ObjectRecord>(&row)?;
-            if record.as_ref().is_some_and(|record| record.version == version) {
-                return Ok(Some(Object {
-                    version,
-                    origin: position.site,
-                    manifest,
-                    _lease: lease,
-                }));
-            }
-        }
+            .run(move |section| client::copy_object(section, put).map(|stored| (stored, source)));
+        rule.await.map(|(stored, _source)| stored)
     }
 
     /// A page of a bucket's keys.

@@ -117,14 +117,15 @@ impl Comparison<'_> {
                     continue;
                 }
             };
-            let entity = event.change.entity().hash();
-            let Some(found) = wanted.get(&entity) else {
-                // After its state come its attributes.
-                if !self.request.dry_run && are_attributes(&event.change) {
+            // After its state come the attributes of a version, whichever slot it is in.
+            if are_attributes(&event.change) {
+                if !self.request.dry_run {
                     batch.state(round, event, sealed.payload.len());
                 }
                 continue;
-            };
+            }
+            let entity = event.change.entity().hash();
+            let Some(found) = wanted.get(&entity) else { continue };
             if let (Verdict::Foreign, Some(leaf)) = (found.verdict, found.here) {
                 let quarantine = Fix::Quarantine { scope: (*found.scope).clone(), leaf };
                 if !batch.fixes.contains(&quarantine) {
@@ -215,7 +216,7 @@ impl Round {
 /// Whether an event is the one that the leaf stands for: of what comes before it (a deleted bucket
 /// that was made again), nothing is counted.
 fn is_state(event: &Event, source: Option<Leaf>) -> bool {
-    !are_attributes(&event.change) && source.is_some_and(|leaf| leaf.version == event.version)
+    source.is_some_and(|leaf| leaf.version == event.version)
 }
 
 fn are_attributes(change: &Change) -> bool {
@@ -226,6 +227,7 @@ fn are_attributes(change: &Change) -> bool {
 fn name(change: &Change) -> String {
     match change.entity() {
         Entity::Object(_, key) => key.to_string(),
+        Entity::Version(_, key, of) => format!("{key} (version {of})"),
         Entity::Bucket(bucket) => format!("bucket {bucket}"),
         Entity::User(user) => format!("user {user}"),
         Entity::Partition(partition, _) => format!("partition {}", partition.0),

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     ENVELOPE_SCHEMA,
-    change::{bucket, manifest, object, trimmed, user},
+    change::{bucket, manifest, object, trimmed, user, version},
     envelope::EnvelopeRecord,
     fields::VersionRecord,
     heartbeat::HeartbeatRecord,
@@ -101,6 +101,9 @@ fn types() -> BTreeMap<&'static str, Vec<String>> {
         ("access_key", names::<user::AccessKeyRecord>()),
         ("sealed_secret", names::<user::SecretRecord>()),
         ("user_deleted", names::<user::UserDeleted>()),
+        ("version_put", names::<version::VersionPut>()),
+        ("marker_put", names::<version::MarkerPut>()),
+        ("version_removed", names::<version::VersionRemoved>()),
         ("trimmed", names::<trimmed::Trimmed>()),
     ])
 }

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
-use model::{BucketName, Content, ETag, Millis, ObjectKey, SegmentRef, UserId, Version};
+use model::{BucketName, Content, ETag, Millis, ObjectKey, SegmentRef, Slot, UserId, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Table;
@@ -174,6 +174,8 @@ pub struct Completed {
     pub version: Version,
     pub etag: ETag,
     pub checksums: BTreeMap<String, String>,
+    /// Its id. `None`: versioning was not enabled.
+    pub id: Option<Slot>,
 }
 
 /// The answer of a completed upload, kept for a while for clients who did not hear it and ask
@@ -186,7 +188,26 @@ pub(crate) struct CompletedRecord {
     pub(crate) completed: Completed,
 }
 
-super::record!(CompletedRecord, Table::Multipart, "completed upload", format 1);
+impl super::Plain for CompletedRecord {}
+
+impl super::Record for CompletedRecord {
+    const TABLE: Table = Table::Multipart;
+    const NAME: &'static str = "completed upload";
+    const FORMAT: u8 = 2;
+
+    fn encode_body(&self, body: &mut Vec<u8>) {
+        super::encode_postcard(self, body);
+    }
+
+    fn decode_body(body: &Bytes) -> Option<Self> {
+        super::decode_postcard(body)
+    }
+
+    /// What format 2 added, the id, stands at the end: none is one zero.
+    fn decode_before(_format: u8, body: &Bytes) -> Option<Self> {
+        super::decode_postcard(&super::join(&[body, &[0]]))
+    }
+}
 
 impl CompletedRecord {
     pub(crate) const PREFIX: &'static [u8] = b"c";
@@ -242,6 +263,23 @@ impl DeletedBucketRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_earlier_release_completed_has_no_id() {
+        use crate::records::Record;
+
+        let bucket = BucketName::try_from("photos".to_owned()).unwrap();
+        let key = ObjectKey::try_from("k".to_owned()).unwrap();
+        let version = Version { hlc: model::Hlc(7), site: model::SiteId([1; 16]) };
+        let (etag, checksums, id) = (ETag("e-1".to_owned()), BTreeMap::new(), None);
+        let completed = Completed { version, etag, checksums, id };
+        let mut record = CompletedRecord { bucket, key, at: Millis(5), completed };
+        let encoded = record.encode();
+        let before = super::super::join(&[&[1], &encoded[1..encoded.len() - 1]]);
+        assert_eq!(CompletedRecord::decode(&before).unwrap(), record);
+        record.completed.id = Some(Slot::Own(version));
+        assert_eq!(CompletedRecord::decode(&record.encode()).unwrap(), record);
+    }
 
     #[test]
     fn keys_split_into_what_they_were_made_of() {

@@ -2,7 +2,7 @@
 //! holes in it commit together (law 4); every change goes through the merge rule (law 3).
 
 use model::{
-    Bucket, BucketName, Change, Event, Hole, HoleReason, Line, Position, Seq, User, UserId,
+    Bucket, BucketName, Change, Event, Hole, HoleReason, Line, Position, Seq, Slot, User, UserId,
     Version,
     merge::Decision,
     progress::Handled,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     errors::ApplyError,
-    records::{AttributesRecord, BucketRecord, ObjectRecord, Record, UserRecord},
+    records::{AttributesRecord, BucketRecord, ObjectRecord, ObjectState, Record, UserRecord},
     section::{Section, SectionError},
     tree::leaves,
 };
@@ -153,14 +153,28 @@ fn merge(
 ) -> Result<Option<Decision>, SectionError> {
     let (version, position) = (event.version, event.position);
     match event.change {
-        Change::ObjectPut { bucket, key, birth, manifest } => {
+        Change::ObjectPut { bucket, key, slot, birth, manifest } => {
             let row = ObjectRecord::key(&bucket, &key);
-            let record = ObjectRecord { version, position, birth, manifest: Some(*manifest) };
+            let state = ObjectState::Put(*manifest);
+            let record = ObjectRecord { version, position, birth, state, slot };
+            place::place(section, &row, &record, presence)
+        }
+        Change::MarkerPut { bucket, key, slot, birth } => {
+            let row = ObjectRecord::key(&bucket, &key);
+            let state = ObjectState::Marker;
+            let record = ObjectRecord { version, position, birth, state, slot };
             place::place(section, &row, &record, presence)
         }
         Change::ObjectDeleted { bucket, key, birth } => {
-            let row = ObjectRecord::key(&bucket, &key);
-            let record = ObjectRecord { version, position, birth, manifest: None };
+            let (row, slot) = (ObjectRecord::key(&bucket, &key), Slot::Null);
+            let state = ObjectState::Deleted;
+            let record = ObjectRecord { version, position, birth, state, slot };
+            place::place(section, &row, &record, presence)
+        }
+        Change::VersionRemoved { bucket, key, of, birth } => {
+            let (row, slot) = (ObjectRecord::key(&bucket, &key), Slot::Own(of));
+            let state = ObjectState::Deleted;
+            let record = ObjectRecord { version, position, birth, state, slot };
             place::place(section, &row, &record, presence)
         }
         Change::BucketPut { bucket, state } => {
@@ -171,7 +185,8 @@ fn merge(
         }
         Change::Attributes { bucket, key, of, attributes } => {
             let object = ObjectRecord::key(&bucket, &key);
-            let absent = section.row(ObjectRecord::TABLE, &object)?.is_none();
+            let absent = section.of_version(&object, of)?.is_none()
+                && section.row(ObjectRecord::TABLE, &object)?.is_none();
             if absent && presence.is_ignored(section, (position, false))? {
                 return Ok(None);
             }

@@ -88,13 +88,14 @@ pub(crate) fn set_of_object(
     let state = client::bucket_state(section, &object.bucket)?;
     caller.may_use(&state)?;
     let VersionName { bucket, key, of } = object;
-    let latest = section.get::<ObjectRecord>(&ObjectRecord::key(&bucket, &key))?;
-    let latest = latest.filter(|held| held.manifest.is_some());
-    let latest = latest.filter(|held| visibility::shows(&state, held.birth));
-    let Some(of) = latest.map(|held| held.version).filter(|held| of.is_none_or(|of| of == *held))
-    else {
-        return Err(WriteError::NoSuchKey);
+    let row = ObjectRecord::key(&bucket, &key);
+    let held = match of {
+        None => section.get::<ObjectRecord>(&row)?,
+        Some(of) => section.of_version(&row, of)?,
     };
+    let held = held.filter(|held| held.manifest().is_some());
+    let held = held.filter(|held| visibility::shows(&state, held.birth));
+    let of = held.map(|held| held.version).ok_or(WriteError::NoSuchKey)?;
     let AttributesRecord(held) =
         section.get(&AttributesRecord::key(&bucket, &key, of))?.unwrap_or_default();
     if !is_so(section, &held, (&name, &value))? {

@@ -8,7 +8,7 @@ use crate::{
     engine::Table,
     records::{
         BlockRecord, EndedRecord, GarbageRecord, HeldSegmentRecord, HistoryRecord, MultipartId,
-        ObjectRecord, PartRecord, Record, SupersededRecord,
+        ObjectRecord, PartRecord, Record, RecordError, SupersededRecord,
     },
     section::{Section, SectionError},
 };
@@ -45,8 +45,7 @@ pub(crate) fn free_versions(
         };
         let version_key = Bytes::copy_from_slice(version_key);
         if let Some(value) = section.row(Table::Versions, &version_key)? {
-            let manifest = ObjectRecord::decode(&value)?.manifest;
-            if let Some(manifest) = manifest {
+            if let Some(manifest) = ObjectRecord::decode(&value)?.manifest() {
                 blocks::dereference(section, &manifest.content)?;
             }
             section.move_row(Table::Versions, version_key.clone(), None);
@@ -63,9 +62,11 @@ fn forget_attributes(section: &mut Section<'_>, version_key: Bytes) -> Result<()
     let split = ObjectRecord::split_version_key(&version_key);
     let split = split.map(|(row, version)| (Bytes::copy_from_slice(row), version));
     if let Some((row, version)) = split {
-        let latest = section.get::<ObjectRecord>(&row)?;
-        if latest.is_none_or(|latest| latest.version != version) {
-            section.remove_attributes(version_key);
+        match section.of_version(&row, version) {
+            Ok(None) => section.remove_attributes(version_key),
+            // Of a record that cannot be read nobody knows whose it is.
+            Ok(Some(_)) | Err(SectionError::Record(RecordError::Damaged { .. })) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(())

@@ -11,6 +11,7 @@ use model::{BucketName, Content, Manifest, ObjectKey, SegmentRef};
 use super::{
     blocks::{self, Segments},
     client::{self, Condition, Put},
+    versions::Stored,
 };
 use crate::{
     caller::Caller,
@@ -140,8 +141,8 @@ pub(crate) fn complete(
     let (etag, checksums) = (manifest.etag.clone(), manifest.checksums.clone());
     let (bucket, key, segments) = (name.bucket.clone(), name.key.clone(), Segments::new());
     let put = Put { caller, bucket, key, manifest, segments, condition, attributes };
-    let version = client::put_object(section, put)?;
-    let completed = Completed { version, etag, checksums };
+    let Stored { version, id } = client::put_object(section, put)?;
+    let completed = Completed { version, id, etag, checksums };
     end(section, &name, Some(completed.clone()));
     Ok(completed)
 }

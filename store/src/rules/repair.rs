@@ -7,8 +7,9 @@ use model::tree::{Leaf, Scope};
 use super::{attributes, locate, multipart, place, quarantine, users};
 use crate::{
     engine::Table,
-    records::{BucketRecord, ObjectRecord, UserRecord},
+    records::{BucketRecord, ObjectRecord, Record, SlotRecord, UserRecord},
     section::{Section, SectionError},
+    tree::leaves::Found,
 };
 
 /// Removes an entity that is still what the leaf says, or older. One that cannot be read is left to
@@ -18,18 +19,18 @@ pub(crate) fn remove(
     scope: &Scope,
     leaf: &Leaf,
 ) -> Result<bool, SectionError> {
-    let Some((table, row)) = locate::row_of(section, scope, leaf.entity)? else {
+    let Some(Found { table, key: row, value }) = locate::find(section, scope, leaf.entity)? else {
         return Ok(false);
     };
-    let Some(value) = section.row(table, &row)? else { return Ok(false) };
     let version = quarantine::version(table, &row, &value)?;
     if version.is_none_or(|version| version > leaf.version) {
         return Ok(false);
     }
     match table {
-        Table::Objects => {
-            if let Some(held) = section.get::<ObjectRecord>(&row)? {
-                place::remove(section, &row, &held)?;
+        Table::Objects | Table::Slots => {
+            let held = ObjectRecord::decode(&value)?;
+            if let Some((latest, _)) = SlotRecord::split(&row) {
+                place::remove(section, &latest, &held)?;
             }
         }
         _ => take_entity_out(section, &row)?,

@@ -10,35 +10,13 @@ use super::{Section, SectionError};
 use crate::{
     engine::Table,
     records::{
-        AttributesRecord, BucketRecord, LeafRecord, ObjectRecord, Record, RecordError, UserRecord,
-        mark_key,
+        AttributesRecord, BucketRecord, LeafRecord, ObjectRecord, Record, RecordError, SlotRecord,
+        UserRecord, mark_key,
     },
     tree::leaves::{self, ENTITIES},
 };
 
 impl Section<'_> {
-    /// Writes the latest version of a key, whose row in `objects` is `row`.
-    pub(crate) fn put_object(
-        &mut self,
-        row: &Bytes,
-        record: &ObjectRecord,
-    ) -> Result<(), SectionError> {
-        let attributes = ObjectRecord::version_key(row, record.version);
-        let attributes = self.get::<AttributesRecord>(&attributes)?;
-        self.write(row.clone(), record);
-        self.put_object_leaf(row, record, attributes.as_ref());
-        Ok(())
-    }
-
-    /// Takes a key away altogether, tombstone and all, and with it its leaf. What its manifest
-    /// names is for the caller to let go of.
-    pub(crate) fn remove_object(&mut self, row: &Bytes) {
-        self.staged.rows.insert((Table::Objects, row.clone()), None);
-        if let Some((scope, entity)) = leaves::place_of_object(row) {
-            self.remove_leaf(scope, entity);
-        }
-    }
-
     /// Takes the row of a bucket or a user away, and with it its leaf.
     pub(crate) fn remove_entity(&mut self, row: &Bytes) {
         self.staged.rows.insert((Table::Entities, row.clone()), None);
@@ -48,7 +26,7 @@ impl Section<'_> {
         }
     }
 
-    /// Writes the attributes of an object version, whether or not it is the latest, or here.
+    /// Writes the attributes of an object version, whether or not it is here.
     pub(crate) fn put_attributes(
         &mut self,
         (bucket, key): (&BucketName, &ObjectKey),
@@ -57,9 +35,8 @@ impl Section<'_> {
     ) -> Result<(), SectionError> {
         let row = ObjectRecord::key(bucket, key);
         self.write(ObjectRecord::version_key(&row, of), record);
-        let latest = self.get::<ObjectRecord>(&row)?;
-        if let Some(latest) = latest.filter(|latest| latest.version == of) {
-            self.put_object_leaf(&row, &latest, Some(record));
+        if let Some(held) = self.of_version(&row, of)? {
+            self.put_object_leaf(&row, &held, Some(record));
         }
         Ok(())
     }
@@ -135,7 +112,7 @@ impl Section<'_> {
         Ok(leaf.map(|leaf| leaf.position))
     }
 
-    /// The row of the record that a leaf speaks of, if there is a leaf.
+    /// The row that names the entity of a leaf, if there is a leaf.
     pub(crate) fn row_of_leaf(
         &self,
         scope: &[u8],
@@ -160,7 +137,7 @@ impl Section<'_> {
         self.staged.rows.insert((Table::Tree, mark_key(generation, scope, entity)), Some(mark));
     }
 
-    /// Brings the leaf of the entity with this row to what its record says. Returns whether
+    /// Brings the leaf of the entity that this row names to what its record says. Returns whether
     /// anything had to be changed. Without a mark only while nobody folds: the tree is being built.
     pub(crate) fn rederive(
         &mut self,
@@ -170,14 +147,14 @@ impl Section<'_> {
     ) -> Result<bool, SectionError> {
         let Some((scope, entity)) = leaves::place(table, row) else { return Ok(false) };
         let held = self.leaf(scope, entity)?;
-        let Some(value) = self.row(table, row)? else {
+        let get = |table, key: &Bytes| self.row(table, key);
+        let Some(found) = leaves::find((table, row), get)? else {
             if held.is_some() {
                 self.remove_leaf(scope, entity);
             }
             return Ok(held.is_some());
         };
-        let get = |table, key: &Bytes| self.row(table, key);
-        let derived = leaves::derive((table, row), &value, held.as_ref(), get)?;
+        let derived = leaves::derive((table, row), &found.value, held.as_ref(), get)?;
         if held.as_ref() == Some(&derived) {
             return Ok(false);
         }
@@ -185,17 +162,34 @@ impl Section<'_> {
         Ok(true)
     }
 
-    fn put_object_leaf(
+    /// Of the key with this row in `objects`.
+    pub(super) fn put_object_leaf(
         &mut self,
-        row: &Bytes,
+        latest: &Bytes,
         record: &ObjectRecord,
         attributes: Option<&AttributesRecord>,
     ) {
-        if let Some((scope, entity)) = leaves::place_of_object(row) {
+        let row = SlotRecord::key(latest, record.slot);
+        if let Some((scope, entity)) = leaves::place_of_object(&row) {
             let name = row.slice(scope.len()..);
             let leaf = leaves::of_object(record, attributes, name);
             self.put_leaf(scope, entity, &leaf, true);
         }
+    }
+
+    /// Writes the leaf of a record that moves to where the tree, which is still being built, has looked
+    /// for records already.
+    pub(super) fn ensure_leaf(
+        &mut self,
+        latest: &Bytes,
+        record: &ObjectRecord,
+    ) -> Result<(), SectionError> {
+        let row = SlotRecord::key(latest, record.slot);
+        let Some((scope, entity)) = leaves::place_of_object(&row) else { return Ok(()) };
+        if self.leaf(scope, entity)?.is_none() {
+            self.rederive(Table::Objects, &row, true)?;
+        }
+        Ok(())
     }
 
     fn put_entity_leaf(&mut self, leaf: &LeafRecord) {

@@ -11,6 +11,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     folder::{SLICE, Slice, detached, regrow},
+    leaves,
     rows::{self, ScopeRows},
 };
 use crate::{
@@ -57,6 +58,9 @@ impl Store {
             TreeStateRecord::Objects(after) => {
                 self.build_leaves(Table::Objects, after, limit).await?;
             }
+            TreeStateRecord::Slots(after) => {
+                self.build_leaves(Table::Slots, after, limit).await?;
+            }
             TreeStateRecord::Entities(after) => {
                 self.build_leaves(Table::Entities, after, limit).await?;
             }
@@ -73,18 +77,21 @@ impl Store {
         limit: usize,
     ) -> Result<(), KeepError> {
         let rows = rows::after(&*self.shared.engine.snapshot(), (table, b""), &after, limit);
-        let rows: Vec<Bytes> =
-            rows.map_err(SectionError::from)?.into_iter().map(|(row, _)| row).collect();
-        let last = rows.last().filter(|_| rows.len() == limit).map(|row| row.to_vec());
+        let rows = rows.map_err(SectionError::from)?;
+        let last = rows.last().filter(|_| rows.len() == limit).map(|(row, _)| row.to_vec());
         let next = match (table, last) {
             (Table::Objects, Some(last)) => TreeStateRecord::Objects(last),
-            (Table::Objects, None) => TreeStateRecord::Entities(Vec::new()),
+            (Table::Objects, None) => TreeStateRecord::Slots(Vec::new()),
+            (Table::Slots, Some(last)) => TreeStateRecord::Slots(last),
+            (Table::Slots, None) => TreeStateRecord::Entities(Vec::new()),
             (_, Some(last)) => TreeStateRecord::Entities(last),
             (_, None) => TreeStateRecord::Leaves,
         };
+        let names: Vec<Bytes> =
+            rows.iter().map(|(row, value)| leaves::name((table, row), value)).collect();
         let metrics = self.shared.metrics.clone();
         let rule = move |section: &mut Section<'_>| {
-            for row in rows {
+            for row in names {
                 match section.rederive(table, &row, false) {
                     Err(SectionError::Record(error)) => {
                         let row = row.escape_ascii();

@@ -1,15 +1,17 @@
 //! An entity's state as the events that bring it about at another site.
 
 use bytes::Bytes;
-use model::{BucketName, Change, Digest, Event, ObjectKey, RequestId, UserId, Version};
+use model::{BucketName, Change, Digest, Event, ObjectKey, RequestId, Slot, UserId, Version};
 
-use super::rows;
+use super::{leaves, rows};
 use crate::{
     engine::{Snapshot, Table},
     errors::ReadError,
     records::{
-        AttributesRecord, BucketRecord, LeafRecord, ObjectRecord, Record, RecordError, UserRecord,
+        AttributesRecord, BucketRecord, LeafRecord, ObjectRecord, ObjectState, Record, RecordError,
+        UserRecord,
     },
+    slots::key_of,
 };
 
 /// Of the entity that a leaf speaks of.
@@ -19,15 +21,19 @@ pub(super) fn events(
     leaf: &LeafRecord,
 ) -> Result<Vec<Event>, ReadError> {
     let (table, row) = leaf.row(scope);
-    let name = std::str::from_utf8(&leaf.name).ok().map(str::to_owned);
-    let (Some(value), Some(name)) = (snapshot.get(table, &row)?, name) else {
-        return Err(RecordError::Damaged { record: record(table, &row) }.into());
-    };
-    let changes = match (table, name.split_at_checked(1)) {
-        (Table::Objects, _) => object(snapshot, &row, &value, name)?,
-        (_, Some(("b", name))) => bucket(snapshot, &value, name.to_owned())?,
-        (_, Some((_, id))) => user(&value, id.to_owned())?,
-        (_, None) => Vec::new(),
+    let get = |table, key: &Bytes| Ok::<_, ReadError>(snapshot.get(table, key)?);
+    let damaged = || RecordError::Damaged { record: record(table, &row) };
+    let value = leaves::find((table, &row), get)?.ok_or_else(damaged)?.value;
+    let changes = match table {
+        Table::Objects => object(snapshot, &row, &value)?,
+        _ => {
+            let name = std::str::from_utf8(&leaf.name).map_err(|_| damaged())?;
+            match name.split_at_checked(1) {
+                Some(("b", name)) => bucket(snapshot, &value, name.to_owned())?,
+                Some((_, id)) => user(&value, id.to_owned())?,
+                None => Vec::new(),
+            }
+        }
     };
     let event = |(version, change): (Version, Change)| Event {
         position: leaf.position,
@@ -52,20 +58,26 @@ fn object(
     snapshot: &dyn Snapshot,
     row: &Bytes,
     value: &Bytes,
-    key: String,
 ) -> Result<Vec<(Version, Change)>, ReadError> {
     let damaged = || RecordError::Damaged { record: ObjectRecord::NAME };
-    let bucket = std::str::from_utf8(&row[..row.len() - key.len() - 1]).map_err(|_| damaged())?;
-    let bucket = BucketName::try_from(bucket.to_owned()).map_err(|_| damaged())?;
-    let key = ObjectKey::try_from(key).map_err(|_| damaged())?;
-    let ObjectRecord { version, birth, manifest, .. } = ObjectRecord::decode(value)?;
-    let Some(manifest) = manifest else {
-        return Ok(vec![(version, Change::ObjectDeleted { bucket, key, birth })]);
+    let (latest, bucket, key) = names(row).ok_or_else(damaged)?;
+    let ObjectRecord { version, birth, state, slot, .. } = ObjectRecord::decode(value)?;
+    let manifest = match (state, slot) {
+        (ObjectState::Put(manifest), _) => manifest,
+        (ObjectState::Marker, slot) => {
+            return Ok(vec![(version, Change::MarkerPut { bucket, key, slot, birth })]);
+        }
+        (ObjectState::Deleted, Slot::Null) => {
+            return Ok(vec![(version, Change::ObjectDeleted { bucket, key, birth })]);
+        }
+        (ObjectState::Deleted, Slot::Own(of)) => {
+            return Ok(vec![(version, Change::VersionRemoved { bucket, key, of, birth })]);
+        }
     };
-    let attributes = ObjectRecord::version_key(row, version);
+    let attributes = ObjectRecord::version_key(&latest, version);
     let attributes = rows::get::<AttributesRecord>(snapshot, &attributes)?;
     let (of, manifest) = (version, Box::new(manifest));
-    let put = Change::ObjectPut { bucket: bucket.clone(), key: key.clone(), birth, manifest };
+    let put = Change::ObjectPut { bucket: bucket.clone(), key: key.clone(), slot, birth, manifest };
     let mut changes = vec![(version, put)];
     if let Some(AttributesRecord(attributes)) = attributes
         && let Some(version) = attributes.newest()
@@ -73,6 +85,14 @@ fn object(
         changes.push((version, Change::Attributes { bucket, key, of, attributes }));
     }
     Ok(changes)
+}
+
+/// The row in `objects`, the bucket and the key in the row of a slot.
+fn names(row: &Bytes) -> Option<(Bytes, BucketName, ObjectKey)> {
+    let (latest, _, key) = key_of(row)?;
+    let bucket = std::str::from_utf8(row.get(..latest.len() - key.len() - 1)?).ok()?;
+    let (bucket, key) = (bucket.to_owned().try_into().ok()?, key.to_owned().try_into().ok()?);
+    Some((latest, bucket, key))
 }
 
 /// A bucket that was deleted before it was made again: law 14 needs both elsewhere too.

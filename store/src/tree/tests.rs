@@ -8,7 +8,8 @@ use std::{
 use bytes::Bytes;
 use model::{
     Attributes, Bucket, BucketName, Change, Content, Digest, ETag, EntityHash, Epoch, Event, Hlc,
-    Line, Manifest, Partition, Parts, Register, RequestId, Seq, SiteId, User, UserId, Version,
+    Line, Manifest, Partition, Parts, Register, RequestId, Seq, SiteId, Slot, User, UserId,
+    Version,
     tree::{Leaf, Node, Path, Scope, Summary, node_of},
 };
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
@@ -19,7 +20,9 @@ use super::{TreeError, VerifyOptions, Why, folder::Slice, leaves};
 use crate::{
     Condition, Engine, KeepError, Memory, ReadError, Step, Store, TreeReport,
     engine::{Batch, Table},
-    records::{LeafRecord, MARK, NodeRecord, ObjectRecord, Record, scope_of, split_place},
+    records::{
+        LeafRecord, MARK, NodeRecord, ObjectRecord, Record, SlotRecord, scope_of, split_place,
+    },
     section::Section,
     store::tests::{bucket, caller, key, options, put},
 };
@@ -30,16 +33,22 @@ const SMALL: Slice = Slice { marks: 5, nodes: 2 };
 /// Every leaf says what its record says, no record is without, and every node that the view shows is
 /// what these leaves mean. For a store that nobody writes to just now.
 pub(crate) fn assert_tree_is_true(store: &Store) {
+    assert_slots_are_in_order(store);
     let mut expected: BTreeMap<Scope, BTreeMap<EntityHash, Leaf>> = BTreeMap::new();
-    for table in [Table::Objects, Table::Entities] {
-        for (row, value) in rows(store, table) {
+    for table in [Table::Objects, Table::Slots, Table::Entities] {
+        for (key, value) in rows(store, table) {
+            let row = leaves::name((table, &key), &value);
             let Some((scope, entity)) = leaves::place(table, &row) else { continue };
-            let key = LeafRecord::key(scope, entity);
-            let held = store.shared.get::<LeafRecord>(&key).unwrap();
+            let held = LeafRecord::key(scope, entity);
+            let held = store.shared.get::<LeafRecord>(&held).unwrap();
             let get = |table, key: &Bytes| Ok::<_, ReadError>(store.shared.engine.get(table, key)?);
             let derived = leaves::derive((table, &row), &value, held.as_ref(), get).unwrap();
             assert_eq!(held.as_ref(), Some(&derived), "leaf of {}", row.escape_ascii());
-            assert_eq!(derived.row(scope), (table, row.clone()));
+            let named = derived.row(scope);
+            assert_eq!(named.1, row);
+            let get = |table, key: &Bytes| Ok::<_, ReadError>(store.shared.engine.get(table, key)?);
+            let found = leaves::find((named.0, &named.1), get).unwrap().unwrap();
+            assert_eq!((found.table, found.key, found.value), (table, key, value));
             let scope = scope_of(scope).unwrap();
             expected.entry(scope).or_default().insert(entity, derived.leaf(entity));
         }
@@ -63,6 +72,39 @@ pub(crate) fn assert_tree_is_true(store: &Store) {
         roots.insert(scope, node_of(Path::ROOT, &leaves).summary());
     }
     assert_eq!(view.roots().unwrap(), roots);
+}
+
+/// What [`crate::section`] keeps true of where the versions of keys are.
+pub(crate) fn assert_slots_are_in_order(store: &Store) {
+    let mut keys: BTreeMap<Bytes, (Option<ObjectRecord>, Vec<ObjectRecord>)> = BTreeMap::new();
+    for (row, value) in rows(store, Table::Objects) {
+        keys.entry(row).or_default().0 = Some(ObjectRecord::decode(&value).unwrap());
+    }
+    for (row, value) in rows(store, Table::Slots) {
+        let SlotRecord(record) = SlotRecord::decode(&value).unwrap();
+        let (latest, slot) = SlotRecord::split(&row).unwrap();
+        assert_eq!(slot, record.slot);
+        keys.entry(latest).or_default().1.push(record);
+    }
+    for (row, (latest, apart)) in keys {
+        let standing = apart.iter().filter(|record| record.stands());
+        let highest = standing.map(|record| record.version).max();
+        let row = row.escape_ascii();
+        match latest {
+            Some(latest) if latest.stands() => {
+                assert!(highest.is_none_or(|highest| highest < latest.version), "{row}");
+                assert!(apart.iter().all(|record| record.slot != latest.slot), "{row}");
+            }
+            Some(latest) => {
+                assert_eq!((latest.slot, highest), (Slot::Null, None), "{row}");
+                assert!(apart.iter().all(|record| record.slot != Slot::Null), "{row}");
+            }
+            None => {
+                assert_eq!(highest, None, "{row}");
+                assert!(apart.iter().all(|record| record.slot != Slot::Null), "{row}");
+            }
+        }
+    }
 }
 
 fn assert_node(view: &super::TreeView, scope: &Scope, path: Path, leaves: &[Leaf]) {
@@ -116,6 +158,14 @@ fn object(n: u8, of: u16) -> Event {
     if n.is_multiple_of(5) {
         return event(n, Change::ObjectDeleted { bucket, key, birth });
     }
+    // Of one version here and there, whatever comes first.
+    if n % 4 == 3 {
+        return event(n, Change::VersionRemoved { bucket, key, of: version(n - 1), birth });
+    }
+    let slot = if n % 4 == 2 { Slot::Own(version(n)) } else { Slot::Null };
+    if n.is_multiple_of(7) {
+        return event(n, Change::MarkerPut { bucket, key, slot, birth });
+    }
     let manifest = Box::new(Manifest {
         size: 1,
         etag: ETag(n.to_string()),
@@ -125,7 +175,7 @@ fn object(n: u8, of: u16) -> Event {
         parts: Parts::Whole,
         content: Content::Inline(Bytes::from(vec![n])),
     });
-    event(n, Change::ObjectPut { bucket, key, birth, manifest })
+    event(n, Change::ObjectPut { bucket, key, slot, birth, manifest })
 }
 
 fn attributes(n: u8, of: u16, register: u8) -> Event {
@@ -203,7 +253,7 @@ async fn remove(store: &Store, objects: Vec<u16>) {
         for of in objects {
             let row = ObjectRecord::key(&bucket(), &key(&name(of)));
             if section.get::<ObjectRecord>(&row)?.is_some() {
-                section.remove_object(&row);
+                section.remove_object(&row)?;
             }
         }
         Ok::<_, KeepError>(())
@@ -559,7 +609,7 @@ async fn a_running_site_verifies_step_by_step_and_says_when_it_was_done() {
     }
     let verified = store.tree_verified().unwrap().unwrap();
     assert_eq!((verified.differ, verified.ended), (0, store.now()));
-    assert_eq!(steps, 6, "objects, entities, leaves, two scopes and the end of them");
+    assert_eq!(steps, 7, "objects, slots, entities, leaves, two scopes and the end of them");
     let shown = store.shared.metrics.tree_verified.get();
     assert_eq!(shown, i64::try_from(store.now().0 / 1_000).unwrap());
 

@@ -217,7 +217,7 @@ async fn what_an_object_begins_with_is_logged_in_the_commit_that_makes_it() {
         condition: Condition::None,
         attributes,
     };
-    let of = east.copy_object(copy).await.unwrap();
+    let of = east.copy_object(copy).await.unwrap().version;
     let logged = events(&east).into_iter().find_map(|event| match event.change {
         Change::Attributes { of, .. } => Some(of),
         _ => None,
