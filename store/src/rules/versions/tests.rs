@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     Found, ListedVersion, Memory, Step, Store, VersionCursor, VersionEntry, VersionQuery,
     engine::{Engine, Table},
-    open::rows,
+    open::{Row, rows},
     rules::apply::tests::{LINE, applied, event, manifest, repaired, store, version},
     store::tests::{bucket, events, key, options, put},
     tree::tests::assert_tree_is_true,
@@ -147,11 +147,11 @@ fn whole(limit: usize) -> VersionQuery {
 }
 
 /// Every row of objects and slots, and the root of the tree over them.
-fn state(store: &Store) -> (Vec<(Bytes, Bytes)>, Vec<(Bytes, Bytes)>, Summary) {
+fn state(store: &Store) -> ([Vec<Row>; 2], Summary) {
     let of = |table| rows(&*store.shared.engine, table, b"").unwrap();
     let view = store.tree_view().unwrap();
     let root = view.roots().unwrap().get(&Scope::Bucket(bucket())).copied();
-    (of(Table::Objects), of(Table::Slots), root.unwrap_or(Summary::EMPTY))
+    ([of(Table::Objects), of(Table::Slots)], root.unwrap_or(Summary::EMPTY))
 }
 
 async fn assert_reads(store: &Store, model: &Model) {
