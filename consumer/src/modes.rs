@@ -46,9 +46,12 @@ impl Modes {
         match &event.change {
             Change::ObjectPut { bucket, .. }
             | Change::ObjectDeleted { bucket, .. }
+            | Change::MarkerPut { bucket, .. }
+            | Change::VersionRemoved { bucket, .. }
             | Change::Attributes { bucket, .. } => self.without_realtime.contains(bucket),
             Change::BucketPut { .. }
             | Change::BucketDeleted { .. }
+            | Change::BucketAttributes { .. }
             | Change::UserPut { .. }
             | Change::UserDeleted { .. }
             | Change::Trimmed { .. } => false,

@@ -87,7 +87,7 @@ impl S3Access for Access {
             None => return Err(s3_error!(AccessDenied, "Requests must be signed")),
         };
         let request = context.extensions_mut().get().copied().unwrap_or(RequestId::NONE);
-        context.extensions_mut().insert(Caller { user, request });
+        context.extensions_mut().insert(Caller::of(user, request));
         Ok(())
     }
 }

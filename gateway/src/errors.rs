@@ -138,6 +138,10 @@ pub(crate) fn no_such_upload() -> S3Error {
     s3_error!(NoSuchUpload, "The upload does not exist, or has ended")
 }
 
+pub(crate) fn no_such_version() -> S3Error {
+    s3_error!(NoSuchVersion, "The version does not exist")
+}
+
 pub(crate) fn no_such_key() -> S3Error {
     s3_error!(NoSuchKey, "The key does not exist")
 }

@@ -21,6 +21,7 @@ mod parts;
 mod put;
 mod source;
 mod tags;
+mod versions;
 
 /// What every operation works with.
 pub(crate) struct Handler {
@@ -99,6 +100,9 @@ operations! {
     get::head_object(HeadObjectInput) -> HeadObjectOutput;
     list::list_objects(ListObjectsInput) -> ListObjectsOutput;
     list::list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
+    versions::get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
+    versions::put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput;
+    versions::list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput;
     tags::get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput;
     put::put_object(PutObjectInput) -> PutObjectOutput;
 }

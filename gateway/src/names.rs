@@ -1,6 +1,6 @@
 //! Names as clients send them, checked.
 
-use model::{BucketName, NameError, ObjectKey};
+use model::{BucketName, NameError, ObjectKey, Slot};
 use s3s::{S3Error, S3Result, s3_error, validation::NameValidation};
 
 /// Lets the router refuse what is no bucket name.
@@ -20,13 +20,18 @@ pub(crate) fn key(key: String) -> S3Result<ObjectKey> {
     ObjectKey::try_from(key).map_err(refused)
 }
 
-/// Objects here have one version, the latest: it has the name that S3 gives it in a bucket
-/// without versioning.
-pub(crate) fn only_version(version: Option<&str>) -> S3Result<()> {
-    match version {
-        None | Some("" | "null") => Ok(()),
-        Some(_) => Err(s3_error!(NoSuchVersion, "The version does not exist")),
+/// Which version of a key a client names, if it names one.
+pub(crate) fn version(id: Option<&str>) -> S3Result<Option<Slot>> {
+    match id {
+        None => Ok(None),
+        Some("") => Err(s3_error!(InvalidArgument, "Version id cannot be the empty string")),
+        Some(id) => slot(id).map(Some),
     }
+}
+
+/// The slot with an id.
+pub(crate) fn slot(id: &str) -> S3Result<Slot> {
+    id.parse().map_err(|_| s3_error!(InvalidArgument, "Invalid version id specified"))
 }
 
 fn refused(error: NameError) -> S3Error {
@@ -58,10 +63,14 @@ mod tests {
     }
 
     #[test]
-    fn only_the_null_version_exists() {
-        assert!(only_version(None).is_ok());
-        assert!(only_version(Some("null")).is_ok());
-        let error = only_version(Some("3HL4")).expect_err("no such version");
-        assert_eq!(*error.code(), S3ErrorCode::NoSuchVersion);
+    fn an_id_that_none_is_given_is_refused() {
+        let id = "00".repeat(model::Version::LEN);
+        assert_eq!(version(None).unwrap(), None);
+        assert_eq!(version(Some("null")).unwrap(), Some(Slot::Null));
+        assert!(matches!(version(Some(&id)), Ok(Some(Slot::Own(_)))));
+        for bad in ["", "3HL4", &id[2..]] {
+            let error = version(Some(bad)).expect_err("no id");
+            assert_eq!(*error.code(), S3ErrorCode::InvalidArgument);
+        }
     }
 }

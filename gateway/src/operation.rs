@@ -42,8 +42,8 @@ macro_rules! operations {
 
 operations! {
     AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CreateBucket, CreateMultipartUpload,
-    DeleteBucket, DeleteObject, DeleteObjects, GetBucketLocation, GetObject, GetObjectTagging,
-    HeadBucket, HeadObject, ListBuckets, ListMultipartUploads, ListObjects, ListObjectsV2, ListParts, PutObject, UploadPart,
+    DeleteBucket, DeleteObject, DeleteObjects, GetBucketLocation, GetBucketVersioning, GetObject, GetObjectTagging,
+    HeadBucket, HeadObject, ListBuckets, ListMultipartUploads, ListObjects, ListObjectsV2, ListObjectVersions, ListParts, PutBucketVersioning, PutObject, UploadPart,
     UploadPartCopy,
 }
 

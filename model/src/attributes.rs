@@ -1,4 +1,5 @@
-//! Attributes of an object version: registers with versions of their own.
+//! Attributes of an object version, or of one incarnation of a bucket: registers with versions of
+//! their own.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +8,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Digest, Hasher, Version};
 
+/// Names of attributes. Sites of other releases may know more; whoever does not know a name keeps
+/// its register all the same.
+pub mod attribute {
+    pub const TAGS: &str = "tags";
+    pub const ACL: &str = "acl";
+
+    // Of buckets only.
+    pub const CORS: &str = "cors";
+    pub const LIFECYCLE: &str = "lifecycle";
+    pub const OBJECT_LOCK: &str = "object-lock";
+    pub const OWNERSHIP: &str = "ownership";
+    pub const POLICY: &str = "policy";
+    pub const PUBLIC_ACCESS_BLOCK: &str = "public-access-block";
+    pub const VERSIONING: &str = "versioning";
+}
+
 /// One attribute's value and the version that set it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Register {
     pub version: Version,
-    /// The attribute's whole state; its form belongs to the attribute.
+    /// The attribute's whole state; its form belongs to the attribute. Empty: it was taken away,
+    /// which must win over what was set before wherever the two meet.
     pub value: Bytes,
 }
 
-/// All attributes of one object version, by name (`tags`, `acl`, `retention`, `legal-hold`).
+/// All attributes of one object version or bucket, by name: see [`attribute`].
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Attributes(pub BTreeMap<String, Register>);
 
@@ -33,16 +51,22 @@ impl Attributes {
         }
     }
 
+    /// The value of an attribute, if it is set.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&Bytes> {
+        self.0.get(name).map(|register| &register.value).filter(|value| !value.is_empty())
+    }
+
+    /// When the last of them was set or taken away.
+    #[must_use]
+    pub fn newest(&self) -> Option<Version> {
+        self.0.values().map(|register| register.version).max()
+    }
+
     /// No attribute was ever set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// The version of the last change.
-    #[must_use]
-    pub fn newest(&self) -> Option<Version> {
-        self.0.values().map(|register| register.version).max()
     }
 
     /// Digest of every register, its version included.
@@ -102,5 +126,20 @@ mod tests {
         ) {
             assert_eq!(a.digest() == b.digest(), a == b);
         }
+    }
+
+    #[test]
+    fn what_was_taken_away_has_no_value_and_wins_over_what_was_set_before() {
+        let set = |hlc, value: &'static str| {
+            let version = Version { hlc: Hlc(hlc), site: SiteId([1; 16]) };
+            let register = Register { version, value: Bytes::from_static(value.as_bytes()) };
+            Attributes(BTreeMap::from([(attribute::TAGS.to_owned(), register)]))
+        };
+        let held = merged(&[set(2, ""), set(1, "a=b")]);
+        assert_eq!(held.value(attribute::TAGS), None);
+        assert!(!held.is_empty());
+        let held = merged(&[held, set(3, "c=d")]);
+        assert_eq!(held.value(attribute::TAGS), Some(&Bytes::from_static(b"c=d")));
+        assert_eq!(held.value(attribute::ACL), None);
     }
 }

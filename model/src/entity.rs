@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Hasher, Partition, PartitionCount};
+use crate::{Digest, Hasher, Partition, PartitionCount, Version};
 
 /// A name that breaks the rules of its kind.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -104,7 +104,10 @@ impl TryFrom<String> for UserId {
 /// Something that has versions. All events of one entity are in one partition, in order.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Entity {
+    /// What is in the null slot of a key.
     Object(BucketName, ObjectKey),
+    /// A version of a key that has a slot of its own. It is in the partition of its key.
+    Version(BucketName, ObjectKey, Version),
     Bucket(BucketName),
     User(UserId),
     /// A partition as a whole: what its origin says of the history in it. No leaf of a tree.
@@ -117,11 +120,14 @@ pub struct EntityHash(pub Digest);
 
 impl Entity {
     /// SHA-256 over `bucket, 0, key`. A bucket has the empty key, a user the empty bucket:
-    /// neither can be taken for an object. A partition is its own first place.
+    /// neither can be taken for an object. A version is placed by [`EntityHash::of_version`], a
+    /// partition is its own first place.
     #[must_use]
     pub fn hash(&self) -> EntityHash {
         let (bucket, key) = match self {
-            Self::Object(bucket, key) => (bucket.as_str(), key.as_str()),
+            Self::Object(bucket, key) | Self::Version(bucket, key, _) => {
+                (bucket.as_str(), key.as_str())
+            }
             Self::Bucket(bucket) => (bucket.as_str(), ""),
             Self::User(user) => ("", user.as_str()),
             Self::Partition(partition, count) => return EntityHash::first_of(*partition, *count),
@@ -130,11 +136,18 @@ impl Entity {
         hasher.update(bucket.as_bytes());
         hasher.update(&[0]);
         hasher.update(key.as_bytes());
-        EntityHash(hasher.finish())
+        let named = EntityHash(hasher.finish());
+        match self {
+            Self::Version(_, _, version) => named.of_version(*version),
+            _ => named,
+        }
     }
 }
 
 impl EntityHash {
+    /// The first bytes are the same for all versions of a key: more than any partition has.
+    pub const OF_KEY: usize = 2;
+
     /// The first place of a partition.
     #[must_use]
     pub fn first_of(partition: Partition, count: PartitionCount) -> Self {
@@ -142,6 +155,18 @@ impl EntityHash {
         let top = partition.0.checked_shl(16 - bits).unwrap_or(0);
         let mut place = Digest::ZERO;
         place.0[..2].copy_from_slice(&top.to_be_bytes());
+        Self(place)
+    }
+
+    /// The place of a version of the key that has this place: with its first bits, which say the
+    /// partition, and otherwise anywhere.
+    #[must_use]
+    pub fn of_version(self, version: Version) -> Self {
+        let mut hasher = Hasher::new();
+        hasher.update(&self.0.0);
+        hasher.update(&version.to_bytes());
+        let mut place = hasher.finish();
+        place.0[..Self::OF_KEY].copy_from_slice(&self.0.0[..Self::OF_KEY]);
         Self(place)
     }
 
@@ -157,6 +182,7 @@ impl EntityHash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Hlc, SiteId};
 
     fn bucket(name: &str) -> Result<BucketName, NameError> {
         BucketName::try_from(name.to_owned())
@@ -197,6 +223,21 @@ mod tests {
         }
         assert_eq!(PartitionCount::new(3), None);
         assert_eq!(PartitionCount::new(2048), None);
+    }
+
+    #[test]
+    fn versions_of_a_key_are_in_its_partition_and_each_at_a_place_of_its_own() {
+        let names = (bucket("abc").expect("valid"), ObjectKey::try_from("k".to_owned()));
+        let (bucket, key) = (names.0, names.1.expect("valid"));
+        let object = Entity::Object(bucket.clone(), key.clone()).hash();
+        let version = |hlc| Version { hlc: Hlc(hlc), site: SiteId([1; 16]) };
+        let of = |hlc| Entity::Version(bucket.clone(), key.clone(), version(hlc)).hash();
+        let most = PartitionCount::new(1024).expect("power of two");
+        for hlc in 0..100 {
+            assert_eq!(of(hlc).partition(most), object.partition(most));
+            assert_ne!(of(hlc), object);
+            assert_ne!(of(hlc), of(hlc + 1));
+        }
     }
 
     #[test]

@@ -17,12 +17,13 @@ mod position;
 pub mod progress;
 mod request;
 mod site;
+mod slot;
 pub mod tree;
 mod user;
 mod version;
 pub mod visibility;
 
-pub use attributes::{Attributes, Register};
+pub use attributes::{Attributes, Register, attribute};
 pub use block::{
     BLOCKS_PER_SEGMENT, BlockHash, BlockKind, BlockRef, OBJECT_BYTES_MAX, SEGMENTS_MAX, Segment,
     SegmentError, SegmentRef, object_bytes_max,
@@ -36,5 +37,6 @@ pub use manifest::{Content, ETag, Manifest, Part, Parts};
 pub use position::{Epoch, Line, Partition, PartitionCount, Position, Seq};
 pub use request::RequestId;
 pub use site::{SiteId, SiteName};
+pub use slot::{NoVersionId, Slot, SlotName, Versioning};
 pub use user::{AccessKey, SealedSecret, User};
 pub use version::{Hlc, Millis, Version};

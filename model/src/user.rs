@@ -35,11 +35,27 @@ pub struct SealedSecret {
     pub sealed: Bytes,
 }
 
+/// Id of nobody.
+const ANONYMOUS: &str = "65a011a29cdf8ec533ec3d1ccaae921c";
+
 impl UserId {
     /// The root user of a deployment, whose keys stand in each site's configuration.
     #[must_use]
     pub fn root() -> Self {
         Self::try_from("root".to_owned()).expect("`root` keeps the rules")
+    }
+
+    /// Whoever has not signed, by the id that AWS shows for them. No user has it.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        let id = ANONYMOUS.to_owned();
+        Self::try_from(id).expect("hexadecimal digits keep the rules")
+    }
+
+    /// Whether this is nobody who has signed.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.as_str() == ANONYMOUS
     }
 
     /// Whether this is the root user, who may do everything.
@@ -69,5 +85,7 @@ mod tests {
         assert!(!user("alt").may_use(&bucket));
         let of_root = Bucket { birth, owner: UserId::root() };
         assert!(!user("main").may_use(&of_root));
+        let anonymous = UserId::anonymous();
+        assert!(anonymous.is_anonymous() && !anonymous.is_root() && !anonymous.may_use(&bucket));
     }
 }

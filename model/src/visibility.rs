@@ -17,6 +17,14 @@ pub fn shows(bucket: &BucketState, birth: Version) -> bool {
     bucket.live.is_some() && bucket.deleted.is_none_or(|deleted| birth > deleted)
 }
 
+/// Whether the bucket's incarnation `birth` has ended: it was deleted, or another is newer. It never
+/// shows again.
+#[must_use]
+pub fn is_over(bucket: &BucketState, birth: Version) -> bool {
+    bucket.deleted.is_some_and(|deleted| birth <= deleted)
+        || bucket.live.as_ref().is_some_and(|live| birth < live.birth)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +44,18 @@ mod tests {
         assert!(!shows(&gone, version(1)));
         assert!(!shows(&again, version(1)), "an object of the old incarnation stays hidden");
         assert!(shows(&again, version(7)));
+    }
+    #[test]
+    fn law_14_an_incarnation_is_over_once_it_was_deleted_or_a_newer_one_is_known() {
+        let version = |n| Version { hlc: Hlc(n), site: SiteId([1; 16]) };
+        let owner = UserId::try_from("root".to_owned()).expect("valid");
+        let live = |n| Some(Bucket { birth: version(n), owner: owner.clone() });
+        let over = |bucket: BucketState| [4, 5, 6, 7, 8].map(|n| is_over(&bucket, version(n)));
+        assert_eq!(over(BucketState::default()), [false; 5]);
+        assert_eq!(over(BucketState { live: live(7), deleted: None })[2..], [true, false, false]);
+        let gone = BucketState { live: None, deleted: Some(version(5)) };
+        assert_eq!(over(gone), [true, true, false, false, false]);
+        let again = BucketState { live: live(7), deleted: Some(version(5)) };
+        assert_eq!(over(again), [true, true, true, false, false]);
     }
 }

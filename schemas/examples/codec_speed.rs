@@ -6,7 +6,7 @@ use bytes::Bytes;
 use model::{
     BLOCKS_PER_SEGMENT, BlockHash, BlockRef, BucketName, Change, Content, Digest, ETag, Epoch,
     Event, Hlc, Manifest, ObjectKey, Part, Partition, Parts, Position, RequestId, SegmentRef, Seq,
-    SiteId, Version,
+    SiteId, Slot, Version,
 };
 use schemas::{Codec, Keys};
 use tokio::time::Instant;
@@ -65,6 +65,7 @@ fn event((size, parts, content): (u64, Parts, Content)) -> Result<Event, Box<dyn
     let change = Change::ObjectPut {
         bucket: BucketName::try_from("photographs".to_owned())?,
         key: ObjectKey::try_from("2024/11/24/IMG_0001.jpg".to_owned())?,
+        slot: Slot::Null,
         birth: version,
         manifest: Box::new(manifest),
     };

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use model::{Change, Content};
+use model::{Change, Content, Slot};
 
 use crate::{error::CodecError, keys::TAG_BYTES, kind::Kind, registry::Registry};
 
@@ -11,11 +11,13 @@ pub(crate) mod manifest;
 pub(crate) mod object;
 pub(crate) mod trimmed;
 pub(crate) mod user;
+pub(crate) mod version;
 
-use bucket::{BucketDeleted, BucketPut};
+use bucket::{BucketAttributes, BucketDeleted, BucketPut};
 use object::{AttributesRecord, ObjectDeleted, ObjectPut};
 use trimmed::Trimmed;
 use user::{UserDeleted, UserPut};
+use version::{MarkerPut, VersionPut, VersionRemoved};
 
 /// What a record takes beside an inline body, mostly: names, headers and metadata.
 const RECORD_BYTES: usize = 512;
@@ -23,7 +25,10 @@ const RECORD_BYTES: usize = 512;
 /// The record of a change.
 pub(crate) fn kind(change: &Change) -> Kind {
     match change {
-        Change::ObjectPut { .. } => Kind::ObjectPut,
+        Change::ObjectPut { slot: Slot::Null, .. } => Kind::ObjectPut,
+        Change::ObjectPut { slot: Slot::Own(_), .. } => Kind::VersionPut,
+        Change::MarkerPut { .. } => Kind::MarkerPut,
+        Change::VersionRemoved { .. } => Kind::VersionRemoved,
         Change::ObjectDeleted { .. } => Kind::ObjectDeleted,
         Change::BucketPut { .. } => Kind::BucketPut,
         Change::BucketDeleted { .. } => Kind::BucketDeleted,
@@ -31,6 +36,7 @@ pub(crate) fn kind(change: &Change) -> Kind {
         Change::UserPut { .. } => Kind::UserPut,
         Change::UserDeleted { .. } => Kind::UserDeleted,
         Change::Trimmed { .. } => Kind::Trimmed,
+        Change::BucketAttributes { .. } => Kind::BucketAttributes,
     }
 }
 
@@ -38,7 +44,16 @@ pub(crate) fn kind(change: &Change) -> Kind {
 pub(crate) fn encode(registry: &Registry, change: &Change) -> Result<Vec<u8>, CodecError> {
     let room = RECORD_BYTES + body_bytes(change) + TAG_BYTES;
     match change {
-        Change::ObjectPut { bucket, key, birth, manifest } => {
+        Change::ObjectPut { bucket, key, slot: Slot::Own(version), birth, manifest } => {
+            registry.encode(&VersionPut::new((bucket, key), (*version, *birth), manifest), room)
+        }
+        Change::MarkerPut { bucket, key, slot, birth } => {
+            registry.encode(&MarkerPut::new((bucket, key), *slot, *birth), room)
+        }
+        Change::VersionRemoved { bucket, key, of, birth } => {
+            registry.encode(&VersionRemoved::new((bucket, key), (*of, *birth)), room)
+        }
+        Change::ObjectPut { bucket, key, slot: Slot::Null, birth, manifest } => {
             let record = ObjectPut {
                 bucket: Cow::Borrowed(bucket.as_str()),
                 key: Cow::Borrowed(key.as_str()),
@@ -71,6 +86,9 @@ pub(crate) fn encode(registry: &Registry, change: &Change) -> Result<Vec<u8>, Co
             let bucket = Cow::Borrowed(bucket.as_str());
             registry.encode(&BucketDeleted { bucket }, room)
         }
+        Change::BucketAttributes { bucket, birth, attributes } => {
+            registry.encode(&BucketAttributes::new(bucket, *birth, attributes), room)
+        }
         Change::UserPut { user, state } => registry.encode(&UserPut::new(user, state), room),
         Change::UserDeleted { user } => {
             let user = Cow::Borrowed(user.as_str());
@@ -93,6 +111,10 @@ pub(crate) fn decode(registry: &Registry, kind: Kind, bytes: &[u8]) -> Result<Ch
         Kind::UserPut => registry.decode::<UserPut>(bytes)?.try_into(),
         Kind::UserDeleted => registry.decode::<UserDeleted>(bytes)?.try_into(),
         Kind::Trimmed => registry.decode::<Trimmed>(bytes)?.try_into(),
+        Kind::BucketAttributes => registry.decode::<BucketAttributes>(bytes)?.try_into(),
+        Kind::VersionPut => registry.decode::<VersionPut>(bytes)?.try_into(),
+        Kind::MarkerPut => registry.decode::<MarkerPut>(bytes)?.try_into(),
+        Kind::VersionRemoved => registry.decode::<VersionRemoved>(bytes)?.try_into(),
         Kind::Envelope | Kind::Heartbeat => unreachable!("BUG: `{}` is no change", kind.name()),
     }
 }

@@ -123,7 +123,7 @@ impl Codec {
             return Err(CodecError::UnknownKind { kind });
         };
         let change = change::decode(self.registry, kind, &change)?;
-        if change.entity().hash() != envelope.entity {
+        if change.entity().hash() != envelope.entity || !change.may_be(envelope.version) {
             return Err(CodecError::Entity);
         }
         Ok(Event {

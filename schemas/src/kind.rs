@@ -22,11 +22,15 @@ pub(crate) enum Kind {
     UserPut,
     UserDeleted,
     Trimmed,
+    BucketAttributes,
+    VersionPut,
+    MarkerPut,
+    VersionRemoved,
 }
 
 impl Kind {
     /// The kinds that an envelope seals.
-    pub(crate) const CHANGES: [Self; 8] = [
+    pub(crate) const CHANGES: [Self; 12] = [
         Self::ObjectPut,
         Self::ObjectDeleted,
         Self::BucketPut,
@@ -35,6 +39,10 @@ impl Kind {
         Self::UserPut,
         Self::UserDeleted,
         Self::Trimmed,
+        Self::BucketAttributes,
+        Self::VersionPut,
+        Self::MarkerPut,
+        Self::VersionRemoved,
     ];
 
     /// Name of the record.
@@ -50,6 +58,10 @@ impl Kind {
             Self::UserPut => "user_put",
             Self::UserDeleted => "user_deleted",
             Self::Trimmed => TRIMMED,
+            Self::BucketAttributes => "bucket_attributes",
+            Self::VersionPut => "version_put",
+            Self::MarkerPut => "marker_put",
+            Self::VersionRemoved => "version_removed",
         }
     }
 

@@ -20,7 +20,7 @@ mod spelled;
 pub const ENVELOPE_SCHEMA: &str = include_str!("../avsc/envelope.avsc");
 
 /// Every released schema of every kind, oldest first; the last of a kind is the one written.
-pub(crate) const RELEASED: [(Kind, &str); 10] = [
+pub(crate) const RELEASED: [(Kind, &str); 14] = [
     (Kind::Envelope, ENVELOPE_SCHEMA),
     (Kind::Heartbeat, include_str!("../avsc/heartbeat.avsc")),
     (Kind::ObjectPut, include_str!("../avsc/object_put.avsc")),
@@ -31,6 +31,10 @@ pub(crate) const RELEASED: [(Kind, &str); 10] = [
     (Kind::UserPut, include_str!("../avsc/user_put.avsc")),
     (Kind::UserDeleted, include_str!("../avsc/user_deleted.avsc")),
     (Kind::Trimmed, include_str!("../avsc/trimmed.avsc")),
+    (Kind::BucketAttributes, include_str!("../avsc/bucket_attributes.avsc")),
+    (Kind::VersionPut, include_str!("../avsc/version_put.avsc")),
+    (Kind::MarkerPut, include_str!("../avsc/marker_put.avsc")),
+    (Kind::VersionRemoved, include_str!("../avsc/version_removed.avsc")),
 ];
 
 const MARKER: [u8; 2] = [0xC3, 0x01];

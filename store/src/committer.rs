@@ -13,6 +13,7 @@ use schemas::Codec;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
+    bucket_views::BucketViews,
     engine::{Batch, Engine, EngineError, Table},
     gate::Gate,
     lines::Lines,
@@ -49,6 +50,7 @@ pub(crate) struct Parts {
     pub(crate) counters: Counters,
     pub(crate) metrics: ops::Metrics,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) views: Arc<BucketViews>,
 }
 
 /// Handle to the committer's thread, which ends when the last handle is dropped.
@@ -170,12 +172,15 @@ impl Worker {
         let mut section =
             Section::new(&parts.identity, &*engine, &parts.codec, limits, &mut parts.counters);
         let answers: Vec<Answer> = rules.into_iter().map(|rule| rule(&mut section)).collect();
-        let Finished { rows, line_changes, events, marks } = section.finish();
+        let Finished { rows, line_changes, events, marks, buckets } = section.finish();
         let wants = writes(&rows, Table::Wants, b"");
         ops::crash::point(ops::crash::COMMIT_BEFORE);
         let outcome = if rows.is_empty() { Ok(()) } else { engine.commit(rows) };
         ops::crash::point(ops::crash::COMMIT_AFTER);
         let outcome = outcome.map_err(|error| CommitError(Some(Arc::new(error))));
+        if buckets {
+            parts.views.changed();
+        }
         if let Err(error) = &outcome {
             tracing::error!(error = %ops::chain(error), "commit failed, the store takes no more writes");
             self.failed.send_replace(true);

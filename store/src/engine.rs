@@ -26,9 +26,11 @@ pub enum Table {
     Meta,
     /// Buckets and users.
     Entities,
-    /// The latest version of every key, tombstones included.
+    /// The latest version of every key; of one without any, the tombstone of its null slot.
     Objects,
-    /// Versions before the latest that are still kept.
+    /// What else is in the slots of keys: versions that stand, and tombstones.
+    Slots,
+    /// Versions that nobody can ask for any more, kept until their successors are complete.
     Versions,
     /// Attributes of object versions.
     Attributes,
@@ -50,10 +52,11 @@ pub enum Table {
 
 impl Table {
     /// Every table, in no order that matters.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Meta,
         Self::Entities,
         Self::Objects,
+        Self::Slots,
         Self::Versions,
         Self::Attributes,
         Self::History,
@@ -72,6 +75,7 @@ impl Table {
             Self::Meta => "meta",
             Self::Entities => "entities",
             Self::Objects => "objects",
+            Self::Slots => "slots",
             Self::Versions => "versions",
             Self::Attributes => "attributes",
             Self::History => "history",

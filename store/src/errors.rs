@@ -91,6 +91,8 @@ impl From<RecordError> for WriteError {
 pub enum UserError {
     #[error("user id `root` is the root user's, whose keys stand in each site's configuration")]
     Root,
+    #[error("user id `{0}` stands for those who have not signed; choose another")]
+    Reserved(UserId),
     #[error("user `{0}` exists")]
     Exists(UserId),
     #[error("no such user `{0}`")]

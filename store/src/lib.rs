@@ -3,7 +3,9 @@
 //! Only the embedded engine knows its database and only `blocks` knows the file store; nothing
 //! here knows Kafka, Avro or S3. A row is durable before anyone can read it.
 
+mod attributes;
 mod blocks;
+mod bucket_views;
 mod caller;
 mod collector;
 mod committer;
@@ -15,6 +17,7 @@ mod key_pair;
 mod lines;
 mod list;
 mod multipart;
+mod objects;
 mod offline;
 mod open;
 mod pins;
@@ -26,11 +29,14 @@ mod replication;
 mod rules;
 mod scrub;
 mod section;
+mod slots;
 mod store;
 mod tree;
 mod upload;
 mod users;
+mod versions;
 
+pub use bucket_views::BucketView;
 pub use caller::Caller;
 pub use collector::{CollectorOptions, collect_forever};
 pub use committer::{CommitError, WrittenAll};
@@ -46,6 +52,7 @@ pub use multipart::{
     CompleteMultipart, Multipart, MultipartCursor, MultipartEntry, MultipartListing,
     MultipartQuery, NewMultipart, PartInfo, PartsSeen, PutPart,
 };
+pub use objects::{Found, Marker, Object};
 pub use offline::{Verified, open_epoch, remove_site, verify};
 pub use open::Options;
 pub use quarantined::{Quarantined, QuarantinedEntity};
@@ -57,16 +64,19 @@ pub use recount::{BlockCounts, Kept, RecountOptions, Recounted};
 pub use replication::{BlockState, KeepBlockError};
 pub use rules::{
     apply::{Outcomes, Step},
+    attributes::VersionName,
     blocks::{Arrival, Wanted},
     client::Condition,
     multipart::MultipartName,
+    versions::{Deleted, Stored},
 };
 pub use scrub::BlockCheck;
 pub use section::SectionError;
-pub use store::{CopyObject, Object, PutObject, Sizes, Store};
+pub use store::{CopyObject, PutObject, Sizes, Store};
 pub use tree::{
     TreeCounts, TreeDifference, TreeError, TreePlace, TreeReport, TreeVerified, TreeView,
     VerifyOptions, Why, fold_forever, verify_forever,
 };
 pub use upload::{Upload, Uploaded};
 pub use users::{Credential, NewUser};
+pub use versions::{ListedVersion, VersionCursor, VersionEntry, VersionListing, VersionQuery};

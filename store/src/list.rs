@@ -11,7 +11,7 @@ use model::{
 use crate::{
     engine::{Engine, Table, prefix_range},
     errors::ReadError,
-    records::{ObjectRecord, Record, split_object_key},
+    records::{ObjectRecord, ObjectState, Record, split_object_key},
 };
 
 /// What to list.
@@ -154,9 +154,11 @@ fn entry(
         return Ok(None);
     };
     let object = ObjectRecord::decode(value)?;
-    let Some(manifest) = object.manifest.filter(|_| visibility::shows(bucket, object.birth)) else {
+    let shown = visibility::shows(bucket, object.birth);
+    let ObjectState::Put(manifest) = object.state else { return Ok(None) };
+    if !shown {
         return Ok(None);
-    };
+    }
     let rest = key.get(query.prefix.len()..).unwrap_or_default();
     let delimiter = query.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
     if let Some((delimiter, at)) = delimiter.and_then(|d| rest.find(d).map(|at| (d, at))) {

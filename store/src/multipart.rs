@@ -50,6 +50,8 @@ pub struct NewMultipart {
     pub headers: BTreeMap<String, String>,
     pub metadata: BTreeMap<String, String>,
     pub checksum: Option<MultipartChecksum>,
+    /// What the object is to begin with, by name (`model::attribute`).
+    pub attributes: BTreeMap<String, Bytes>,
 }
 
 /// A part that has been taken in.
@@ -97,13 +99,21 @@ impl Store {
     /// # Errors
     /// `NoSuchBucket`, `Denied`, or that writes are refused or failed.
     pub async fn create_multipart(&self, new: NewMultipart) -> Result<MultipartId, WriteError> {
-        let NewMultipart { caller, bucket, key, headers, metadata, checksum } = new;
+        let NewMultipart { caller, bucket, key, headers, metadata, checksum, attributes } = new;
         let initiated = self.now();
         let random: u64 = rand::Rng::random(&mut rand::rng());
         let id = MultipartId(u128::from(initiated.0) << 64 | u128::from(random));
         let name = MultipartName { bucket, key, id };
         let (initiator, birth) = (caller.user.clone(), Version::NONE);
-        let record = MultipartRecord { birth, initiator, initiated, headers, metadata, checksum };
+        let record = MultipartRecord {
+            birth,
+            initiator,
+            initiated,
+            headers,
+            metadata,
+            checksum,
+            attributes,
+        };
         let rule =
             move |section: &mut Section<'_>| multipart::create(section, &name, &caller, record);
         self.shared.committer.run(rule).await.map(|()| id)

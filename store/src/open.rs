@@ -17,6 +17,7 @@ use schemas::Codec;
 
 use crate::{
     blocks::Blocks,
+    bucket_views::BucketViews,
     committer::{Committer, Parts},
     engine::{Batch, Embedded, Engine, EngineError, Table, prefix_range},
     errors::{BlockError, KeepError, OpenError, ReadError},
@@ -82,6 +83,7 @@ impl Store {
         let counters = counters(&*engine, &identity, marks).map_err(read)?;
         let lines = Arc::new(Lines::new(lines(&*engine).map_err(read)?));
         let recent = Arc::<Recent>::default();
+        let views = Arc::<BucketViews>::default();
         let gate = Arc::new(Gate::new(options.directory.clone(), options.reserve));
         let committer = Committer::start(Parts {
             identity: Arc::clone(&identity),
@@ -93,6 +95,7 @@ impl Store {
             counters,
             metrics: options.metrics.clone(),
             gate: Arc::clone(&gate),
+            views: Arc::clone(&views),
         })?;
         let tree = Tree::new(tree::is_built(&*engine).map_err(read)?, marks_since);
         let blocks = open_blocks(&options.directory)?;
@@ -105,6 +108,7 @@ impl Store {
             gate,
             lines,
             recent,
+            views,
             clock,
             codec,
             metrics,

@@ -12,8 +12,8 @@ use crate::{
     engine::Table,
     errors::{KeepError, ReadError},
     records::{
-        BucketRecord, QuarantineId, QuarantineReason, QuarantineRecord, Record, UserRecord,
-        split_object_key,
+        BucketRecord, QuarantineId, QuarantineReason, QuarantineRecord, Record, SlotRecord,
+        UserRecord, split_object_key,
     },
     rules::{locate, quarantine},
     store::Store,
@@ -130,7 +130,9 @@ impl Store {
 
 fn entity(table: Table, row: &[u8]) -> QuarantinedEntity {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if table == Table::Objects {
+    if matches!(table, Table::Objects | Table::Slots) {
+        let latest = SlotRecord::split(&Bytes::copy_from_slice(row)).map(|(latest, _)| latest);
+        let row = latest.as_deref().unwrap_or(row);
         let bucket = row.split(|&byte| byte == 0).next().unwrap_or_default();
         let key = split_object_key(row).map_or_else(|| text(row), ToOwned::to_owned);
         return QuarantinedEntity::Object { bucket: text(bucket), key };

@@ -21,6 +21,7 @@ mod proof;
 mod quarantine;
 mod queue;
 mod scrub;
+mod slot;
 mod tombstone;
 mod tree;
 mod want;
@@ -47,13 +48,14 @@ pub(crate) use multipart::{
     CompletedRecord, DeletedBucketRecord, EndedRecord, HeldSegmentRecord, MultipartRecord,
     PartRecord, PartsBytesRecord, RevisionRecord,
 };
-pub(crate) use object::{ObjectRecord, split_object_key};
+pub(crate) use object::{ObjectRecord, ObjectState, split_object_key};
 pub use peer::{Acknowledged, Peer, Registered};
 pub use proof::StoredProof;
 pub(crate) use quarantine::QuarantineRecord;
 pub use quarantine::{QuarantineId, QuarantineReason};
 pub(crate) use queue::{GarbageRecord, SupersededRecord};
 pub(crate) use scrub::ScrubRecord;
+pub(crate) use slot::SlotRecord;
 pub(crate) use tombstone::{TombstoneRecord, TombstonesFound};
 pub(crate) use tree::{
     Branches, LeafRecord, NODE, NodeRecord, Round, TreeStateRecord, VerifiedRecord, scope_bytes,

@@ -2,6 +2,7 @@
 //! and do nothing else; the committer makes what they wrote durable.
 
 pub(crate) mod apply;
+pub(crate) mod attributes;
 pub(crate) mod blocks;
 pub(crate) mod client;
 pub(crate) mod collect;
@@ -14,3 +15,4 @@ pub(crate) mod quarantine;
 mod repair;
 pub(crate) mod site;
 pub(crate) mod users;
+pub(crate) mod versions;

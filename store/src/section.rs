@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod entities;
+mod objects;
 
 /// Why a rule could not read or log.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +78,7 @@ pub(crate) struct Section<'a> {
     line_changes: Vec<LineChange>,
     events: Vec<SealedEvent>,
     marks: MarksRecord,
+    buckets: bool,
     staged: Staged,
 }
 
@@ -88,6 +90,8 @@ pub(crate) struct Finished {
     pub(crate) events: Vec<SealedEvent>,
     /// Number of its marks in the hash tree, if it has any.
     pub(crate) marks: Option<u64>,
+    /// What is known of a bucket has changed.
+    pub(crate) buckets: bool,
 }
 
 /// What the rule that runs now has done.
@@ -100,6 +104,7 @@ struct Staged {
     line_changes: Vec<LineChange>,
     events: Vec<SealedEvent>,
     marks: Vec<(Bytes, EntityHash)>,
+    buckets: bool,
 }
 
 impl<'a> Section<'a> {
@@ -121,6 +126,7 @@ impl<'a> Section<'a> {
             line_changes: Vec::new(),
             events: Vec::new(),
             marks: MarksRecord::default(),
+            buckets: false,
             staged: Staged::default(),
         }
     }
@@ -154,6 +160,7 @@ impl<'a> Section<'a> {
             self.line_changes.extend(staged.line_changes);
             self.events.extend(staged.events);
             self.marks.extend(staged.marks);
+            self.buckets |= staged.buckets;
             self.counters.hlc = staged.hlc.unwrap_or(self.counters.hlc);
             for (partition, written) in staged.written {
                 self.counters.written[usize::from(partition.0)] = written;
@@ -164,13 +171,13 @@ impl<'a> Section<'a> {
 
     /// What every rule that ended well did.
     pub(crate) fn finish(self) -> Finished {
-        let Self { accepted: mut rows, line_changes, events, marks, counters, .. } = self;
+        let Self { accepted: mut rows, line_changes, events, marks, buckets, counters, .. } = self;
         let number = (!marks.0.is_empty()).then_some(counters.marks);
         if let Some(number) = number {
             counters.marks += 1;
             rows.insert((Table::Tree, MarksRecord::key(number)), Some(marks.encode()));
         }
-        Finished { rows, line_changes, events, marks: number }
+        Finished { rows, line_changes, events, marks: number, buckets }
     }
 
     pub(crate) fn get<R: Record>(&self, key: &Bytes) -> Result<Option<R>, SectionError> {
@@ -198,7 +205,8 @@ impl<'a> Section<'a> {
 
     /// Takes a row out of a table that its record does not name by itself (`versions`).
     pub(crate) fn move_row(&mut self, table: Table, key: Bytes, value: Option<Bytes>) {
-        let of_entities = matches!(table, Table::Objects | Table::Entities | Table::Attributes);
+        let of_entities =
+            matches!(table, Table::Objects | Table::Slots | Table::Entities | Table::Attributes);
         assert!(!of_entities, "BUG: an entity's row is moved past the hash tree");
         self.staged.rows.insert((table, key), value);
     }
@@ -287,7 +295,8 @@ impl<'a> Section<'a> {
         self.staged.request = request;
     }
 
-    /// Assigns version and seq to a change and writes its event into history.
+    /// Assigns version and seq to a change and writes its event into history, in the partition of an
+    /// entity that is the change's, or is in the same partition.
     pub(crate) fn log(
         &mut self,
         entity: EntityHash,
@@ -307,7 +316,8 @@ impl<'a> Section<'a> {
         let digest = sealed.digest();
         let written = Written { seq: position.seq, digest, volume, hlc, trimmed: before.trimmed };
         self.set_written(partition, written);
-        let history = HistoryRecord { version, entity, payload: sealed.payload.clone() };
+        let (entity, payload) = (sealed.entity, sealed.payload.clone());
+        let history = HistoryRecord { version, entity, payload };
         let key = HistoryRecord::key(self.identity.epoch, partition, position.seq);
         self.put(key, &history);
         self.staged.events.push(sealed);

@@ -1,17 +1,21 @@
 //! One site's state, and everything that may be done with it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use model::{
-    BlockHash, BlockRef, Bucket, BucketName, Manifest, Millis, ObjectKey, Seq, SiteId, Version,
-    visibility::{self, BucketState},
+    BlockHash, BlockRef, Bucket, BucketName, Manifest, Millis, ObjectKey, Seq,
+    visibility::BucketState,
 };
 use schemas::Codec;
 use tokio::sync::watch;
 
 use crate::{
     blocks::Blocks,
+    bucket_views::BucketViews,
     caller::Caller,
     committer::{Committer, WrittenAll},
     engine::{Engine, Table, prefix_range},
@@ -19,14 +23,15 @@ use crate::{
     gate::Gate,
     lines::Lines,
     list::{self, ListQuery, Listing},
-    pins::{Lease, Pins},
+    objects::Object,
+    pins::Pins,
     recent::Recent,
-    records::{BlockRecord, BucketRecord, Identity, ObjectRecord, Record},
+    records::{BlockRecord, BucketRecord, Identity, Record},
     rules::{
         blocks::Segments,
         client::{self, Condition, Put},
+        versions::Stored,
     },
-    section::Section,
     tree::Tree,
     upload::{Upload, Uploaded},
 };
@@ -46,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) gate: Arc<Gate>,
     pub(crate) lines: Arc<Lines>,
     pub(crate) recent: Arc<Recent>,
+    pub(crate) views: Arc<BucketViews>,
     pub(crate) clock: Arc<dyn ops::Clock>,
     /// For the secrets of users' keys, which rest sealed.
     pub(crate) codec: Codec,
@@ -68,6 +74,8 @@ pub struct PutObject {
     pub manifest: Manifest,
     pub uploaded: Uploaded,
     pub condition: Condition,
+    /// What the object begins with, by name (`model::attribute`).
+    pub attributes: BTreeMap<String, Bytes>,
 }
 
 /// A put of what another object holds.
@@ -79,15 +87,8 @@ pub struct CopyObject {
     pub manifest: Manifest,
     pub source: Object,
     pub condition: Condition,
-}
-
-/// The object that shows under a key. Its blocks cannot be collected while this lives.
-pub struct Object {
-    pub version: Version,
-    /// Whom to ask for blocks that are not here.
-    pub origin: SiteId,
-    pub manifest: Manifest,
-    _lease: Lease,
+    /// What the object begins with, by name: nothing of the source's comes by itself.
+    pub attributes: BTreeMap<String, Bytes>,
 }
 
 impl Shared {
@@ -100,6 +101,7 @@ impl Shared {
             gate,
             lines,
             recent,
+            views,
             clock,
             codec,
             metrics,
@@ -115,6 +117,7 @@ impl Shared {
             gate,
             lines,
             recent,
+            views,
             clock,
             codec,
             metrics,
@@ -153,6 +156,7 @@ pub(crate) struct SharedParts {
     pub(crate) gate: Arc<Gate>,
     pub(crate) lines: Arc<Lines>,
     pub(crate) recent: Arc<Recent>,
+    pub(crate) views: Arc<BucketViews>,
     pub(crate) clock: Arc<dyn ops::Clock>,
     pub(crate) codec: Codec,
     pub(crate) metrics: ops::Metrics,
@@ -223,8 +227,7 @@ impl Store {
     /// # Errors
     /// If the store cannot be read.
     pub fn bucket(&self, name: &BucketName) -> Result<BucketState, ReadError> {
-        let record = self.shared.get::<BucketRecord>(&BucketRecord::key(name))?;
-        Ok(record.map_or_else(BucketState::default, BucketRecord::state))
+        self.bucket_view(name).map(|view| view.state.clone())
     }
 
     /// Every bucket that exists, by name.
@@ -258,8 +261,7 @@ impl Store {
         name: BucketName,
         caller: Caller,
     ) -> Result<Bucket, WriteError> {
-        let committer = &self.shared.committer;
-        committer.run(move |section| client::create_bucket(section, &name, &caller)).await
+        self.create_bucket_with(name, BTreeMap::new(), caller).await
     }
 
     /// Deletes a bucket that is empty. Durable when this returns.
@@ -282,98 +284,35 @@ impl Store {
     /// # Errors
     /// `NoSuchBucket`, `Denied`, a condition that does not hold, or that writes are refused or
     /// failed.
-    pub async fn put_object(&self, put: PutObject) -> Result<Version, WriteError> {
-        let PutObject { caller, bucket, key, manifest, uploaded, condition } = put;
+    pub async fn put_object(&self, put: PutObject) -> Result<Stored, WriteError> {
+        let PutObject { caller, bucket, key, manifest, uploaded, condition, attributes } = put;
         let segments = uploaded.segments();
-        let put = Put { caller, bucket, key, manifest, segments, condition };
+        let put = Put { caller, bucket, key, manifest, segments, condition, attributes };
         // The rule owns the upload: its blocks are safe until the commit is durable, even if
         // the caller has gone by then.
-        let rule = self.shared.committer.run(move |section| {
-            client::put_object(section, put).map(|version| (version, uploaded))
-        });
-        let (version, mut uploaded) = rule.await?;
+        let rule = self
+            .shared
+            .committer
+            .run(move |section| client::put_object(section, put).map(|stored| (stored, uploaded)));
+        let (stored, mut uploaded) = rule.await?;
         uploaded.committed();
-        Ok(version)
+        Ok(stored)
     }
 
     /// Puts an object whose content is another's: no byte moves. Durable when this returns.
     ///
     /// # Errors
     /// `SourceIncomplete`, or as [`Store::put_object`].
-    pub async fn copy_object(&self, copy: CopyObject) -> Result<Version, WriteError> {
-        let CopyObject { caller, bucket, key, manifest, source, condition } = copy;
-        let put = Put { caller, bucket, key, manifest, segments: Segments::new(), condition };
+    pub async fn copy_object(&self, copy: CopyObject) -> Result<Stored, WriteError> {
+        let CopyObject { caller, bucket, key, manifest, source, condition, attributes } = copy;
+        let segments = Segments::new();
+        let put = Put { caller, bucket, key, manifest, segments, condition, attributes };
         // The rule owns the source: its blocks are safe until the commit is durable.
         let rule = self
             .shared
             .committer
-            .run(move |section| client::copy_object(section, put).map(|version| (version, source)));
-        rule.await.map(|(version, _source)| version)
-    }
-
-    /// Deletes a key; of one that has no object nothing is logged. Durable when this returns.
-    ///
-    /// # Errors
-    /// `NoSuchBucket`, `Denied`, a condition that does not hold, or that writes are refused or
-    /// failed.
-    pub async fn delete_object(
-        &self,
-        object: (BucketName, ObjectKey),
-        caller: Caller,
-        condition: Condition,
-    ) -> Result<Option<Version>, WriteError> {
-        if let Some(refusal) = self.refusal() {
-            return Err(WriteError::Refused(refusal));
-        }
-        let rule = move |section: &mut Section<'_>| {
-            client::delete_object(section, object, (&caller, &condition))
-        };
-        self.shared.committer.run(rule).await
-    }
-
-    /// The object that shows under a key.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub async fn object(
-        &self,
-        bucket: &BucketName,
-        key: &ObjectKey,
-    ) -> Result<Option<Object>, ReadError> {
-        let state = self.bucket(bucket)?;
-        let row = ObjectRecord::key(bucket, key);
-        let mut record = self.shared.get::<ObjectRecord>(&row)?;
-        loop {
-            let Some(ObjectRecord { version, position, birth, manifest: Some(manifest) }) = record
-            else {
-                return Ok(None);
-            };
-            if !visibility::shows(&state, birth) {
-                return Ok(None);
-            }
-            let mut lease = Lease::new(&self.shared.pins);
-            for (_, block) in manifest.content.named() {
-                lease.add(block.hash).await;
-            }
-            if lease.is_empty() {
-                return Ok(Some(Object {
-                    version,
-                    origin: position.site,
-                    manifest,
-                    _lease: lease,
-                }));
-            }
-            // The version may have been replaced and collected before the lease was taken.
-            record = self.shared.get::<ObjectRecord>(&row)?;
-            if record.as_ref().is_some_and(|record| record.version == version) {
-                return Ok(Some(Object {
-                    version,
-                    origin: position.site,
-                    manifest,
-                    _lease: lease,
-                }));
-            }
-        }
+            .run(move |section| client::copy_object(section, put).map(|stored| (stored, source)));
+        rule.await.map(|(stored, _source)| stored)
     }
 
     /// A page of a bucket's keys.

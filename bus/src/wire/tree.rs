@@ -16,7 +16,7 @@ mod code;
 mod pages;
 
 use model::{
-    Digest, Hasher, Millis, ObjectKey, Partition, Seq, SiteId,
+    Digest, Hasher, Millis, Partition, Seq, SiteId, SlotName,
     progress::Handled,
     tree::{Cut, Scope, Span, Summary},
 };
@@ -172,7 +172,7 @@ pub struct KeysAsked {
 }
 
 /// Where a page of keys ended, if not with its span.
-pub type KeysEnd = Option<ObjectKey>;
+pub type KeysEnd = Option<SlotName>;
 
 #[cfg(test)]
 mod tests;

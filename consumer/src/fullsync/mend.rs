@@ -120,14 +120,15 @@ impl Comparison<'_> {
                     continue;
                 }
             };
-            let entity = event.change.entity().hash();
-            let Some(found) = wanted.get(&entity) else {
-                // After its state come its attributes.
-                if !self.request.dry_run && matches!(event.change, Change::Attributes { .. }) {
+            // After its state come the attributes of a version, whichever slot it is in, or of a bucket.
+            if are_attributes(&event.change) {
+                if !self.request.dry_run {
                     batch.state(round, event, bytes);
                 }
                 continue;
-            };
+            }
+            let entity = event.change.entity().hash();
+            let Some(found) = wanted.get(&entity) else { continue };
             if let (Verdict::Foreign, Some(leaf)) = (found.verdict, found.here) {
                 let quarantine = Fix::Quarantine { scope: (*found.scope).clone(), leaf };
                 if !batch.fixes.contains(&quarantine) {
@@ -226,14 +227,18 @@ fn inline(event: &Event) -> usize {
 /// Whether an event is the one that the leaf stands for: of what comes before it (a deleted bucket
 /// that was made again), nothing is counted.
 fn is_state(event: &Event, source: Option<Leaf>) -> bool {
-    let attributes = matches!(event.change, Change::Attributes { .. });
-    !attributes && source.is_some_and(|leaf| leaf.version == event.version)
+    source.is_some_and(|leaf| leaf.version == event.version)
+}
+
+fn are_attributes(change: &Change) -> bool {
+    matches!(change, Change::Attributes { .. } | Change::BucketAttributes { .. })
 }
 
 /// As a person calls it.
 fn name(change: &Change) -> String {
     match change.entity() {
         Entity::Object(_, key) => key.to_string(),
+        Entity::Version(_, key, of) => format!("{key} (version {of})"),
         Entity::Bucket(bucket) => format!("bucket {bucket}"),
         Entity::User(user) => format!("user {user}"),
         Entity::Partition(partition, _) => format!("partition {}", partition.0),

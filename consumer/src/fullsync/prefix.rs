@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bus::wire::tree::{KeysAsked, KeysPage};
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use model::{
-    BucketName, ObjectKey,
+    BucketName, SlotName,
     tree::{Leaf, Scope, Span, Summary},
 };
 
@@ -27,8 +27,8 @@ const PAGE: usize = 1_024;
 /// Pages under way at once.
 const PAGES: usize = 4;
 
-/// A run of keys, and what is here of it in the order of keys.
-type Page = (Span, Vec<(ObjectKey, Leaf)>);
+/// A run of slots, and what is here of it in their order.
+type Page = (Span, Vec<(SlotName, Leaf)>);
 
 impl Comparison<'_> {
     /// Compares the keys of a bucket with a prefix, and mends what differs.
@@ -64,7 +64,7 @@ impl Comparison<'_> {
         let mut found = ops::blocking(move || view.keys(&of, PAGE + 1)).await?;
         let rest = if found.len() > PAGE {
             found.truncate(PAGE);
-            span.up_to = found.last().map(|(key, _)| key.clone());
+            span.up_to = found.last().map(|(slot, _)| slot.clone());
             Some(Span { after: span.up_to.clone(), up_to: None, ..span.clone() })
         } else {
             None
@@ -97,11 +97,11 @@ impl Comparison<'_> {
             };
             let split = stopped
                 .as_ref()
-                .map_or(here.len(), |stopped| here.partition_point(|(key, _)| key <= stopped));
+                .map_or(here.len(), |stopped| here.partition_point(|(slot, _)| slot <= stopped));
             let rest = here.split_off(split);
             self.compare_leaves(round, scope, (&theirs, &sorted(&here))).await?;
             // It goes on behind where it stopped, or it would never end.
-            let Some(stopped) = stopped.filter(|key| span.after.as_ref() < Some(key)) else {
+            let Some(stopped) = stopped.filter(|slot| span.after.as_ref() < Some(slot)) else {
                 return Ok(());
             };
             (span.after, here) = (Some(stopped), rest);
@@ -125,7 +125,7 @@ impl Comparison<'_> {
     }
 }
 
-fn sorted(here: &[(ObjectKey, Leaf)]) -> Vec<Leaf> {
+fn sorted(here: &[(SlotName, Leaf)]) -> Vec<Leaf> {
     let mut leaves: Vec<_> = here.iter().map(|(_, leaf)| *leaf).collect();
     leaves.sort_by_key(|leaf| leaf.entity);
     leaves

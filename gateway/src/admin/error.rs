@@ -154,7 +154,10 @@ impl From<UserError> for ApiError {
     fn from(error: UserError) -> Self {
         let message = error.to_string();
         match error {
-            UserError::Root | UserError::BadName | UserError::BadKey(_) => Self::invalid(message),
+            UserError::Root
+            | UserError::Reserved(_)
+            | UserError::BadName
+            | UserError::BadKey(_) => Self::invalid(message),
             UserError::Exists(_) => Self::conflict("user_exists", message),
             UserError::KeyExists(_) => Self::conflict("access_key_exists", message),
             UserError::TooManyKeys { .. } => Self::conflict("too_many_keys", message),

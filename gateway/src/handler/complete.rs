@@ -137,6 +137,7 @@ fn output(
         key: Some(input.key.clone()),
         location: Some(format!("/{}/{}", input.bucket, crate::listing::url_encode(&input.key))),
         e_tag: Some(ETag::Strong(completed.etag.0.clone())),
+        version_id: completed.id.map(|id| id.to_string()),
         checksum_type: kept.values().next().map(|value| checksum::kind(value)),
         ..CompleteMultipartUploadOutput::default()
     };

@@ -1,6 +1,8 @@
 //! `CopyObject`: the new object names the blocks of the old one. No byte moves, neither here nor
 //! to other sites, which have the blocks too.
 
+use std::collections::BTreeMap;
+
 use futures::StreamExt;
 use http::{HeaderMap, header};
 use model::{BucketName, Manifest, ObjectKey};
@@ -67,11 +69,18 @@ pub(super) async fn copy_object(
         manifest.checksums = promises::kept(&mut computed?);
     }
     let result = result(&manifest);
-    let copy = CopyObject { caller, bucket, key, manifest, source, condition };
-    let version = handler.store.copy_object(copy).await.map_err(errors::write)?;
-    let last_modified = Some(timestamp(version.hlc.millis()));
+    let copy_source_version_id = source::id(handler, &input.copy_source, &source)?;
+    let attributes = BTreeMap::new();
+    let copy = CopyObject { caller, bucket, key, manifest, source, condition, attributes };
+    let stored = handler.store.copy_object(copy).await.map_err(errors::write)?;
+    let last_modified = Some(timestamp(stored.version.hlc.millis()));
     let copy_object_result = Some(CopyObjectResult { last_modified, ..result });
-    Ok(S3Response::new(CopyObjectOutput { copy_object_result, ..CopyObjectOutput::default() }))
+    Ok(S3Response::new(CopyObjectOutput {
+        copy_object_result,
+        copy_source_version_id,
+        version_id: stored.id.map(|id| id.to_string()),
+        ..CopyObjectOutput::default()
+    }))
 }
 
 /// s3s does not read the conditions on the target of a copy.
@@ -102,8 +111,9 @@ fn asked_checksum(input: &CopyObjectInput) -> S3Result<Option<Algorithm>> {
     algorithm.map(Some).ok_or_else(unknown)
 }
 
+/// A version that is named is brought back.
 fn is_itself(source: &CopySource, bucket: &BucketName, key: &ObjectKey) -> bool {
-    matches!(source, CopySource::Bucket { bucket: b, key: k, .. }
+    matches!(source, CopySource::Bucket { bucket: b, key: k, version_id: None }
         if **b == *bucket.as_str() && **k == *key.as_str())
 }
 

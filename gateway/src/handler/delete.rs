@@ -1,7 +1,7 @@
 //! `DeleteObject` and `DeleteObjects`.
 
 use futures::StreamExt;
-use model::BucketName;
+use model::{BucketName, ObjectKey, Slot};
 use s3s::{
     S3Error, S3Request, S3Response, S3Result,
     dto::{
@@ -10,7 +10,7 @@ use s3s::{
     },
     s3_error,
 };
-use store::Caller;
+use store::{Caller, Condition, Deleted};
 
 use super::{Handler, caller, put::condition};
 use crate::{errors, names, unsupported};
@@ -28,11 +28,29 @@ pub(super) async fn delete_object(
     let caller = caller(&request)?;
     let input = request.input;
     unsupported::delete_object(&input)?;
-    names::only_version(input.version_id.as_deref())?;
+    let slot = names::version(input.version_id.as_deref())?;
     let condition = condition(input.if_match, None)?;
     let object = (names::bucket(input.bucket)?, names::key(input.key)?);
-    handler.store.delete_object(object, caller, condition).await.map_err(errors::write)?;
-    Ok(S3Response::new(DeleteObjectOutput::default()))
+    let deleted = delete(handler, (object, slot), caller, condition).await?;
+    Ok(S3Response::new(DeleteObjectOutput {
+        delete_marker: deleted.filter(|deleted| deleted.marker).map(|_| true),
+        // Of a version that is gone already, that it is gone is said all the same.
+        version_id: deleted.and_then(|deleted| deleted.id).or(slot).map(|id| id.to_string()),
+        request_charged: None,
+    }))
+}
+
+async fn delete(
+    handler: &Handler,
+    (object, slot): ((BucketName, ObjectKey), Option<Slot>),
+    caller: Caller,
+    condition: Condition,
+) -> S3Result<Option<Deleted>> {
+    let deleted = match slot {
+        None => handler.store.delete_object(object, caller, condition).await,
+        Some(slot) => handler.store.remove_version(object, slot, caller, condition).await,
+    };
+    deleted.map_err(errors::write)
 }
 
 pub(super) async fn delete_objects(
@@ -48,18 +66,16 @@ pub(super) async fn delete_objects(
     handler.writable()?;
     handler.bucket(bucket, caller)?;
     let deletes = delete.objects.into_iter().map(|object| async move {
-        let key = object.key.clone();
-        (key, delete_one(handler, (bucket, caller), object).await)
+        let named = (object.key.clone(), object.version_id.clone());
+        (named, delete_one(handler, (bucket, caller), object).await)
     });
     let outcomes: Vec<_> = futures::stream::iter(deletes).buffered(DELETES_AT_ONCE).collect().await;
     let (mut deleted, mut errors) = (Vec::new(), Vec::new());
-    for (key, outcome) in outcomes {
+    for (named, outcome) in outcomes {
         match outcome {
-            Ok(()) if delete.quiet == Some(true) => {}
-            Ok(()) => {
-                deleted.push(DeletedObject { key: Some(key), ..DeletedObject::default() });
-            }
-            Err(error) => errors.push(refusal(key, &error)),
+            Ok(_) if delete.quiet == Some(true) => {}
+            Ok(done) => deleted.push(told(named, done)),
+            Err(error) => errors.push(refusal(named, &error)),
         }
     }
     Ok(S3Response::new(DeleteObjectsOutput {
@@ -73,20 +89,29 @@ async fn delete_one(
     handler: &Handler,
     (bucket, caller): (&BucketName, &Caller),
     object: ObjectIdentifier,
-) -> S3Result<()> {
+) -> S3Result<Option<Deleted>> {
     unsupported::delete_of_many(&object)?;
-    names::only_version(object.version_id.as_deref())?;
+    let slot = names::version(object.version_id.as_deref())?;
     let condition = condition(object.e_tag.map(ETagCondition::ETag), None)?;
     let object = (bucket.clone(), names::key(object.key)?);
-    let deleted = handler.store.delete_object(object, caller.clone(), condition).await;
-    deleted.map(|_| ()).map_err(errors::write)
+    delete(handler, (object, slot), caller.clone(), condition).await
 }
 
-fn refusal(key: String, error: &S3Error) -> Error {
+fn told((key, version_id): (String, Option<String>), deleted: Option<Deleted>) -> DeletedObject {
+    let marker = deleted.filter(|deleted| deleted.marker);
+    DeletedObject {
+        key: Some(key),
+        version_id,
+        delete_marker: marker.map(|_| true),
+        delete_marker_version_id: marker.and_then(|deleted| deleted.id).map(|id| id.to_string()),
+    }
+}
+
+fn refusal((key, version_id): (String, Option<String>), error: &S3Error) -> Error {
     Error {
         key: Some(key),
         code: Some(error.code().as_str().to_owned()),
         message: error.message().map(str::to_owned),
-        version_id: None,
+        version_id,
     }
 }

@@ -15,7 +15,7 @@ use s3s::{
 };
 use store::{Caller, Object};
 
-use super::{Handler, buckets::timestamp, caller};
+use super::{Handler, buckets::timestamp, caller, versions};
 use crate::{
     attributes,
     checksum::{self, Algorithm},
@@ -45,6 +45,8 @@ struct Found {
     object: Object,
     range: Range<u64>,
     partial: bool,
+    /// Of the version, if it is to be shown.
+    id: Option<String>,
 }
 
 macro_rules! ask {
@@ -93,6 +95,7 @@ macro_rules! shown {
             last_modified: Some(timestamp($found.object.version.hlc.millis())),
             metadata: attributes::shown_metadata(manifest),
             parts_count: parts_count(manifest),
+            version_id: $found.id.clone(),
             ..$output::default()
         }
     }};
@@ -142,11 +145,11 @@ pub(super) async fn head_object(
 }
 
 async fn find(handler: &Handler, caller: &Caller, ask: Ask) -> S3Result<Found> {
-    names::only_version(ask.version.as_deref())?;
+    let slot = names::version(ask.version.as_deref())?;
     let (bucket, key) = (names::bucket(ask.bucket)?, names::key(ask.key)?);
     handler.bucket(&bucket, caller)?;
-    let object = handler.store.object(&bucket, &key).await;
-    let object = object.map_err(|error| errors::read(&error))?.ok_or_else(errors::no_such_key)?;
+    let object = versions::find(handler, (&bucket, &key), slot).await?;
+    let id = versions::shown_id(handler, &bucket, object.slot)?;
     let modified = object.version.hlc.millis();
     match ask.preconditions.evaluate(&object.manifest.etag.0, modified) {
         Verdict::Hold => {}
@@ -171,7 +174,7 @@ async fn find(handler: &Handler, caller: &Caller, ask: Ask) -> S3Result<Found> {
     };
     // Of an empty object no range of bytes can be named.
     let partial = range.as_ref().is_some_and(|range| !range.is_empty());
-    Ok(Found { range: range.unwrap_or(0..size), partial, object })
+    Ok(Found { range: range.unwrap_or(0..size), partial, id, object })
 }
 
 fn asked(range: AskedRange) -> Asked {

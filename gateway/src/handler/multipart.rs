@@ -1,5 +1,7 @@
 //! Multipart uploads as such: begun, aborted, listed. They are local to this site.
 
+use std::collections::BTreeMap;
+
 use http::StatusCode;
 use s3s::{
     S3Request, S3Response, S3Result,
@@ -39,7 +41,8 @@ pub(super) async fn create_multipart_upload(
     let (bucket, key) = (names::bucket(input.bucket.clone())?, names::key(input.key.clone())?);
     handler.writable()?;
     let (shown_algorithm, shown_kind) = shown_checksum(checksum.as_ref());
-    let new = NewMultipart { caller, bucket, key, headers, metadata, checksum };
+    let attributes = BTreeMap::new();
+    let new = NewMultipart { caller, bucket, key, headers, metadata, checksum, attributes };
     let id = handler.store.create_multipart(new).await.map_err(errors::write)?;
     Ok(S3Response::new(CreateMultipartUploadOutput {
         bucket: Some(input.bucket),

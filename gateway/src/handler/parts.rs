@@ -69,6 +69,7 @@ pub(super) async fn upload_part_copy(
     let number = composite::number(input.part_number)?;
     let target = Target::find(handler, caller, (input.bucket, input.key), &input.upload_id)?;
     let object = source::find(handler, &target.caller, &input.copy_source, &conditions).await?;
+    let copy_source_version_id = source::id(handler, &input.copy_source, &object)?;
     let range = copied(input.copy_source_range.as_deref(), &object)?;
     let size = range.end - range.start;
     target.fits(handler, number, size)?;
@@ -88,6 +89,7 @@ pub(super) async fn upload_part_copy(
     let copy_part_result = Some(result);
     Ok(S3Response::new(UploadPartCopyOutput {
         copy_part_result,
+        copy_source_version_id,
         ..UploadPartCopyOutput::default()
     }))
 }

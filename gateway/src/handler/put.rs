@@ -1,6 +1,6 @@
 //! `PutObject`: streamed into the store, checked whole, then committed at once.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use http::HeaderMap;
 use model::{ETag, Manifest, Parts};
@@ -55,10 +55,12 @@ pub(super) async fn put_object(
     promises.check(&digests, trailing_headers.as_ref())?;
     handler.meter.received(size);
 
-    let output = output(&digests);
+    let mut output = output(&digests);
     let manifest = manifest(&uploaded, digests, attributes);
-    let put = PutObject { caller, bucket, key, manifest, uploaded, condition };
-    handler.store.put_object(put).await.map_err(errors::write)?;
+    let attributes = BTreeMap::new();
+    let put = PutObject { caller, bucket, key, manifest, uploaded, condition, attributes };
+    let stored = handler.store.put_object(put).await.map_err(errors::write)?;
+    output.version_id = stored.id.map(|id| id.to_string());
     Ok(S3Response::new(output))
 }
 

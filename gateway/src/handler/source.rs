@@ -1,9 +1,9 @@
 //! The source of a copy: an object of this site that its caller may read.
 
-use s3s::{S3Result, dto::CopySource, s3_error};
+use s3s::{S3Error, S3ErrorCode, S3Result, dto::CopySource, s3_error};
 use store::{Caller, Object};
 
-use super::Handler;
+use super::{Handler, versions};
 use crate::{
     errors, names,
     preconditions::{Preconditions, Verdict},
@@ -41,15 +41,32 @@ pub(super) async fn find(
     let CopySource::Bucket { bucket, key, version_id } = source else {
         return Err(s3_error!(NotImplemented, "There are no access points here"));
     };
-    names::only_version(version_id.as_deref())?;
+    let slot = names::version(version_id.as_deref())?;
     let (bucket, key) = (names::bucket(bucket.to_string())?, names::key(key.to_string())?);
     handler.bucket(&bucket, caller)?;
-    let object = handler.store.object(&bucket, &key).await;
-    let object = object.map_err(|error| errors::read(&error))?.ok_or_else(errors::no_such_key)?;
+    let object = versions::find(handler, (&bucket, &key), slot).await.map_err(no_marker)?;
     let modified = object.version.hlc.millis();
     match conditions.evaluate(&object.manifest.etag.0, modified) {
         Verdict::Hold => Ok(object),
         // Of a copy nothing can be "not modified": either is a condition that does not hold.
         Verdict::Failed | Verdict::NotModified => Err(errors::precondition_failed()),
     }
+}
+
+/// A delete marker cannot be copied, which is the mistake of a client that names it.
+fn no_marker(error: S3Error) -> S3Error {
+    if *error.code() == S3ErrorCode::MethodNotAllowed {
+        return s3_error!(InvalidRequest, "The source of a copy may not be a delete marker");
+    }
+    error
+}
+
+/// The id of the version that is copied, as the answer shows it.
+pub(super) fn id(
+    handler: &Handler,
+    source: &CopySource,
+    object: &Object,
+) -> S3Result<Option<String>> {
+    let CopySource::Bucket { bucket, .. } = source else { return Ok(None) };
+    versions::shown_id(handler, &names::bucket(bucket.to_string())?, object.slot)
 }

@@ -6,8 +6,8 @@ use s3s::{
     dto::{GetObjectTaggingInput, GetObjectTaggingOutput},
 };
 
-use super::{Handler, caller};
-use crate::{errors, names};
+use super::{Handler, caller, versions};
+use crate::names;
 
 pub(super) async fn get_object_tagging(
     handler: &Handler,
@@ -15,10 +15,10 @@ pub(super) async fn get_object_tagging(
 ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
     let caller = caller(&request)?;
     let input = request.input;
-    names::only_version(input.version_id.as_deref())?;
+    let slot = names::version(input.version_id.as_deref())?;
     let (bucket, key) = (names::bucket(input.bucket)?, names::key(input.key)?);
     handler.bucket(&bucket, &caller)?;
-    let object = handler.store.object(&bucket, &key).await;
-    object.map_err(|error| errors::read(&error))?.ok_or_else(errors::no_such_key)?;
-    Ok(S3Response::new(GetObjectTaggingOutput { tag_set: Vec::new(), version_id: None }))
+    let object = versions::find(handler, (&bucket, &key), slot).await?;
+    let version_id = versions::shown_id(handler, &bucket, object.slot)?;
+    Ok(S3Response::new(GetObjectTaggingOutput { tag_set: Vec::new(), version_id }))
 }

@@ -71,10 +71,14 @@ async fn names_and_places_that_cannot_be_are_refused() {
 #[tokio::test]
 async fn operations_that_are_not_there_say_so() {
     let site = Site::with_bucket().await;
-    for missing in ["/photos?acl", "/photos?policy", "/photos?versions", "/photos/a?acl"] {
+    for missing in ["/photos?acl", "/photos?policy", "/photos?website", "/photos/a?acl"] {
         let refused = site.get(missing).await;
         assert_eq!(refused.error(), (501, "NotImplemented".to_owned()), "{missing}");
     }
+    let config = "<VersioningConfiguration><Status>Perhaps</Status></VersioningConfiguration>";
+    let refused = site.send(ask("PUT", "/photos?versioning").body(config.as_bytes())).await;
+    let illegal = "IllegalVersioningConfigurationException".to_owned();
+    assert_eq!(refused.error(), (400, illegal));
     site.put("/photos/a", b"1").await;
     let tags = site.get("/photos/a?tagging").await;
     assert_eq!((tags.status.as_u16(), tags.tags("Tag").len()), (200, 0), "there are none");

@@ -169,7 +169,7 @@ async fn deletes_answer_alike_whether_the_key_was_there() {
     }
     assert_absent(&site, "/photos/a").await;
     let versioned = site.send(ask("DELETE", "/photos/a?versionId=3HL4")).await;
-    assert_eq!(versioned.error(), (404, "NoSuchVersion".to_owned()));
+    assert_eq!(versioned.error(), (400, "InvalidArgument".to_owned()));
     let missing = site.send(ask("DELETE", "/other/a")).await;
     assert_eq!(missing.error(), (404, "NoSuchBucket".to_owned()));
 }
@@ -190,7 +190,7 @@ async fn many_keys_are_deleted_at_once_each_with_its_outcome() {
     let answer = site.send(delete(false, objects)).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(keys(&answer), ["a", "gone", "b"]);
-    assert_eq!(answer.tags("Code"), ["NoSuchVersion"]);
+    assert_eq!(answer.tags("Code"), ["InvalidArgument"]);
     assert_absent(&site, "/photos/a").await;
     assert_eq!(site.get("/photos/b").await.status, 200);
 

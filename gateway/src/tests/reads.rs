@@ -114,5 +114,8 @@ async fn what_is_not_there_is_said_to_be_missing() {
     site.put("/photos/a", b"1").await;
     assert_eq!(site.get("/photos/a?versionId=null").await.status, 200);
     let version = site.get("/photos/a?versionId=3HL4").await;
+    assert_eq!(version.error(), (400, "InvalidArgument".to_owned()), "no version has such an id");
+    let id = "0".repeat(2 * model::Version::LEN);
+    let version = site.get(&format!("/photos/a?versionId={id}")).await;
     assert_eq!(version.error(), (404, "NoSuchVersion".to_owned()));
 }

@@ -6,31 +6,31 @@
 use std::{collections::BTreeMap, error::Error, ops::Bound};
 
 use super::{Leaf, Node, Path, Scope, Summary, node_of};
-use crate::{BucketName, Entity, EntityHash, Event, ObjectKey};
+use crate::{BucketName, Entity, EntityHash, Event, Slot, SlotName};
 
 /// A tree could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("read the hash tree")]
 pub struct TreeError(#[source] pub Box<dyn Error + Send + Sync>);
 
-/// Keys of a bucket that begin alike, from behind one key up to another, in the order of keys.
+/// Slots of keys of a bucket that begin alike, from behind one up to another, in their order.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Span {
     pub bucket: BucketName,
     pub prefix: String,
     /// Not in it itself.
-    pub after: Option<ObjectKey>,
+    pub after: Option<SlotName>,
     /// The last one in it.
-    pub up_to: Option<ObjectKey>,
+    pub up_to: Option<SlotName>,
 }
 
 impl Span {
-    /// Whether a key is in it.
+    /// Whether a slot is in it.
     #[must_use]
-    pub fn holds(&self, key: &ObjectKey) -> bool {
-        key.as_str().starts_with(&self.prefix)
-            && self.after.as_ref().is_none_or(|after| key > after)
-            && self.up_to.as_ref().is_none_or(|last| key <= last)
+    pub fn holds(&self, slot: &SlotName) -> bool {
+        slot.key.as_str().starts_with(&self.prefix)
+            && self.after.as_ref().is_none_or(|after| slot > after)
+            && self.up_to.as_ref().is_none_or(|last| slot <= last)
     }
 }
 
@@ -61,11 +61,11 @@ pub trait View: Send + Sync {
     /// If it cannot be read.
     fn change(&self, scope: &Scope, entity: EntityHash) -> Result<Vec<Event>, TreeError>;
 
-    /// The first leaves of a span, tombstones included, in the order of keys.
+    /// The first leaves of a span, tombstones included, in the order of slots.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn keys(&self, span: &Span, limit: usize) -> Result<Vec<(ObjectKey, Leaf)>, TreeError>;
+    fn keys(&self, span: &Span, limit: usize) -> Result<Vec<(SlotName, Leaf)>, TreeError>;
 }
 
 /// A tree in memory, from which the shape is worked out whenever it is asked for: what the
@@ -120,12 +120,16 @@ impl View for MemoryView {
         Ok(held.map(|(_, change)| change.clone()).unwrap_or_default())
     }
 
-    fn keys(&self, span: &Span, limit: usize) -> Result<Vec<(ObjectKey, Leaf)>, TreeError> {
+    fn keys(&self, span: &Span, limit: usize) -> Result<Vec<(SlotName, Leaf)>, TreeError> {
         let scope = Scope::Bucket(span.bucket.clone());
         let held = self.scopes.get(&scope).into_iter().flat_map(BTreeMap::values);
-        let keyed = held.filter_map(|(leaf, change)| match change.first()?.change.entity() {
-            Entity::Object(_, key) => span.holds(&key).then_some((key, *leaf)),
-            Entity::Bucket(_) | Entity::User(_) | Entity::Partition(..) => None,
+        let keyed = held.filter_map(|(leaf, change)| {
+            let name = match change.first()?.change.entity() {
+                Entity::Object(_, key) => SlotName { key, slot: Slot::Null },
+                Entity::Version(_, key, of) => SlotName { key, slot: Slot::Own(of) },
+                Entity::Bucket(_) | Entity::User(_) | Entity::Partition(..) => return None,
+            };
+            span.holds(&name).then_some((name, *leaf))
         });
         let keys: BTreeMap<_, _> = keyed.collect();
         Ok(keys.into_iter().take(limit).collect())

@@ -1,8 +1,8 @@
-//! `object_put.avsc`, `object_deleted.avsc`, `attributes.avsc`.
+//! `object_put.avsc`, `object_deleted.avsc`, `attributes.avsc`: what every release reads.
 
 use std::borrow::Cow;
 
-use model::{Attributes, BucketName, Change, ObjectKey, Register};
+use model::{Attributes, BucketName, Change, ObjectKey, Register, Slot};
 use serde::{Deserialize, Serialize};
 
 use super::manifest::ManifestRecord;
@@ -31,6 +31,7 @@ impl TryFrom<ObjectPut<'_>> for Change {
         Ok(Self::ObjectPut {
             bucket: BucketName::try_from(record.bucket.into_owned())?,
             key: ObjectKey::try_from(record.key.into_owned())?,
+            slot: Slot::Null,
             birth: record.birth.into(),
             manifest: Box::new(record.manifest.try_into()?),
         })

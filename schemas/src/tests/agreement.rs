@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     ENVELOPE_SCHEMA,
-    change::{bucket, manifest, object, trimmed, user},
+    change::{bucket, manifest, object, trimmed, user, version},
     envelope::EnvelopeRecord,
     fields::VersionRecord,
     heartbeat::HeartbeatRecord,
@@ -96,10 +96,14 @@ fn types() -> BTreeMap<&'static str, Vec<String>> {
         ("register", names::<object::RegisterRecord>()),
         ("bucket_put", names::<bucket::BucketPut>()),
         ("bucket_deleted", names::<bucket::BucketDeleted>()),
+        ("bucket_attributes", names::<bucket::BucketAttributes>()),
         ("user_put", names::<user::UserPut>()),
         ("access_key", names::<user::AccessKeyRecord>()),
         ("sealed_secret", names::<user::SecretRecord>()),
         ("user_deleted", names::<user::UserDeleted>()),
+        ("version_put", names::<version::VersionPut>()),
+        ("marker_put", names::<version::MarkerPut>()),
+        ("version_removed", names::<version::VersionRemoved>()),
         ("trimmed", names::<trimmed::Trimmed>()),
     ])
 }

@@ -3,10 +3,10 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use bytes::Bytes;
 use model::{
     BLOCKS_PER_SEGMENT, BlockHash, BlockRef, Change, Content, EVENT_BYTES_MAX, Manifest,
-    OBJECT_BYTES_MAX, ObjectKey, Part, Parts, SEGMENTS_MAX, SegmentRef,
+    OBJECT_BYTES_MAX, ObjectKey, Part, Parts, SEGMENTS_MAX, SegmentRef, Slot,
 };
 
-use super::samples::{bucket, codec, event, manifest, put, version};
+use super::samples::{OWN, bucket, codec, event, manifest, put, version};
 use crate::{CodecError, registry::REGISTRY};
 
 const PARTS: u64 = 10_000;
@@ -36,6 +36,7 @@ fn no_event_is_above_512_kib_for_10_000_parts_and_as_many_segments_as_an_object_
     let change = Change::ObjectPut {
         bucket: bucket(),
         key: ObjectKey::try_from("k".repeat(1_024)).unwrap(),
+        slot: Slot::Own(OWN),
         birth: version(u64::MAX),
         manifest: Box::new(manifest),
     };

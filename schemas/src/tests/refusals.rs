@@ -2,10 +2,10 @@
 
 use std::error::Error;
 
-use model::{Change, Digest, Event};
+use model::{Change, Digest, Event, Slot};
 use serde::Serialize;
 
-use super::samples::{NONCE, changes, codec, event, heartbeat, user};
+use super::samples::{NONCE, OWN, bucket, changes, codec, event, heartbeat, key, user, version};
 use crate::{
     CodecError, Envelope, change,
     kind::{Kind, Record},
@@ -62,6 +62,18 @@ fn an_unknown_schema_is_named_by_its_fingerprint() {
         };
         assert_eq!(fingerprint, "abababababababab");
         assert!(error.is_curable());
+    }
+}
+
+#[test]
+fn a_slot_of_its_own_is_named_after_its_event_and_removed_by_a_later_one() {
+    let own = |n| Slot::Own(version(n));
+    let marker = |slot| Change::MarkerPut { bucket: bucket(), key: key(), slot, birth: version(1) };
+    let (bucket, key, of, birth) = (bucket(), key(), OWN, version(1));
+    let wrong = [marker(own(1)), Change::VersionRemoved { bucket, key, of, birth }];
+    for change in wrong {
+        let sealed = codec().seal(&event(change)).unwrap();
+        assert!(matches!(codec().open(&sealed.payload), Err(CodecError::Entity)));
     }
 }
 

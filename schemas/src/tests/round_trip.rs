@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use model::{
     AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, Content, Digest, ETag,
     Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part, Partition, Parts, Position,
-    Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId, User, UserId, Version,
+    Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId, Slot, User, UserId, Version,
 };
-use proptest::prelude::{BoxedStrategy, Strategy, any, prop, prop_oneof, proptest};
+use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop, prop_oneof, proptest};
 
 use super::samples::codec;
 
@@ -45,7 +45,7 @@ fn content() -> BoxedStrategy<Content> {
 fn parts() -> BoxedStrategy<Parts> {
     let part = any::<(u64, [u8; 16])>().prop_map(|(size, md5)| Part { size, md5 });
     let listed = prop::collection::vec(part, 0..9).prop_map(Parts::Listed);
-    prop_oneof![proptest::strategy::Just(Parts::Whole), listed].boxed()
+    prop_oneof![Just(Parts::Whole), listed].boxed()
 }
 
 fn manifest() -> BoxedStrategy<Manifest> {
@@ -81,12 +81,29 @@ fn user_state() -> BoxedStrategy<User> {
 
 fn change() -> BoxedStrategy<Change> {
     let object = || (bucket(), key(), version());
-    let put = (object(), manifest()).prop_map(|((bucket, key, birth), manifest)| {
+    // A slot of its own is named after the event's version, which is not known here.
+    let slot = || prop_oneof![Just(Slot::Null), Just(Slot::Own(Version::NONE))];
+    let put = (object(), slot(), manifest()).prop_map(|((bucket, key, birth), slot, manifest)| {
         let manifest = Box::new(manifest);
-        Change::ObjectPut { bucket, key, birth, manifest }
+        Change::ObjectPut { bucket, key, slot, birth, manifest }
+    });
+    let marker = (object(), slot()).prop_map(|((bucket, key, birth), slot)| Change::MarkerPut {
+        bucket,
+        key,
+        slot,
+        birth,
+    });
+    let removed = object().prop_map(|(bucket, key, birth)| Change::VersionRemoved {
+        bucket,
+        key,
+        of: Version::NONE,
+        birth,
     });
     let deleted =
         object().prop_map(|(bucket, key, birth)| Change::ObjectDeleted { bucket, key, birth });
+    let of_bucket = (bucket(), version(), attributes()).prop_map(|(bucket, birth, attributes)| {
+        Change::BucketAttributes { bucket, birth, attributes }
+    });
     let attributes = (object(), attributes()).prop_map(|((bucket, key, of), attributes)| {
         Change::Attributes { bucket, key, of, attributes }
     });
@@ -94,13 +111,26 @@ fn change() -> BoxedStrategy<Change> {
     prop_oneof![
         put,
         deleted,
+        marker,
+        removed,
         attributes,
         (bucket(), state).prop_map(|(bucket, state)| Change::BucketPut { bucket, state }),
         bucket().prop_map(|bucket| Change::BucketDeleted { bucket }),
+        of_bucket,
         (user(), user_state()).prop_map(|(user, state)| Change::UserPut { user, state }),
         user().prop_map(|user| Change::UserDeleted { user }),
     ]
     .boxed()
+}
+
+/// As an event of this version may say it.
+fn fitting(mut change: Change, version: Version) -> Change {
+    if let Change::ObjectPut { slot: Slot::Own(own), .. }
+    | Change::MarkerPut { slot: Slot::Own(own), .. } = &mut change
+    {
+        *own = version;
+    }
+    change
 }
 
 fn position() -> impl Strategy<Value = Position> {
@@ -121,6 +151,7 @@ proptest! {
         change in change(),
     ) {
         let (prev, request) = (Digest(prev), RequestId(request));
+        let change = fitting(change, version);
         let event = Event { position, version, prev, volume, request, change };
         let sealed = codec().seal(&event).unwrap();
         let again = codec().seal(&event).unwrap();

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use model::{
     AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, Content, Digest, ETag,
     Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part, Partition, PartitionCount,
-    Parts, Position, Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId, User, UserId,
-    Version,
+    Parts, Position, Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId, Slot, User,
+    UserId, Version,
 };
 
 use crate::{Codec, Keys};
@@ -15,6 +15,9 @@ use crate::{Codec, Keys};
 pub(super) const KEY_FILE: &str =
     "main:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 pub(super) const NONCE: [u8; 24] = [5; 24];
+
+/// Version of the sample events.
+pub(super) const OWN: Version = Version { hlc: Hlc(77 << 16), site: SiteId([7; 16]) };
 
 pub(super) fn keys() -> Keys {
     Keys::parse(KEY_FILE, "test").unwrap()
@@ -61,6 +64,7 @@ pub(super) fn put(manifest: Manifest) -> Change {
     Change::ObjectPut {
         bucket: bucket(),
         key: key(),
+        slot: Slot::Null,
         birth: version(1),
         manifest: Box::new(manifest),
     }
@@ -74,7 +78,7 @@ pub(super) fn event(change: Change) -> Event {
             partition: Partition(9),
             seq: Seq(42),
         },
-        version: version(77 << 16),
+        version: OWN,
         prev: Digest::of(b"before"),
         volume: 99,
         request: RequestId(0x4442_587F_B7D0_A2F9),
@@ -109,6 +113,11 @@ pub(super) fn changes() -> Vec<(&'static str, Change)> {
         ("user_put", user_put()),
         ("user_deleted", Change::UserDeleted { user: user() }),
         ("trimmed", trimmed()),
+        ("bucket_attributes", bucket_attributes()),
+        ("version_put", version_put()),
+        ("marker_put_own", marker_put(Slot::Own(OWN))),
+        ("marker_put_null", marker_put(Slot::Null)),
+        ("version_removed", version_removed()),
     ]
 }
 
@@ -123,6 +132,20 @@ fn multipart() -> Manifest {
 
 fn object_deleted() -> Change {
     Change::ObjectDeleted { bucket: bucket(), key: key(), birth: version(1) }
+}
+
+fn version_put() -> Change {
+    let manifest = Box::new(multipart());
+    let (bucket, key, slot, birth) = (bucket(), key(), Slot::Own(OWN), version(1));
+    Change::ObjectPut { bucket, key, slot, birth, manifest }
+}
+
+fn marker_put(slot: Slot) -> Change {
+    Change::MarkerPut { bucket: bucket(), key: key(), slot, birth: version(1) }
+}
+
+fn version_removed() -> Change {
+    Change::VersionRemoved { bucket: bucket(), key: key(), of: version(7), birth: version(1) }
 }
 
 fn trimmed() -> Change {
@@ -143,6 +166,19 @@ fn attributes() -> Change {
         of: version(2),
         attributes: Attributes(BTreeMap::from([("tags".to_owned(), register)])),
     }
+}
+
+fn bucket_attributes() -> Change {
+    let register = |n, value: &'static str| Register {
+        version: version(n),
+        value: Bytes::from_static(value.as_bytes()),
+    };
+    let registers = [
+        ("public-access-block".to_owned(), register(5, "")),
+        ("versioning".to_owned(), register(4, "{\"status\":\"Enabled\"}")),
+    ];
+    let attributes = Attributes(BTreeMap::from(registers));
+    Change::BucketAttributes { bucket: bucket(), birth: version(1), attributes }
 }
 
 fn user_put() -> Change {

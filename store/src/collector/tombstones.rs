@@ -86,7 +86,7 @@ impl Store {
         let range = (Bound::Excluded(after.as_ref()), Bound::Unbounded);
         self.shared.engine.scan(Table::Objects, range, &mut |row, value| {
             // What cannot be read is for deep verification to find.
-            if ObjectRecord::decode(value).is_ok_and(|record| record.manifest.is_none()) {
+            if ObjectRecord::decode(value).is_ok_and(|record| !record.stands()) {
                 rows.push(row.clone());
             }
             seen += 1;

@@ -11,7 +11,7 @@ use super::{Batch, Engine, EngineError, KeyRange, Snapshot, Table, Visit};
 
 /// Block cache: most reads are of what was just written, which the memtables hold.
 const CACHE_BYTES: u64 = 16 << 20;
-/// A dozen tables, four of which grow fast: small ones keep a site small, and cost no throughput
+/// A dozen tables, five of which grow fast: small ones keep a site small, and cost no throughput
 /// that could be measured against twice the size.
 const MEMTABLE_BYTES: u64 = 4 << 20;
 /// Journals are rewritten into tables when they pass this.
@@ -65,7 +65,7 @@ fn of(tables: &HashMap<Table, Keyspace>, table: Table) -> &Keyspace {
 fn options(table: Table) -> KeyspaceCreateOptions {
     let options = KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
     match table {
-        Table::Objects | Table::Versions | Table::History => {
+        Table::Objects | Table::Slots | Table::Versions | Table::History => {
             let apart = KvSeparationOptions::default().separation_threshold(APART_BYTES);
             options.with_kv_separation(Some(apart))
         }

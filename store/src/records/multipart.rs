@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
-use model::{BucketName, Content, ETag, Millis, ObjectKey, SegmentRef, UserId, Version};
+use model::{BucketName, Content, ETag, Millis, ObjectKey, SegmentRef, Slot, UserId, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Table;
@@ -54,9 +54,30 @@ pub(crate) struct MultipartRecord {
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) checksum: Option<MultipartChecksum>,
+    /// What the object is to begin with. Format 1 had none.
+    pub(crate) attributes: BTreeMap<String, Bytes>,
 }
 
-super::record!(MultipartRecord, Table::Multipart, "multipart upload", format 1);
+impl super::Plain for MultipartRecord {}
+
+impl super::Record for MultipartRecord {
+    const TABLE: Table = Table::Multipart;
+    const NAME: &'static str = "multipart upload";
+    const FORMAT: u8 = 2;
+
+    fn encode_body(&self, body: &mut Vec<u8>) {
+        super::encode_postcard(self, body);
+    }
+
+    fn decode_body(body: &Bytes) -> Option<Self> {
+        super::decode_postcard(body)
+    }
+
+    /// What format 2 added stands at the end: an empty map is one zero.
+    fn decode_before(_format: u8, body: &Bytes) -> Option<Self> {
+        super::decode_postcard(&super::join(&[body, &[0]]))
+    }
+}
 
 impl MultipartRecord {
     /// Of all uploads into a bucket.
@@ -159,6 +180,8 @@ pub struct Completed {
     pub version: Version,
     pub etag: ETag,
     pub checksums: BTreeMap<String, String>,
+    /// Its id. `None`: versioning was not enabled.
+    pub id: Option<Slot>,
 }
 
 /// The answer of a completed upload, kept for a while for clients who did not hear it and ask
@@ -171,7 +194,26 @@ pub(crate) struct CompletedRecord {
     pub(crate) completed: Completed,
 }
 
-super::record!(CompletedRecord, Table::Multipart, "completed upload", format 1);
+impl super::Plain for CompletedRecord {}
+
+impl super::Record for CompletedRecord {
+    const TABLE: Table = Table::Multipart;
+    const NAME: &'static str = "completed upload";
+    const FORMAT: u8 = 2;
+
+    fn encode_body(&self, body: &mut Vec<u8>) {
+        super::encode_postcard(self, body);
+    }
+
+    fn decode_body(body: &Bytes) -> Option<Self> {
+        super::decode_postcard(body)
+    }
+
+    /// What format 2 added, the id, stands at the end: none is one zero.
+    fn decode_before(_format: u8, body: &Bytes) -> Option<Self> {
+        super::decode_postcard(&super::join(&[body, &[0]]))
+    }
+}
 
 impl CompletedRecord {
     pub(crate) const PREFIX: &'static [u8] = b"c";
@@ -229,6 +271,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_an_earlier_release_completed_has_no_id() {
+        use crate::records::Record;
+
+        let bucket = BucketName::try_from("photos".to_owned()).unwrap();
+        let key = ObjectKey::try_from("k".to_owned()).unwrap();
+        let version = Version { hlc: model::Hlc(7), site: model::SiteId([1; 16]) };
+        let (etag, checksums, id) = (ETag("e-1".to_owned()), BTreeMap::new(), None);
+        let completed = Completed { version, etag, checksums, id };
+        let mut record = CompletedRecord { bucket, key, at: Millis(5), completed };
+        let encoded = record.encode();
+        let before = super::super::join(&[&[1], &encoded[1..encoded.len() - 1]]);
+        assert_eq!(CompletedRecord::decode(&before).unwrap(), record);
+        record.completed.id = Some(Slot::Own(version));
+        assert_eq!(CompletedRecord::decode(&record.encode()).unwrap(), record);
+    }
+
+    #[test]
     fn keys_split_into_what_they_were_made_of() {
         let bucket = BucketName::try_from("photos".to_owned()).unwrap();
         let key = ObjectKey::try_from("a/ü\u{1}".to_owned()).unwrap();
@@ -242,5 +301,28 @@ mod tests {
         for bad in ["", "xyz", &"0".repeat(31), &format!("+{}", "0".repeat(31))] {
             assert_eq!(MultipartId::parse(bad), None);
         }
+    }
+    #[test]
+    fn an_upload_that_an_earlier_release_began_has_no_attributes() {
+        use crate::records::Record;
+
+        let birth = Version { hlc: model::Hlc(7), site: model::SiteId([1; 16]) };
+        let (initiator, initiated) = (UserId::root(), Millis(5));
+        let headers = BTreeMap::from([("content-type".to_owned(), "text/plain".to_owned())]);
+        let (metadata, checksum, attributes) = (BTreeMap::new(), None, BTreeMap::new());
+        let mut record = MultipartRecord {
+            birth,
+            initiator,
+            initiated,
+            headers,
+            metadata,
+            checksum,
+            attributes,
+        };
+        let encoded = record.encode();
+        let before = super::super::join(&[&[1], &encoded[1..encoded.len() - 1]]);
+        assert_eq!(MultipartRecord::decode(&before).unwrap(), record);
+        record.attributes.insert("tags".to_owned(), Bytes::from_static(b"{}"));
+        assert_eq!(MultipartRecord::decode(&record.encode()).unwrap(), record);
     }
 }

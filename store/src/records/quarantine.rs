@@ -1,5 +1,5 @@
-//! Records that were set aside. Key: id (8, big-endian), `o` or `e` for the table that it is of, and
-//! its key there.
+//! Records that were set aside. Key: id (8, big-endian), `o`, `s` or `e` for the table that it is of
+//! (objects, slots, entities), and its key there.
 //!
 //! Layout after the format byte: reason (1), then the row as it was. Not `postcard`: it may be
 //! anything.
@@ -46,6 +46,7 @@ impl QuarantineRecord {
     pub(crate) fn key(id: QuarantineId, table: Table, row: &[u8]) -> Option<Bytes> {
         let tag = match table {
             Table::Objects => b"o",
+            Table::Slots => b"s",
             Table::Entities => b"e",
             _ => return None,
         };
@@ -62,6 +63,7 @@ impl QuarantineRecord {
         let (tag, row) = rest.split_first()?;
         let table = match tag {
             b'o' => Table::Objects,
+            b's' => Table::Slots,
             b'e' => Table::Entities,
             _ => return None,
         };

@@ -1,4 +1,4 @@
-//! Tombstones by the position of their event, in `queues`: key `t` line seq object-row. And in `meta`
+//! Tombstones by the position of their event, in `queues`: key `t` line seq slot-row. And in `meta`
 //! how far those of earlier releases, which wrote no such rows, have been found: key `tombstones`.
 
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{line_bytes, line_from};
 use crate::engine::Table;
 
-/// Says that the object row in its key is a tombstone, of the event there.
+/// Says that the slot whose row is in its key holds a tombstone, of the event there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct TombstoneRecord;
 
@@ -24,7 +24,7 @@ impl TombstoneRecord {
         super::join(&[&Self::prefix(at), row])
     }
 
-    /// The position, and the key in `objects`.
+    /// The position, and the row of the slot.
     pub(crate) fn split(key: &[u8]) -> Option<(Position, &[u8])> {
         let (line, rest) = line_from(key.strip_prefix(b"t")?)?;
         let (seq, row) = rest.split_first_chunk::<8>()?;

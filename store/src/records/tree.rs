@@ -7,8 +7,8 @@
 //!
 //! Layout of a leaf after the format byte: version (24), content (32), flags (1: deleted,
 //! attributes), position (site 16, epoch 8, partition 2, seq 8), of attributes digest (32) and
-//! position, and the rest is what names the entity's own row: the key of an object, or the key in
-//! `entities`. A node is its branches: leaves (8), digest (32).
+//! position, and the rest is what names the entity: the row of a slot behind the scope
+//! ([`super::SlotRecord`]), or the key in `entities`. A node is its branches: leaves (8), digest (32).
 
 use bytes::Bytes;
 use model::{
@@ -37,7 +37,7 @@ pub(crate) struct LeafRecord {
     pub(crate) deleted: bool,
     pub(crate) position: Position,
     pub(crate) attributes: Option<LeafAttributes>,
-    /// Key of an object, or of a row in `entities`.
+    /// Row of a slot behind its scope, or key of a row in `entities`.
     pub(crate) name: Bytes,
 }
 
@@ -48,12 +48,17 @@ impl LeafRecord {
         join(&[LEAF, scope, &entity.0.0])
     }
 
+    /// What the keys of leaves of one key's versions begin with.
+    pub(crate) fn first_of_key(scope: &[u8], entity: EntityHash) -> Bytes {
+        join(&[LEAF, scope, &entity.0.0[..EntityHash::OF_KEY]])
+    }
+
     pub(crate) fn leaf(&self, entity: EntityHash) -> Leaf {
         let Self { version, content, deleted, position, attributes, .. } = *self;
         Leaf { entity, version, content, deleted, position, attributes }
     }
 
-    /// The entity's own row.
+    /// The row that names the entity: that of a slot is not always where its record is.
     pub(crate) fn row(&self, scope: &[u8]) -> (Table, Bytes) {
         match scope {
             [0] => (Table::Entities, self.name.clone()),
@@ -219,6 +224,8 @@ pub(crate) enum TreeStateRecord {
     /// All leaves are there; nodes are not.
     Leaves,
     Built,
+    /// Objects have their leaves, and slots up to this row; buckets and users come next.
+    Slots(Vec<u8>),
 }
 
 super::record!(TreeStateRecord, Table::Tree, "tree state", format 1);

@@ -120,11 +120,13 @@ impl Pass {
         }
     }
 
-    /// What records name: latest versions and those before them, uploads, and what was set aside.
+    /// What records name: latest versions and those beside and before them, uploads, and what was set
+    /// aside.
     fn records(&mut self, snapshot: &dyn Snapshot) -> Result<(), ReadError> {
         type Read = fn(&[u8], &Bytes) -> Result<Option<Content>, RecordError>;
-        let tables: [(Table, &[u8], Read); 5] = [
+        let tables: [(Table, &[u8], Read); 6] = [
             (Table::Objects, b"", object),
+            (Table::Slots, b"", object),
             (Table::Versions, b"", object),
             (Table::Multipart, PartRecord::PREFIX, part),
             (Table::Multipart, HeldSegmentRecord::PREFIX, held_segment),
@@ -196,7 +198,7 @@ fn written(
 }
 
 fn object(_: &[u8], value: &Bytes) -> Result<Option<Content>, RecordError> {
-    Ok(ObjectRecord::decode(value)?.manifest.map(|manifest| manifest.content))
+    Ok(ObjectRecord::decode(value)?.manifest().map(|manifest| manifest.content.clone()))
 }
 
 fn part(_: &[u8], value: &Bytes) -> Result<Option<Content>, RecordError> {
@@ -211,7 +213,7 @@ fn held_segment(_: &[u8], value: &Bytes) -> Result<Option<Content>, RecordError>
 fn set_aside(row: &[u8], value: &Bytes) -> Result<Option<Content>, RecordError> {
     let QuarantineRecord { row: record, .. } = QuarantineRecord::decode(value)?;
     match QuarantineRecord::split(row) {
-        Some((_, Table::Objects, _)) => object(row, &record),
+        Some((_, Table::Objects | Table::Slots, _)) => object(row, &record),
         // Buckets and users name no blocks.
         _ => Ok(None),
     }

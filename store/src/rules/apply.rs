@@ -2,21 +2,21 @@
 //! holes in it commit together (law 4); every change goes through the merge rule (law 3).
 
 use model::{
-    Bucket, BucketName, Change, Digest, Event, Hole, HoleReason, Line, Position, Seq, User, UserId,
-    Version,
+    Bucket, BucketName, Change, Digest, Event, Hole, HoleReason, Line, Position, Seq, Slot, User,
+    UserId, Version,
     merge::Decision,
     progress::Handled,
     tree::{Leaf, Scope},
 };
 
 use super::{
-    floor, holes, multipart,
+    attributes, floor, holes, multipart,
     place::{self, Presence},
     quarantine, repair, users,
 };
 use crate::{
     errors::ApplyError,
-    records::{AttributesRecord, BucketRecord, ObjectRecord, Record, UserRecord},
+    records::{AttributesRecord, BucketRecord, ObjectRecord, ObjectState, Record, UserRecord},
     section::{Section, SectionError},
     tree::leaves,
 };
@@ -158,14 +158,28 @@ fn merge(
 ) -> Result<Option<Decision>, SectionError> {
     let (version, position) = (event.version, event.position);
     match event.change {
-        Change::ObjectPut { bucket, key, birth, manifest } => {
+        Change::ObjectPut { bucket, key, slot, birth, manifest } => {
             let row = ObjectRecord::key(&bucket, &key);
-            let record = ObjectRecord { version, position, birth, manifest: Some(*manifest) };
+            let state = ObjectState::Put(*manifest);
+            let record = ObjectRecord { version, position, birth, state, slot };
+            place::place(section, &row, &record, presence)
+        }
+        Change::MarkerPut { bucket, key, slot, birth } => {
+            let row = ObjectRecord::key(&bucket, &key);
+            let state = ObjectState::Marker;
+            let record = ObjectRecord { version, position, birth, state, slot };
             place::place(section, &row, &record, presence)
         }
         Change::ObjectDeleted { bucket, key, birth } => {
-            let row = ObjectRecord::key(&bucket, &key);
-            let record = ObjectRecord { version, position, birth, manifest: None };
+            let (row, slot) = (ObjectRecord::key(&bucket, &key), Slot::Null);
+            let state = ObjectState::Deleted;
+            let record = ObjectRecord { version, position, birth, state, slot };
+            place::place(section, &row, &record, presence)
+        }
+        Change::VersionRemoved { bucket, key, of, birth } => {
+            let (row, slot) = (ObjectRecord::key(&bucket, &key), Slot::Own(of));
+            let state = ObjectState::Deleted;
+            let record = ObjectRecord { version, position, birth, state, slot };
             place::place(section, &row, &record, presence)
         }
         Change::BucketPut { bucket, state } => {
@@ -176,7 +190,8 @@ fn merge(
         }
         Change::Attributes { bucket, key, of, attributes } => {
             let object = ObjectRecord::key(&bucket, &key);
-            let absent = section.row(ObjectRecord::TABLE, &object)?.is_none();
+            let absent = section.of_version(&object, of)?.is_none()
+                && section.row(ObjectRecord::TABLE, &object)?.is_none();
             if absent && presence.is_ignored(section, (position, false))? {
                 return Ok(None);
             }
@@ -189,6 +204,9 @@ fn merge(
             }
             section.put_attributes((&bucket, &key), of, &record)?;
             Ok(Some(Decision::Replace))
+        }
+        Change::BucketAttributes { bucket, birth, attributes: all } => {
+            attributes::merge_of_bucket(section, &bucket, (birth, &all), position).map(Some)
         }
         Change::UserPut { user, state } => {
             merge_user(section, &user, (version, position), Some(state)).map(Some)
@@ -234,7 +252,9 @@ fn merge_bucket(
     }
     // A deletion that comes late moves `deleted` only: the newest state stays where it stands.
     let position = if stale { section.position_of_bucket(name)? } else { Some(position) };
-    section.put_bucket(name, &record, position.unwrap_or_else(|| leaves::unknown(record.version)));
+    let position = position.unwrap_or_else(|| leaves::unknown(record.version));
+    section.put_bucket(name, &record, position)?;
+    attributes::drop_of_past(section, name, &record.state())?;
     Ok(if stale { Decision::Stale } else { Decision::Replace })
 }
 

@@ -1,22 +1,25 @@
 //! What clients of this site's endpoint may do to buckets and objects.
 
-use std::ops::ControlFlow;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
+use bytes::Bytes;
 use model::{
-    Bucket, BucketName, Change, ETag, Entity, Manifest, ObjectKey, Version,
+    Bucket, BucketName, Change, ETag, Entity, Manifest, ObjectKey, Slot, Version,
     visibility::{self, BucketState},
 };
 
 use super::{
+    attributes,
     blocks::{self, Segments},
     multipart,
     place::{self, Presence},
+    versions::{self, Stored},
 };
 use crate::{
     caller::Caller,
     engine::{Table, prefix_range},
     errors::WriteError,
-    records::{BucketRecord, ObjectRecord, Record},
+    records::{BucketRecord, ObjectRecord, ObjectState, Record},
     section::{Section, SectionError},
 };
 
@@ -30,6 +33,8 @@ pub enum Condition {
     Present,
     /// The key's object has this entity tag (`If-Match`).
     Matches(ETag),
+    /// The key's object is this version of it.
+    Is(Version),
 }
 
 /// Begins a rule that changes what is in a bucket; returns the bucket's birth.
@@ -45,9 +50,13 @@ pub(crate) fn enter(
 pub(crate) fn create_bucket(
     section: &mut Section<'_>,
     name: &BucketName,
+    attributes: BTreeMap<String, Bytes>,
     caller: &Caller,
 ) -> Result<Bucket, WriteError> {
     caller.enter(section)?;
+    if caller.user.is_anonymous() {
+        return Err(WriteError::Denied);
+    }
     section.room()?;
     let key = BucketRecord::key(name);
     let held = section.get::<BucketRecord>(&key)?;
@@ -62,7 +71,8 @@ pub(crate) fn create_bucket(
     let deleted = held.and_then(|held| held.deleted);
     let live = Some(bucket.clone());
     let record = BucketRecord { version: event.version, live, deleted };
-    section.put_bucket(name, &record, event.position);
+    section.put_bucket(name, &record, event.position)?;
+    attributes::begin_bucket(section, name, bucket.birth, attributes)?;
     Ok(bucket)
 }
 
@@ -82,7 +92,8 @@ pub(crate) fn delete_bucket(
     let event = section.log(entity, |_| Change::BucketDeleted { bucket: name.clone() })?;
     let version = event.version;
     let record = BucketRecord { version, live: None, deleted: Some(version) };
-    section.put_bucket(name, &record, event.position);
+    section.put_bucket(name, &record, event.position)?;
+    attributes::drop_of_past(section, name, &record.state())?;
     Ok(())
 }
 
@@ -95,33 +106,40 @@ pub(crate) struct Put {
     pub(crate) manifest: Manifest,
     pub(crate) segments: Segments,
     pub(crate) condition: Condition,
+    /// What the object begins with.
+    pub(crate) attributes: BTreeMap<String, Bytes>,
 }
 
-pub(crate) fn put_object(section: &mut Section<'_>, put: Put) -> Result<Version, WriteError> {
+pub(crate) fn put_object(section: &mut Section<'_>, put: Put) -> Result<Stored, WriteError> {
     put.caller.enter(section)?;
     section.room()?;
     let bucket = bucket_state(section, &put.bucket)?;
     let birth = put.caller.may_use(&bucket)?;
     let row = ObjectRecord::key(&put.bucket, &put.key);
     check(section, &bucket, &row, &put.condition)?;
+    let versioning = versions::versioning(section, &put.bucket, birth)?;
     let entity = Entity::Object(put.bucket.clone(), put.key.clone()).hash();
-    let event = section.log(entity, |_| Change::ObjectPut {
+    let event = section.log(entity, |version| Change::ObjectPut {
         bucket: put.bucket,
         key: put.key,
+        slot: versioning.slot(version),
         birth,
         manifest: Box::new(put.manifest),
     })?;
-    let Change::ObjectPut { manifest, .. } = event.change else {
+    let Change::ObjectPut { bucket, key, manifest, slot, .. } = event.change else {
         unreachable!("BUG: the change logged is the change made")
     };
     let (version, position) = (event.version, event.position);
-    let record = ObjectRecord { version, position, birth, manifest: Some(*manifest) };
+    let state = ObjectState::Put(*manifest);
+    let record = ObjectRecord { version, position, birth, state, slot };
     place::place(section, &row, &record, &Presence::Uploaded(&put.segments))?;
-    Ok(version)
+    attributes::begin_object(section, (bucket, key), version, put.attributes)?;
+    let id = matches!(slot, Slot::Own(_)).then_some(slot);
+    Ok(Stored { version, id })
 }
 
 /// Puts what another object names already: no byte moves, here or between sites.
-pub(crate) fn copy_object(section: &mut Section<'_>, put: Put) -> Result<Version, WriteError> {
+pub(crate) fn copy_object(section: &mut Section<'_>, put: Put) -> Result<Stored, WriteError> {
     if !blocks::all_here(section, &put.manifest.content)? {
         return Err(WriteError::SourceIncomplete);
     }
@@ -131,7 +149,7 @@ pub(crate) fn copy_object(section: &mut Section<'_>, put: Put) -> Result<Version
 fn check(
     section: &Section<'_>,
     bucket: &BucketState,
-    row: &bytes::Bytes,
+    row: &Bytes,
     condition: &Condition,
 ) -> Result<(), WriteError> {
     if *condition == Condition::None {
@@ -139,37 +157,22 @@ fn check(
     }
     let held = section.get::<ObjectRecord>(row)?;
     let held = held.filter(|held| visibility::shows(bucket, held.birth));
-    match (condition, held.and_then(|held| held.manifest)) {
+    meets(condition, held.as_ref())
+}
+
+/// Whether a condition holds of what is held. A delete marker is no object.
+pub(crate) fn meets(condition: &Condition, held: Option<&ObjectRecord>) -> Result<(), WriteError> {
+    let version = held.map(|held| held.version);
+    match (condition, held.and_then(ObjectRecord::manifest)) {
+        (Condition::Is(wanted), Some(_)) if Some(*wanted) == version => Ok(()),
         (Condition::None, _) | (Condition::Absent, None) => Ok(()),
         (Condition::Present, Some(_)) => Ok(()),
         (Condition::Matches(etag), Some(manifest)) if *etag == manifest.etag => Ok(()),
-        (Condition::Present | Condition::Matches(_), None) => Err(WriteError::NoSuchKey),
+        (Condition::Present | Condition::Matches(_) | Condition::Is(_), None) => {
+            Err(WriteError::NoSuchKey)
+        }
         _ => Err(WriteError::PreconditionFailed),
     }
-}
-
-/// Deletes a key, or says again that it is deleted: S3 answers both alike. Nothing is logged
-/// for a key that has no object.
-pub(crate) fn delete_object(
-    section: &mut Section<'_>,
-    (bucket, key): (BucketName, ObjectKey),
-    (caller, condition): (&Caller, &Condition),
-) -> Result<Option<Version>, WriteError> {
-    let state = bucket_state(section, &bucket)?;
-    let birth = caller.may_use(&state)?;
-    let row = ObjectRecord::key(&bucket, &key);
-    check(section, &state, &row, condition)?;
-    let held = section.get::<ObjectRecord>(&row)?;
-    if !held.is_some_and(|held| held.manifest.is_some() && visibility::shows(&state, held.birth)) {
-        return Ok(None);
-    }
-    caller.enter(section)?;
-    let entity = Entity::Object(bucket.clone(), key.clone()).hash();
-    let event = section.log(entity, |_| Change::ObjectDeleted { bucket, key, birth })?;
-    let (version, position) = (event.version, event.position);
-    let tombstone = ObjectRecord { version, position, birth, manifest: None };
-    place::place(section, &row, &tombstone, &Presence::Applied)?;
-    Ok(Some(version))
 }
 
 pub(crate) fn bucket_state(
@@ -190,7 +193,7 @@ fn has_objects(
     let mut found = Ok(false);
     section.scan(Table::Objects, prefix_range(&prefix, &mut end), &mut |_, value| {
         found = ObjectRecord::decode(value)
-            .map(|object| object.manifest.is_some() && visibility::shows(bucket, object.birth));
+            .map(|object| object.stands() && visibility::shows(bucket, object.birth));
         match found {
             Ok(false) => ControlFlow::Continue(()),
             _ => ControlFlow::Break(()),

@@ -8,7 +8,7 @@ use crate::{
     engine::Table,
     records::{
         BlockRecord, EndedRecord, GarbageRecord, HeldSegmentRecord, HistoryRecord, MultipartId,
-        ObjectRecord, PartRecord, Record, SupersededRecord,
+        ObjectRecord, PartRecord, Record, RecordError, SupersededRecord,
     },
     section::{Section, SectionError},
 };
@@ -45,13 +45,29 @@ pub(crate) fn free_versions(
         };
         let version_key = Bytes::copy_from_slice(version_key);
         if let Some(value) = section.row(Table::Versions, &version_key)? {
-            let manifest = ObjectRecord::decode(&value)?.manifest;
-            if let Some(manifest) = manifest {
+            if let Some(manifest) = ObjectRecord::decode(&value)?.manifest() {
                 blocks::dereference(section, &manifest.content)?;
             }
-            section.move_row(Table::Versions, version_key, None);
+            section.move_row(Table::Versions, version_key.clone(), None);
+            forget_attributes(section, version_key)?;
         }
         section.remove::<SupersededRecord>(row);
+    }
+    Ok(())
+}
+
+/// Forgets the attributes of a version that is gone. One that was only replaced by another content of
+/// the same version keeps them.
+fn forget_attributes(section: &mut Section<'_>, version_key: Bytes) -> Result<(), SectionError> {
+    let split = ObjectRecord::split_version_key(&version_key);
+    let split = split.map(|(row, version)| (Bytes::copy_from_slice(row), version));
+    if let Some((row, version)) = split {
+        match section.of_version(&row, version) {
+            Ok(None) => section.remove_attributes(version_key),
+            // Of a record that cannot be read nobody knows whose it is.
+            Ok(Some(_)) | Err(SectionError::Record(RecordError::Damaged { .. })) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use schemas::TRIMMED;
 use super::site;
 use crate::{
     engine::Table,
-    records::{FloorRecord, ObjectRecord, RecordError, TombstoneRecord, TombstonesFound},
+    records::{FloorRecord, RecordError, SlotRecord, TombstoneRecord, TombstonesFound},
     section::{Section, SectionError},
 };
 
@@ -84,7 +84,7 @@ pub(crate) fn drop_tombstones(
         let Some((position, row)) = TombstoneRecord::split(&key) else { continue };
         let row = key.slice_ref(row);
         if is_tombstone(section, &row)? == Some(position) {
-            section.remove_object(&row);
+            section.remove_object(&row)?;
         }
         section.remove::<TombstoneRecord>(key);
     }
@@ -128,10 +128,11 @@ pub(crate) fn found(
     Ok(())
 }
 
-/// Where the event of a row stands that is a tombstone. What cannot be read is none.
+/// Where the event of a slot stands that holds a tombstone. What cannot be read is none.
 fn is_tombstone(section: &Section<'_>, row: &Bytes) -> Result<Option<Position>, SectionError> {
-    match section.get::<ObjectRecord>(row) {
-        Ok(record) => Ok(record.filter(|held| held.manifest.is_none()).map(|held| held.position)),
+    let Some((latest, slot)) = SlotRecord::split(row) else { return Ok(None) };
+    match section.in_slot(&latest, slot) {
+        Ok(record) => Ok(record.filter(|held| !held.stands()).map(|held| held.position)),
         Err(SectionError::Record(RecordError::Damaged { .. })) => Ok(None),
         Err(error) => Err(error),
     }

@@ -11,6 +11,7 @@ use model::{BucketName, Content, Manifest, ObjectKey, SegmentRef};
 use super::{
     blocks::{self, Segments},
     client::{self, Condition, Put},
+    versions::Stored,
 };
 use crate::{
     caller::Caller,
@@ -131,7 +132,7 @@ pub(crate) fn complete(
     complete: Complete,
 ) -> Result<Completed, WriteError> {
     let Complete { name, caller, revision, manifest, condition } = complete;
-    find(section, &name, &caller)?;
+    let attributes = find(section, &name, &caller)?.attributes;
     unchanged(section, &name, revision)?;
     // Who completes the same upload with other parts may have let go of a segment of ours.
     if !blocks::all_here(section, &manifest.content)? {
@@ -139,9 +140,9 @@ pub(crate) fn complete(
     }
     let (etag, checksums) = (manifest.etag.clone(), manifest.checksums.clone());
     let (bucket, key, segments) = (name.bucket.clone(), name.key.clone(), Segments::new());
-    let put = Put { caller, bucket, key, manifest, segments, condition };
-    let version = client::put_object(section, put)?;
-    let completed = Completed { version, etag, checksums };
+    let put = Put { caller, bucket, key, manifest, segments, condition, attributes };
+    let Stored { version, id } = client::put_object(section, put)?;
+    let completed = Completed { version, id, etag, checksums };
     end(section, &name, Some(completed.clone()));
     Ok(completed)
 }
@@ -203,18 +204,15 @@ fn end(section: &mut Section<'_>, name: &MultipartName, completed: Option<Comple
     }
 }
 
-/// Whether the upload is under way, and the caller's.
+/// The upload, if it is under way, and the caller's.
 fn find(
     section: &mut Section<'_>,
     name: &MultipartName,
     caller: &Caller,
-) -> Result<(), WriteError> {
+) -> Result<MultipartRecord, WriteError> {
     let birth = client::enter(section, &name.bucket, caller)?;
     let held = section.get::<MultipartRecord>(&name.row())?;
-    match held {
-        Some(held) if held.birth == birth => Ok(()),
-        _ => Err(WriteError::NoSuchUpload),
-    }
+    held.filter(|held| held.birth == birth).ok_or(WriteError::NoSuchUpload)
 }
 
 fn unchanged(section: &Section<'_>, name: &MultipartName, revision: u64) -> Result<(), WriteError> {

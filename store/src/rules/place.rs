@@ -1,9 +1,9 @@
-//! Where an object version goes: the one path into `objects` for clients, live apply, replay
+//! Where an object version goes: the one path into the slots of keys for clients, live apply, replay
 //! and full sync.
 
 use bytes::Bytes;
 use model::{
-    Content, Position,
+    Content, Position, Version,
     merge::{self, Decision},
 };
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     engine::Table,
-    records::{ObjectRecord, Record, SupersededRecord, TombstoneRecord},
+    records::{ObjectRecord, ObjectState, Record, SlotRecord, SupersededRecord, TombstoneRecord},
     section::{Section, SectionError},
 };
 
@@ -46,21 +46,21 @@ impl Presence<'_> {
     }
 }
 
-/// Brings a version in if the merge rule says so. `None`: it is ignored, for what it speaks of may
-/// have been deleted so long ago that nothing tells any more (law 6).
+/// Brings a state of a slot in if the merge rule says so; `row` is that of the key in `objects`.
+/// `None`: it is ignored, for what it speaks of may have been deleted so long ago that nothing tells
+/// any more (law 6).
 pub(crate) fn place(
     section: &mut Section<'_>,
     row: &Bytes,
     incoming: &ObjectRecord,
     presence: &Presence<'_>,
 ) -> Result<Option<Decision>, SectionError> {
-    let held = quarantine::readable::<ObjectRecord>(section, row)?;
-    if held.is_none()
-        && presence.is_ignored(section, (incoming.position, incoming.manifest.is_none()))?
-    {
+    let (latest, apart) = quarantine::readable_slot(section, row, incoming.slot)?;
+    let held = latest.as_ref().filter(|latest| latest.slot == incoming.slot).or(apart.as_ref());
+    if held.is_none() && presence.is_ignored(section, (incoming.position, !incoming.stands()))? {
         return Ok(None);
     }
-    let decision = match &held {
+    let decision = match held {
         // Digests are needed only where versions are equal, and equal versions are rare.
         Some(held) if held.version == incoming.version => {
             merge::decide(Some(held.state()), incoming.state())
@@ -72,29 +72,29 @@ pub(crate) fn place(
         return Ok(Some(decision));
     }
     // In this order, so that blocks which both versions name never count as unnamed.
-    if let Some(manifest) = &incoming.manifest {
+    if let Some(manifest) = incoming.manifest() {
         debug_assert!(manifest.is_consistent(), "BUG: inconsistent manifest placed");
         settle_content(section, &manifest.content, incoming.position, presence)?;
     }
     if let Some(held) = held {
-        retire(section, row, &held, incoming.position)?;
+        retire(section, row, held, (incoming.version, incoming.position))?;
     }
-    section.put_object(row, incoming)?;
-    if incoming.manifest.is_none() {
-        section.put(TombstoneRecord::key(incoming.position, row), &TombstoneRecord);
+    section.put_object(row, incoming, latest.as_ref())?;
+    if !incoming.stands() {
+        let slot = SlotRecord::key(row, incoming.slot);
+        section.put(TombstoneRecord::key(incoming.position, &slot), &TombstoneRecord);
     }
     Ok(Some(decision))
 }
 
-/// Takes a version away as a delete would that was trimmed since: no tombstone is left.
+/// Takes what is in a slot away as a delete would that was trimmed since: no tombstone is left.
 pub(crate) fn remove(
     section: &mut Section<'_>,
     row: &Bytes,
     held: &ObjectRecord,
 ) -> Result<(), SectionError> {
-    retire(section, row, held, held.position)?;
-    section.remove_object(row);
-    Ok(())
+    retire(section, row, held, (Version::NONE, held.position))?;
+    section.remove_object(&SlotRecord::key(row, held.slot))
 }
 
 fn settle_content(
@@ -119,23 +119,31 @@ fn retire(
     section: &mut Section<'_>,
     row: &Bytes,
     held: &ObjectRecord,
-    successor: Position,
+    (incoming, successor): (Version, Position),
 ) -> Result<(), SectionError> {
-    let Some(manifest) = &held.manifest else {
-        section.remove::<TombstoneRecord>(TombstoneRecord::key(held.position, row));
-        return Ok(());
+    let manifest = match &held.state {
+        ObjectState::Put(manifest) => manifest,
+        ObjectState::Marker => return Ok(()),
+        ObjectState::Deleted => {
+            let slot = SlotRecord::key(row, held.slot);
+            section.remove::<TombstoneRecord>(TombstoneRecord::key(held.position, &slot));
+            return Ok(());
+        }
     };
     let incomplete = section.hole(held.position)?.is_some_and(|hole| hole.reason.is_applied());
+    let version_key = ObjectRecord::version_key(row, held.version);
     if incomplete {
+        if incoming != held.version {
+            section.remove_attributes(version_key);
+        }
         blocks::drop_wants(section, &manifest.content, held.position)?;
         let before = SupersededRecord::prefix(held.position);
         for key in section.keys(Table::Queues, &before, usize::MAX)? {
-            let version_key = key.slice(before.len()..);
+            let superseded = key.slice(before.len()..);
             section.remove::<SupersededRecord>(key);
-            section.put(SupersededRecord::key(successor, &version_key), &SupersededRecord);
+            section.put(SupersededRecord::key(successor, &superseded), &SupersededRecord);
         }
     } else {
-        let version_key = ObjectRecord::version_key(row, held.version);
         section.put(SupersededRecord::key(successor, &version_key), &SupersededRecord);
         section.move_row(Table::Versions, version_key, Some(held.encode()));
     }

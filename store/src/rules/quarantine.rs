@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use model::{
-    Manifest, Position,
+    Manifest, Position, Slot,
     tree::{Leaf, Scope},
 };
 
@@ -13,10 +13,11 @@ use super::{blocks, locate, repair};
 use crate::{
     engine::Table,
     records::{
-        ObjectRecord, QuarantineId, QuarantineReason, QuarantineRecord, Record, RecordError,
-        TombstoneRecord,
+        ObjectRecord, ObjectState, QuarantineId, QuarantineReason, QuarantineRecord, Record,
+        RecordError, SlotRecord, TombstoneRecord,
     },
     section::{Section, SectionError},
+    tree::leaves::{self, Found},
 };
 
 /// Sets aside the record of an entity, if it still is at the version of the leaf, or cannot be read.
@@ -26,8 +27,10 @@ pub(crate) fn quarantine(
     scope: &Scope,
     leaf: &Leaf,
 ) -> Result<bool, SectionError> {
-    let Some(held) = locate::held(section, scope, leaf.entity)? else { return Ok(false) };
-    let reason = match held.version {
+    let Some(Found { table, key: row, value }) = locate::find(section, scope, leaf.entity)? else {
+        return Ok(false);
+    };
+    let reason = match locate::version(table, &row, &value)? {
         Some(version) if version != leaf.version => return Ok(false),
         Some(_) => QuarantineReason::Foreign,
         None => {
@@ -39,7 +42,7 @@ pub(crate) fn quarantine(
             QuarantineReason::Rotten
         }
     };
-    set_aside(section, (held.table, &held.row), held.value, reason)?;
+    set_aside(section, (table, &row), value, reason)?;
     Ok(true)
 }
 
@@ -61,6 +64,26 @@ pub(crate) fn readable<R: Record>(
     }
 }
 
+/// What is in a slot of a key, given by its row in `objects`, beside what is there. Where either
+/// cannot be read it is set aside, and what has taken its place is meant.
+pub(crate) fn readable_slot(
+    section: &mut Section<'_>,
+    row: &Bytes,
+    slot: Slot,
+) -> Result<(Option<ObjectRecord>, Option<ObjectRecord>), SectionError> {
+    let latest = match readable::<ObjectRecord>(section, row)? {
+        None => section.get::<ObjectRecord>(row)?,
+        latest => latest,
+    };
+    let apart = match &latest {
+        Some(latest) if latest.slot == slot => None,
+        // What is in the null slot is in `objects` unless a version stands there.
+        None if slot == Slot::Null => None,
+        _ => readable::<SlotRecord>(section, &SlotRecord::key(row, slot))?,
+    };
+    Ok((latest, apart.map(|SlotRecord(record)| record)))
+}
+
 /// Forgets a record that was set aside, and takes back its references: of one that cannot be read
 /// they are for a recount to find. Returns whether there was one.
 pub(crate) fn discard(section: &mut Section<'_>, id: QuarantineId) -> Result<bool, SectionError> {
@@ -68,7 +91,7 @@ pub(crate) fn discard(section: &mut Section<'_>, id: QuarantineId) -> Result<boo
     for key in &rows {
         let record = section.get::<QuarantineRecord>(key)?;
         let table = QuarantineRecord::split(key).map(|(_, table, _)| table);
-        if let (Some(record), Some(Table::Objects)) = (record, table)
+        if let (Some(record), Some(Table::Objects | Table::Slots)) = (record, table)
             && let Some(manifest) = manifest(&record.row)
         {
             blocks::dereference(section, &manifest.content)?;
@@ -91,25 +114,33 @@ fn set_aside(
     let Some(key) = QuarantineRecord::key(id, table, row) else { return Ok(()) };
     section.put(key, &QuarantineRecord { reason, row: value.clone() });
     match table {
-        Table::Objects => take_object_out(section, row, &value),
+        Table::Objects | Table::Slots => take_object_out(section, (table, row), &value),
         _ => repair::take_entity_out(section, row),
     }
 }
 
-/// Takes an object's row out of its table. What it names stays counted; nobody waits for it.
+/// Takes the record of an object version out of its table. What it names stays counted; nobody waits
+/// for it.
 fn take_object_out(
     section: &mut Section<'_>,
-    row: &Bytes,
+    (table, row): (Table, &Bytes),
     value: &Bytes,
 ) -> Result<(), SectionError> {
-    if let Ok(ObjectRecord { position, manifest, .. }) = ObjectRecord::decode(value) {
-        match manifest {
-            Some(manifest) => stop_waiting(section, &manifest, position)?,
-            None => section.remove::<TombstoneRecord>(TombstoneRecord::key(position, row)),
+    let Ok(record) = ObjectRecord::decode(value) else {
+        return match table {
+            Table::Objects => section.remove_unreadable(row),
+            _ => section.remove_object(row),
+        };
+    };
+    let slot = leaves::name((table, row), value);
+    match record.state {
+        ObjectState::Put(manifest) => stop_waiting(section, &manifest, record.position)?,
+        ObjectState::Deleted => {
+            section.remove::<TombstoneRecord>(TombstoneRecord::key(record.position, &slot));
         }
+        ObjectState::Marker => {}
     }
-    section.remove_object(row);
-    Ok(())
+    section.remove_object(&slot)
 }
 
 fn stop_waiting(
@@ -124,7 +155,7 @@ fn stop_waiting(
 }
 
 fn manifest(value: &Bytes) -> Option<Manifest> {
-    ObjectRecord::decode(value).ok()?.manifest
+    ObjectRecord::decode(value).ok()?.manifest().cloned()
 }
 
 #[cfg(test)]

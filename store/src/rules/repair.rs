@@ -4,14 +4,12 @@
 use bytes::Bytes;
 use model::tree::{Leaf, Scope};
 
-use super::{
-    locate::{self, Held},
-    multipart, place, users,
-};
+use super::{attributes, locate, multipart, place, users};
 use crate::{
     engine::Table,
-    records::{BucketRecord, ObjectRecord, Record, UserRecord},
+    records::{BucketRecord, ObjectRecord, Record, SlotRecord, UserRecord},
     section::{Section, SectionError},
+    tree::leaves::Found,
 };
 
 /// Removes an entity that is still what the leaf says, or older. One that cannot be read is left to
@@ -21,15 +19,20 @@ pub(crate) fn remove(
     scope: &Scope,
     leaf: &Leaf,
 ) -> Result<bool, SectionError> {
-    let Some(Held { table, row, value, version }) = locate::held(section, scope, leaf.entity)?
-    else {
+    let Some(Found { table, key: row, value }) = locate::find(section, scope, leaf.entity)? else {
         return Ok(false);
     };
+    let version = locate::version(table, &row, &value)?;
     if version.is_none_or(|version| version > leaf.version) {
         return Ok(false);
     }
     match table {
-        Table::Objects => place::remove(section, &row, &ObjectRecord::decode(&value)?)?,
+        Table::Objects | Table::Slots => {
+            let held = ObjectRecord::decode(&value)?;
+            if let Some((latest, _)) = SlotRecord::split(&row) {
+                place::remove(section, &latest, &held)?;
+            }
+        }
         _ => take_entity_out(section, &row)?,
     }
     Ok(true)
@@ -39,6 +42,7 @@ pub(crate) fn remove(
 pub(crate) fn take_entity_out(section: &mut Section<'_>, row: &Bytes) -> Result<(), SectionError> {
     if let Some(bucket) = BucketRecord::bucket(row) {
         multipart::bucket_deleted(section, &bucket)?;
+        attributes::drop_all_of(section, &bucket)?;
     }
     if let Some(user) = UserRecord::id(row) {
         users::forget_keys(section, &user)?;

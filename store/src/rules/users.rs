@@ -55,6 +55,9 @@ pub(crate) fn create(
     if id.is_root() {
         return Err(UserError::Root);
     }
+    if id.is_anonymous() {
+        return Err(UserError::Reserved(id.clone()));
+    }
     // Also of a user who was deleted: at a site that is behind, their buckets may still be theirs.
     let held = section.get::<UserRecord>(&UserRecord::key(id))?;
     if held.is_some() {

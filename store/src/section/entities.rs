@@ -5,50 +5,29 @@
 //! attributes of an object alone.
 
 use bytes::Bytes;
-use model::{BucketName, EntityHash, ObjectKey, Position, UserId, Version};
+use model::{Bucket, BucketName, EntityHash, ObjectKey, Position, UserId, Version};
 
 use super::{Section, SectionError};
 use crate::{
     engine::Table,
-    records::{AttributesRecord, BucketRecord, LeafRecord, ObjectRecord, UserRecord},
+    records::{
+        AttributesRecord, BucketRecord, LeafRecord, ObjectRecord, RecordError, SlotRecord,
+        UserRecord,
+    },
     tree::leaves::{self, ENTITIES},
 };
 
 impl Section<'_> {
-    /// Writes the latest version of a key, whose row in `objects` is `row`.
-    pub(crate) fn put_object(
-        &mut self,
-        row: &Bytes,
-        record: &ObjectRecord,
-    ) -> Result<(), SectionError> {
-        self.write(row.clone(), record);
-        if self.counters.leafless {
-            return Ok(());
-        }
-        let attributes = ObjectRecord::version_key(row, record.version);
-        let attributes = self.get::<AttributesRecord>(&attributes)?;
-        self.put_object_leaf(row, record, attributes.as_ref());
-        Ok(())
-    }
-
-    /// Takes a key away altogether, tombstone and all, and with it its leaf. What its manifest
-    /// names is for the caller to let go of.
-    pub(crate) fn remove_object(&mut self, row: &Bytes) {
-        self.staged.rows.insert((Table::Objects, row.clone()), None);
-        if let Some((scope, entity)) = leaves::place_of_object(row) {
-            self.remove_leaf(scope, entity);
-        }
-    }
-
     /// Takes the row of a bucket or a user away, and with it its leaf.
     pub(crate) fn remove_entity(&mut self, row: &Bytes) {
         self.staged.rows.insert((Table::Entities, row.clone()), None);
+        self.staged.buckets = true;
         if let Some(entity) = leaves::place_of_entity(row) {
             self.remove_leaf(ENTITIES, entity);
         }
     }
 
-    /// Writes the attributes of an object version, whether or not it is the latest, or here.
+    /// Writes the attributes of an object version, whether or not it is here.
     pub(crate) fn put_attributes(
         &mut self,
         (bucket, key): (&BucketName, &ObjectKey),
@@ -57,9 +36,8 @@ impl Section<'_> {
     ) -> Result<(), SectionError> {
         let row = ObjectRecord::key(bucket, key);
         self.write(ObjectRecord::version_key(&row, of), record);
-        let latest = self.get::<ObjectRecord>(&row)?;
-        if let Some(latest) = latest.filter(|latest| latest.version == of) {
-            self.put_object_leaf(&row, &latest, Some(record));
+        if let Some(held) = self.of_version(&row, of)? {
+            self.put_object_leaf(&row, &held, Some(record));
         }
         Ok(())
     }
@@ -70,10 +48,52 @@ impl Section<'_> {
         name: &BucketName,
         record: &BucketRecord,
         position: Position,
-    ) {
+    ) -> Result<(), SectionError> {
         let row = BucketRecord::key(name);
         self.write(row.clone(), record);
-        self.put_entity_leaf(&leaves::of_bucket(record, position, row));
+        self.staged.buckets = true;
+        let attributes = |live: &Bucket| AttributesRecord::key_of_bucket(name, live.birth);
+        let attributes = record.live.as_ref().map(attributes);
+        let attributes = attributes.map(|row| self.attributes(&row)).transpose()?.flatten();
+        self.put_entity_leaf(&leaves::of_bucket(record, attributes.as_ref(), position, row));
+        Ok(())
+    }
+
+    /// Writes the attributes of a bucket's incarnation, whether or not it is the live one, or here.
+    pub(crate) fn put_bucket_attributes(
+        &mut self,
+        (name, birth): (&BucketName, Version),
+        record: &AttributesRecord,
+    ) -> Result<(), SectionError> {
+        self.write(AttributesRecord::key_of_bucket(name, birth), record);
+        self.staged.buckets = true;
+        let row = BucketRecord::key(name);
+        let held = self.get::<BucketRecord>(&row)?;
+        let live = |held: &BucketRecord| held.live.as_ref().map(|live| live.birth);
+        if let Some(held) = held.filter(|held| live(held) == Some(birth)) {
+            let position = self.position_of_bucket(name)?;
+            let position = position.unwrap_or_else(|| leaves::unknown(held.version));
+            self.put_entity_leaf(&leaves::of_bucket(&held, Some(record), position, row));
+        }
+        Ok(())
+    }
+
+    /// Takes attributes away whose entity, or whose version of it, is gone. No leaf says anything of
+    /// those.
+    pub(crate) fn remove_attributes(&mut self, row: Bytes) {
+        self.staged.rows.insert((Table::Attributes, row), None);
+    }
+
+    /// Attributes that are to be merged with others; those that cannot be read count as none, and are
+    /// replaced.
+    pub(crate) fn attributes(&self, row: &Bytes) -> Result<Option<AttributesRecord>, SectionError> {
+        match self.get(row) {
+            Err(SectionError::Record(RecordError::Damaged { .. })) => {
+                tracing::error!("attributes cannot be read, and are taken for none");
+                Ok(None)
+            }
+            read => read,
+        }
     }
 
     /// Writes a user's state, which was written at `position`.
@@ -93,7 +113,7 @@ impl Section<'_> {
         Ok(leaf.map(|leaf| leaf.position))
     }
 
-    /// The row of the record that a leaf speaks of, if there is a leaf.
+    /// The row that names the entity of a leaf, if there is a leaf.
     pub(crate) fn row_of_leaf(
         &self,
         scope: &[u8],
@@ -116,7 +136,7 @@ impl Section<'_> {
         self.staged.rows.insert((Table::Tree, LeafRecord::key(scope, entity)), None);
     }
 
-    /// Brings the leaf of the entity with this row to what its record says. Returns whether
+    /// Brings the leaf of the entity that this row names to what its record says. Returns whether
     /// anything had to be changed. Without a mark only while nobody folds: the tree is being built.
     pub(crate) fn rederive(
         &mut self,
@@ -126,14 +146,14 @@ impl Section<'_> {
     ) -> Result<bool, SectionError> {
         let Some((scope, entity)) = leaves::place(table, row) else { return Ok(false) };
         let held = self.leaf(scope, entity)?;
-        let Some(value) = self.row(table, row)? else {
+        let get = |table, key: &Bytes| self.row(table, key);
+        let Some(found) = leaves::find((table, row), get)? else {
             if held.is_some() {
                 self.remove_leaf(scope, entity);
             }
             return Ok(held.is_some());
         };
-        let get = |table, key: &Bytes| self.row(table, key);
-        let derived = leaves::derive((table, row), &value, held.as_ref(), get)?;
+        let derived = leaves::derive((table, row), &found.value, held.as_ref(), get)?;
         if held.as_ref() == Some(&derived) {
             return Ok(false);
         }
@@ -141,17 +161,34 @@ impl Section<'_> {
         Ok(true)
     }
 
-    fn put_object_leaf(
+    /// Of the key with this row in `objects`.
+    pub(super) fn put_object_leaf(
         &mut self,
-        row: &Bytes,
+        latest: &Bytes,
         record: &ObjectRecord,
         attributes: Option<&AttributesRecord>,
     ) {
-        if let Some((scope, entity)) = leaves::place_of_object(row) {
+        let row = SlotRecord::key(latest, record.slot);
+        if let Some((scope, entity)) = leaves::place_of_object(&row) {
             let name = row.slice(scope.len()..);
             let leaf = leaves::of_object(record, attributes, name);
             self.put_leaf(scope, entity, &leaf, true);
         }
+    }
+
+    /// Writes the leaf of a record that moves to where the tree, which is still being built, has looked
+    /// for records already.
+    pub(super) fn ensure_leaf(
+        &mut self,
+        latest: &Bytes,
+        record: &ObjectRecord,
+    ) -> Result<(), SectionError> {
+        let row = SlotRecord::key(latest, record.slot);
+        let Some((scope, entity)) = leaves::place_of_object(&row) else { return Ok(()) };
+        if self.leaf(scope, entity)?.is_none() {
+            self.rederive(Table::Objects, &row, true)?;
+        }
+        Ok(())
     }
 
     fn put_entity_leaf(&mut self, leaf: &LeafRecord) {

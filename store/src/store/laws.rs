@@ -4,8 +4,8 @@ use std::{ops::Bound, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use model::{
-    Attributes, Change, Content, ETag, Event, Hlc, Manifest, Parts, Register, Seq, SiteId, Version,
-    progress::Handled, tree::Scope,
+    Attributes, Change, Content, ETag, Event, Hlc, Manifest, Parts, Register, Seq, SiteId, Slot,
+    Version, progress::Handled, tree::Scope,
 };
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
@@ -24,6 +24,16 @@ enum Op {
     Delete {
         key: u8,
     },
+    /// Sets an attribute of the latest version of a key, if there is one.
+    Tag {
+        key: u8,
+        value: u8,
+    },
+    /// Sets an attribute of the bucket, or takes it away.
+    Set {
+        name: u8,
+        value: u8,
+    },
     /// Empties the bucket, deletes it and makes it again.
     Rebuild,
 }
@@ -32,6 +42,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
         6 => (0u8..4, 0u8..40).prop_map(|(key, length)| Op::Put { key, length }),
         2 => (0u8..4).prop_map(|key| Op::Delete { key }),
+        2 => (0u8..4, any::<u8>()).prop_map(|(key, value)| Op::Tag { key, value }),
+        2 => (0u8..2, 0u8..3).prop_map(|(name, value)| Op::Set { name, value }),
         1 => Just(Op::Rebuild),
     ];
     prop::collection::vec(op, 1..20)
@@ -59,6 +71,17 @@ async fn run(store: &Store, ops: &[Op]) {
                     .delete_object((bucket(), key(&format!("k{name}"))), caller(), Condition::None)
                     .await
                     .unwrap();
+            }
+            Op::Tag { key: name, value } => {
+                let key = key(&format!("k{name}"));
+                let object = crate::VersionName { bucket: bucket(), key, of: None };
+                let value = Some(Bytes::from(vec![*value]));
+                let tagged = store.set_object_attribute(object, "tags", value, caller()).await;
+                assert!(matches!(tagged, Ok(_) | Err(crate::WriteError::NoSuchKey)));
+            }
+            Op::Set { name, value } => {
+                let (name, value) = (name.to_string(), Bytes::from(vec![7; usize::from(*value)]));
+                store.set_bucket_attribute(bucket(), &name, Some(value), caller()).await.unwrap();
             }
             Op::Rebuild => {
                 for name in 0..4 {
@@ -146,7 +169,7 @@ fn object(hlc: u64) -> Event {
     };
     let (bucket, key, birth) = (bucket(), key("k"), Version::NONE);
     let manifest = Box::new(manifest);
-    event(hlc, version, Change::ObjectPut { bucket, key, birth, manifest })
+    event(hlc, version, Change::ObjectPut { bucket, key, slot: Slot::Null, birth, manifest })
 }
 
 proptest! {
@@ -213,6 +236,7 @@ proptest! {
             assert_counts_are_true(&west).await;
             let roots = |store: &Store| store.tree_view().unwrap().roots().unwrap();
             assert_eq!(roots(&west), roots(&east));
+            assert_eq!(west.bucket_view(&bucket()).unwrap(), east.bucket_view(&bucket()).unwrap());
         });
     }
 

@@ -3,12 +3,14 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use bytes::Bytes;
 use model::{
     BLOCKS_PER_SEGMENT, BucketName, Change, Content, ETag, Event, Line, Manifest, Millis,
-    ObjectKey, PartitionCount, Parts, Seq, SiteId, SiteName, UserId,
+    ObjectKey, PartitionCount, Parts, Seq, SiteId, SiteName, UserId, Version,
 };
 use schemas::{Codec, Keys};
 
 use super::*;
-use crate::{BlockState, KeepBlockError, Memory, Options, Sizes, Step, engine::Engine};
+use crate::{
+    BlockState, KeepBlockError, Memory, Options, Sizes, Step, engine::Engine, section::Section,
+};
 
 pub(crate) fn codec() -> Codec {
     Codec::new(Keys::parse(&format!("main:{}", "11".repeat(32)), "test").unwrap())
@@ -66,8 +68,17 @@ async fn put_if(
     };
     let (bucket, key) = (bucket(), key(name));
     store
-        .put_object(PutObject { caller: caller(), bucket, key, manifest, uploaded, condition })
+        .put_object(PutObject {
+            caller: caller(),
+            bucket,
+            key,
+            manifest,
+            uploaded,
+            condition,
+            attributes: BTreeMap::new(),
+        })
         .await
+        .map(|stored| stored.version)
 }
 
 pub(crate) async fn read(store: &Store, name: &str) -> Option<Result<Vec<u8>, BlockHash>> {

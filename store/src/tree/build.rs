@@ -15,6 +15,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     folder::{SLICE, Slice, detached, regrow},
+    leaves,
     rows::{self, ScopeRows},
 };
 use crate::{
@@ -73,6 +74,9 @@ impl Store {
             TreeStateRecord::Objects(after) => {
                 self.build_leaves(Table::Objects, after, limit).await?;
             }
+            TreeStateRecord::Slots(after) => {
+                self.build_leaves(Table::Slots, after, limit).await?;
+            }
             TreeStateRecord::Entities(after) => {
                 self.build_leaves(Table::Entities, after, limit).await?;
             }
@@ -89,18 +93,21 @@ impl Store {
         limit: usize,
     ) -> Result<(), KeepError> {
         let rows = rows::after(&*self.shared.engine.snapshot(), (table, b""), &after, limit);
-        let rows: Vec<Bytes> =
-            rows.map_err(SectionError::from)?.into_iter().map(|(row, _)| row).collect();
-        let last = rows.last().filter(|_| rows.len() == limit).map(|row| row.to_vec());
+        let rows = rows.map_err(SectionError::from)?;
+        let last = rows.last().filter(|_| rows.len() == limit).map(|(row, _)| row.to_vec());
         let next = match (table, last) {
             (Table::Objects, Some(last)) => TreeStateRecord::Objects(last),
-            (Table::Objects, None) => TreeStateRecord::Entities(Vec::new()),
+            (Table::Objects, None) => TreeStateRecord::Slots(Vec::new()),
+            (Table::Slots, Some(last)) => TreeStateRecord::Slots(last),
+            (Table::Slots, None) => TreeStateRecord::Entities(Vec::new()),
             (_, Some(last)) => TreeStateRecord::Entities(last),
             (_, None) => TreeStateRecord::Leaves,
         };
+        let names: Vec<Bytes> =
+            rows.iter().map(|(row, value)| leaves::name((table, row), value)).collect();
         let (metrics, count) = (self.shared.metrics.clone(), rows.len() as u64);
         let rule = move |section: &mut Section<'_>| {
-            for row in rows {
+            for row in names {
                 match section.rederive(table, &row, false) {
                     Err(SectionError::Record(error)) => {
                         let row = row.escape_ascii();
@@ -158,13 +165,16 @@ fn count(
     state: Option<&TreeStateRecord>,
 ) -> Result<(u64, u64), EngineError> {
     let (mut done, mut of) = (0, 0);
-    for table in [Table::Objects, Table::Entities] {
-        let has_leaf = |row: &Bytes| match (state, table) {
-            (None, _) | (Some(TreeStateRecord::Objects(_)), Table::Entities) => false,
-            (Some(TreeStateRecord::Objects(last)), _) => row[..] <= last[..],
-            (Some(TreeStateRecord::Entities(last)), Table::Entities) => row[..] <= last[..],
-            (Some(_), _) => true,
-        };
+    // The table that is being worked on, and how far; those before it are done.
+    let (at, last): (usize, &[u8]) = match state {
+        None => (0, &[]),
+        Some(TreeStateRecord::Objects(last)) => (0, last),
+        Some(TreeStateRecord::Slots(last)) => (1, last),
+        Some(TreeStateRecord::Entities(last)) => (2, last),
+        Some(TreeStateRecord::Leaves | TreeStateRecord::Built) => (3, &[]),
+    };
+    for (number, table) in [Table::Objects, Table::Slots, Table::Entities].into_iter().enumerate() {
+        let has_leaf = |row: &Bytes| number < at || number == at && row[..] <= *last;
         snapshot.scan(table, (Bound::Unbounded, Bound::Unbounded), &mut |row, _| {
             done += u64::from(has_leaf(row));
             of += 1;

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use model::{
-    BucketName, Digest, EntityHash, Event, Line, ObjectKey, Seq,
+    EntityHash, Event, Line, ObjectKey, Seq, SlotName,
     tree::{Leaf, Node, Path, Scope, Span, Summary, TreeError, View},
 };
 
-use super::{TreeView, rows};
+use super::{TreeView, leaves, rows};
 use crate::{
     engine::{Table, prefix_range},
     errors::ReadError,
-    records::{FloorRecord, ObjectRecord, Record, split_object_key},
+    records::{FloorRecord, ObjectRecord, Record, SlotRecord},
+    slots::{InSlot, SlotScan, key_of},
 };
 
 impl TreeView {
@@ -30,36 +31,34 @@ impl TreeView {
         Ok(floors)
     }
 
-    fn span(&self, span: &Span, limit: usize) -> Result<Vec<(ObjectKey, Leaf)>, ReadError> {
+    fn span(&self, span: &Span, limit: usize) -> Result<Vec<(SlotName, Leaf)>, ReadError> {
         let scope = Scope::Bucket(span.bucket.clone());
-        let prefix = start(&span.bucket, &span.prefix);
-        let after = span.after.as_ref().map(|key| start(&span.bucket, key.as_str()));
-        let (mut after, mut found) = (after.unwrap_or_default(), Vec::new());
-        while found.len() < limit {
-            let wanted = limit - found.len();
-            let rows = rows::after(self.snapshot(), (Table::Objects, &prefix), &after, wanted)?;
-            for (row, _) in &rows {
-                let key = split_object_key(row).map(|key| ObjectKey::try_from(key.to_owned()));
-                let Some(Ok(key)) = key else { continue };
-                if span.up_to.as_ref().is_some_and(|last| key > *last) {
-                    return Ok(found);
-                }
-                // A record without a leaf is for the verification of the tree to find.
-                let leaf = self.leaf(&scope, EntityHash(Digest::of(row)))?;
-                found.extend(leaf.map(|leaf| (key, leaf)));
+        let prefix = [&ObjectRecord::prefix(&span.bucket), span.prefix.as_bytes()].concat();
+        let mut scan = SlotScan::new(self.snapshot(), &prefix);
+        if let Some(SlotName { key, slot }) = &span.after {
+            let latest = ObjectRecord::key(&span.bucket, key);
+            scan.skip_past_slot(&latest, &SlotRecord::key(&latest, *slot));
+        }
+        let mut found = Vec::new();
+        while found.len() < limit
+            && let Some(InSlot { row, .. }) = scan.next()?
+        {
+            let Some((_, slot, key)) = key_of(&row) else { continue };
+            let Ok(key) = ObjectKey::try_from(key.to_owned()) else { continue };
+            let name = SlotName { key, slot };
+            // The latest of the first key may stand before it.
+            if span.after.as_ref().is_some_and(|after| name <= *after) {
+                continue;
             }
-            match rows.last() {
-                Some((last, _)) if rows.len() == wanted => after = last.to_vec(),
-                _ => break,
+            if !span.holds(&name) {
+                break;
             }
+            // A record without a leaf is for the verification of the tree to find.
+            let Some((_, entity)) = leaves::place_of_object(&row) else { continue };
+            found.extend(self.leaf(&scope, entity)?.map(|leaf| (name, leaf)));
         }
         Ok(found)
     }
-}
-
-/// The beginning of the rows of keys that begin so.
-fn start(bucket: &BucketName, prefix: &str) -> Vec<u8> {
-    [&ObjectRecord::prefix(bucket), prefix.as_bytes()].concat()
 }
 
 fn tree_error(error: ReadError) -> TreeError {
@@ -83,7 +82,7 @@ impl View for TreeView {
         Self::change(self, scope, entity).map_err(tree_error)
     }
 
-    fn keys(&self, span: &Span, limit: usize) -> Result<Vec<(ObjectKey, Leaf)>, TreeError> {
+    fn keys(&self, span: &Span, limit: usize) -> Result<Vec<(SlotName, Leaf)>, TreeError> {
         self.span(span, limit).map_err(tree_error)
     }
 }

@@ -1,15 +1,17 @@
 //! An entity's state as the events that bring it about at another site.
 
 use bytes::Bytes;
-use model::{BucketName, Change, Digest, Event, ObjectKey, RequestId, UserId, Version};
+use model::{BucketName, Change, Digest, Event, ObjectKey, RequestId, Slot, UserId, Version};
 
-use super::rows;
+use super::{leaves, rows};
 use crate::{
     engine::{Snapshot, Table},
     errors::ReadError,
     records::{
-        AttributesRecord, BucketRecord, LeafRecord, ObjectRecord, Record, RecordError, UserRecord,
+        AttributesRecord, BucketRecord, LeafRecord, ObjectRecord, ObjectState, Record, RecordError,
+        UserRecord,
     },
+    slots::key_of,
 };
 
 /// Of the entity that a leaf speaks of.
@@ -19,19 +21,25 @@ pub(super) fn events(
     leaf: &LeafRecord,
 ) -> Result<Vec<Event>, ReadError> {
     let (table, row) = leaf.row(scope);
-    let name = std::str::from_utf8(&leaf.name).ok().map(str::to_owned);
-    let (Some(value), Some(name)) = (snapshot.get(table, &row)?, name) else {
-        return Err(RecordError::Damaged { record: record(table, &row) }.into());
-    };
-    let changes = match (table, name.split_at_checked(1)) {
-        (Table::Objects, _) => object(snapshot, &row, &value, name)?,
-        (_, Some(("b", name))) => bucket(&value, name.to_owned())?,
-        (_, Some((_, id))) => user(&value, id.to_owned())?,
-        (_, None) => Vec::new(),
+    let get = |table, key: &Bytes| Ok::<_, ReadError>(snapshot.get(table, key)?);
+    let damaged = || RecordError::Damaged { record: record(table, &row) };
+    let value = leaves::find((table, &row), get)?.ok_or_else(damaged)?.value;
+    let changes = match table {
+        Table::Objects => object(snapshot, &row, &value)?,
+        _ => {
+            let name = std::str::from_utf8(&leaf.name).map_err(|_| damaged())?;
+            match name.split_at_checked(1) {
+                Some(("b", name)) => bucket(snapshot, &value, name.to_owned())?,
+                Some((_, id)) => user(&value, id.to_owned())?,
+                None => Vec::new(),
+            }
+        }
     };
     let event = |(version, change): (Version, Change)| Event {
         position: match (&change, leaf.attributes) {
-            (Change::Attributes { .. }, Some(attributes)) => attributes.position,
+            (Change::Attributes { .. } | Change::BucketAttributes { .. }, Some(attributes)) => {
+                attributes.position
+            }
             _ => leaf.position,
         },
         version,
@@ -55,20 +63,26 @@ fn object(
     snapshot: &dyn Snapshot,
     row: &Bytes,
     value: &Bytes,
-    key: String,
 ) -> Result<Vec<(Version, Change)>, ReadError> {
     let damaged = || RecordError::Damaged { record: ObjectRecord::NAME };
-    let bucket = std::str::from_utf8(&row[..row.len() - key.len() - 1]).map_err(|_| damaged())?;
-    let bucket = BucketName::try_from(bucket.to_owned()).map_err(|_| damaged())?;
-    let key = ObjectKey::try_from(key).map_err(|_| damaged())?;
-    let ObjectRecord { version, birth, manifest, .. } = ObjectRecord::decode(value)?;
-    let Some(manifest) = manifest else {
-        return Ok(vec![(version, Change::ObjectDeleted { bucket, key, birth })]);
+    let (latest, bucket, key) = names(row).ok_or_else(damaged)?;
+    let ObjectRecord { version, birth, state, slot, .. } = ObjectRecord::decode(value)?;
+    let manifest = match (state, slot) {
+        (ObjectState::Put(manifest), _) => manifest,
+        (ObjectState::Marker, slot) => {
+            return Ok(vec![(version, Change::MarkerPut { bucket, key, slot, birth })]);
+        }
+        (ObjectState::Deleted, Slot::Null) => {
+            return Ok(vec![(version, Change::ObjectDeleted { bucket, key, birth })]);
+        }
+        (ObjectState::Deleted, Slot::Own(of)) => {
+            return Ok(vec![(version, Change::VersionRemoved { bucket, key, of, birth })]);
+        }
     };
-    let attributes = ObjectRecord::version_key(row, version);
+    let attributes = ObjectRecord::version_key(&latest, version);
     let attributes = rows::get::<AttributesRecord>(snapshot, &attributes)?;
     let (of, manifest) = (version, Box::new(manifest));
-    let put = Change::ObjectPut { bucket: bucket.clone(), key: key.clone(), birth, manifest };
+    let put = Change::ObjectPut { bucket: bucket.clone(), key: key.clone(), slot, birth, manifest };
     let mut changes = vec![(version, put)];
     if let Some(AttributesRecord { attributes, .. }) = attributes
         && let Some(version) = attributes.newest()
@@ -78,15 +92,37 @@ fn object(
     Ok(changes)
 }
 
+/// The row in `objects`, the bucket and the key in the row of a slot.
+fn names(row: &Bytes) -> Option<(Bytes, BucketName, ObjectKey)> {
+    let (latest, _, key) = key_of(row)?;
+    let bucket = std::str::from_utf8(row.get(..latest.len() - key.len() - 1)?).ok()?;
+    let (bucket, key) = (bucket.to_owned().try_into().ok()?, key.to_owned().try_into().ok()?);
+    Some((latest, bucket, key))
+}
+
 /// A bucket that was deleted before it was made again: law 14 needs both elsewhere too.
-fn bucket(value: &Bytes, name: String) -> Result<Vec<(Version, Change)>, ReadError> {
+fn bucket(
+    snapshot: &dyn Snapshot,
+    value: &Bytes,
+    name: String,
+) -> Result<Vec<(Version, Change)>, ReadError> {
     let bucket = BucketName::try_from(name);
     let bucket = bucket.map_err(|_| RecordError::Damaged { record: BucketRecord::NAME })?;
     let BucketRecord { version, live, deleted } = BucketRecord::decode(value)?;
     let deleted = if live.is_some() { deleted } else { Some(version) };
     let deleted = deleted.map(|at| (at, Change::BucketDeleted { bucket: bucket.clone() }));
-    let live = live.map(|state| (version, Change::BucketPut { bucket, state }));
-    Ok(deleted.into_iter().chain(live).collect())
+    let mut changes: Vec<_> = deleted.into_iter().collect();
+    if let Some(state) = live {
+        let birth = state.birth;
+        changes.push((version, Change::BucketPut { bucket: bucket.clone(), state }));
+        let row = AttributesRecord::key_of_bucket(&bucket, birth);
+        if let Some(AttributesRecord { attributes, .. }) = rows::get(snapshot, &row)?
+            && let Some(version) = attributes.newest()
+        {
+            changes.push((version, Change::BucketAttributes { bucket, birth, attributes }));
+        }
+    }
+    Ok(changes)
 }
 
 fn user(value: &Bytes, id: String) -> Result<Vec<(Version, Change)>, ReadError> {

@@ -9,7 +9,8 @@ use std::{
 use bytes::Bytes;
 use model::{
     Attributes, Bucket, BucketName, Change, Content, Digest, ETag, EntityHash, Epoch, Event, Hlc,
-    Line, Manifest, Partition, Parts, Register, RequestId, Seq, SiteId, User, UserId, Version,
+    Line, Manifest, Partition, Parts, Register, RequestId, Seq, SiteId, Slot, User, UserId,
+    Version,
     tree::{Leaf, Node, Path, Scope, Summary, node_of},
 };
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
@@ -24,7 +25,10 @@ use super::{
 use crate::{
     Condition, Engine, KeepError, Memory, ReadError, Step, Store, TreeReport,
     engine::{Batch, Table},
-    records::{LeafRecord, MarksRecord, NodeRecord, ObjectRecord, Record, scope_of, split_place},
+    records::{
+        LeafRecord, MarksRecord, NodeRecord, ObjectRecord, Record, SlotRecord, scope_of,
+        split_place,
+    },
     section::Section,
     store::tests::{bucket, caller, key, options, put},
 };
@@ -35,16 +39,22 @@ const SMALL: Slice = Slice { marks: 5, nodes: 2 };
 /// Every leaf says what its record says, no record is without, and every node that the view shows is
 /// what these leaves mean. For a store that nobody writes to just now.
 pub(crate) fn assert_tree_is_true(store: &Store) {
+    assert_slots_are_in_order(store);
     let mut expected: BTreeMap<Scope, BTreeMap<EntityHash, Leaf>> = BTreeMap::new();
-    for table in [Table::Objects, Table::Entities] {
-        for (row, value) in rows(store, table) {
+    for table in [Table::Objects, Table::Slots, Table::Entities] {
+        for (key, value) in rows(store, table) {
+            let row = leaves::name((table, &key), &value);
             let Some((scope, entity)) = leaves::place(table, &row) else { continue };
-            let key = LeafRecord::key(scope, entity);
-            let held = store.shared.get::<LeafRecord>(&key).unwrap();
+            let held = LeafRecord::key(scope, entity);
+            let held = store.shared.get::<LeafRecord>(&held).unwrap();
             let get = |table, key: &Bytes| Ok::<_, ReadError>(store.shared.engine.get(table, key)?);
             let derived = leaves::derive((table, &row), &value, held.as_ref(), get).unwrap();
             assert_eq!(held.as_ref(), Some(&derived), "leaf of {}", row.escape_ascii());
-            assert_eq!(derived.row(scope), (table, row.clone()));
+            let named = derived.row(scope);
+            assert_eq!(named.1, row);
+            let get = |table, key: &Bytes| Ok::<_, ReadError>(store.shared.engine.get(table, key)?);
+            let found = leaves::find((named.0, &named.1), get).unwrap().unwrap();
+            assert_eq!((found.table, found.key, found.value), (table, key, value));
             let scope = scope_of(scope).unwrap();
             expected.entry(scope).or_default().insert(entity, derived.leaf(entity));
         }
@@ -68,6 +78,39 @@ pub(crate) fn assert_tree_is_true(store: &Store) {
         roots.insert(scope, node_of(Path::ROOT, &leaves).summary());
     }
     assert_eq!(view.roots().unwrap(), roots);
+}
+
+/// What [`crate::section`] keeps true of where the versions of keys are.
+pub(crate) fn assert_slots_are_in_order(store: &Store) {
+    let mut keys: BTreeMap<Bytes, (Option<ObjectRecord>, Vec<ObjectRecord>)> = BTreeMap::new();
+    for (row, value) in rows(store, Table::Objects) {
+        keys.entry(row).or_default().0 = Some(ObjectRecord::decode(&value).unwrap());
+    }
+    for (row, value) in rows(store, Table::Slots) {
+        let SlotRecord(record) = SlotRecord::decode(&value).unwrap();
+        let (latest, slot) = SlotRecord::split(&row).unwrap();
+        assert_eq!(slot, record.slot);
+        keys.entry(latest).or_default().1.push(record);
+    }
+    for (row, (latest, apart)) in keys {
+        let standing = apart.iter().filter(|record| record.stands());
+        let highest = standing.map(|record| record.version).max();
+        let row = row.escape_ascii();
+        match latest {
+            Some(latest) if latest.stands() => {
+                assert!(highest.is_none_or(|highest| highest < latest.version), "{row}");
+                assert!(apart.iter().all(|record| record.slot != latest.slot), "{row}");
+            }
+            Some(latest) => {
+                assert_eq!((latest.slot, highest), (Slot::Null, None), "{row}");
+                assert!(apart.iter().all(|record| record.slot != Slot::Null), "{row}");
+            }
+            None => {
+                assert_eq!(highest, None, "{row}");
+                assert!(apart.iter().all(|record| record.slot != Slot::Null), "{row}");
+            }
+        }
+    }
 }
 
 fn assert_node(view: &super::TreeView, scope: &Scope, path: Path, leaves: &[Leaf]) {
@@ -121,6 +164,14 @@ fn object(n: u8, of: u16) -> Event {
     if n.is_multiple_of(5) {
         return event(n, Change::ObjectDeleted { bucket, key, birth });
     }
+    // Of one version here and there, whatever comes first.
+    if n % 4 == 3 {
+        return event(n, Change::VersionRemoved { bucket, key, of: version(n - 1), birth });
+    }
+    let slot = if n % 4 == 2 { Slot::Own(version(n)) } else { Slot::Null };
+    if n.is_multiple_of(7) {
+        return event(n, Change::MarkerPut { bucket, key, slot, birth });
+    }
     let manifest = Box::new(Manifest {
         size: 1,
         etag: ETag(n.to_string()),
@@ -130,7 +181,7 @@ fn object(n: u8, of: u16) -> Event {
         parts: Parts::Whole,
         content: Content::Inline(Bytes::from(vec![n])),
     });
-    event(n, Change::ObjectPut { bucket, key, birth, manifest })
+    event(n, Change::ObjectPut { bucket, key, slot, birth, manifest })
 }
 
 fn attributes(n: u8, of: u16, register: u8) -> Event {
@@ -138,6 +189,15 @@ fn attributes(n: u8, of: u16, register: u8) -> Event {
     let attributes = Attributes(BTreeMap::from([("tags".to_owned(), register)]));
     let (bucket, key, of) = (bucket(), key(&name(of)), version(n));
     event(n, Change::Attributes { bucket, key, of, attributes })
+}
+
+/// Of one of the few buckets that [`entity`] makes, which may be over, or not there yet.
+fn bucket_attributes(n: u8, of: u8, birth: u8) -> Event {
+    let register =
+        Register { version: version(n), value: Bytes::from(vec![n; usize::from(n % 3)]) };
+    let attributes = Attributes(BTreeMap::from([((n % 2).to_string(), register)]));
+    let bucket = BucketName::try_from(format!("bucket{of}")).unwrap();
+    event(n, Change::BucketAttributes { bucket, birth: version(birth), attributes })
 }
 
 fn entity(n: u8, of: u8) -> Event {
@@ -172,6 +232,9 @@ fn batches() -> impl Strategy<Value = Vec<Event>> {
         8 => (any::<u8>(), 0u16..200).prop_map(|(n, of)| object(n, of)),
         1 => (any::<u8>(), 0u16..200, any::<u8>()).prop_map(|(n, of, at)| attributes(n, of, at)),
         1 => (any::<u8>(), 0u8..80).prop_map(|(n, of)| entity(n, of)),
+        1 => (0u8..20, 0u8..2).prop_map(|(n, of)| entity(n, of * 2)),
+        2 => (0u8..20, 0u8..2, 0u8..20)
+            .prop_map(|(n, of, birth)| bucket_attributes(n, of * 2, birth)),
     ];
     prop::collection::vec(events, 0..90)
 }
@@ -196,7 +259,7 @@ async fn remove(store: &Store, objects: Vec<u16>) {
         for of in objects {
             let row = ObjectRecord::key(&bucket(), &key(&name(of)));
             if section.get::<ObjectRecord>(&row)?.is_some() {
-                section.remove_object(&row);
+                section.remove_object(&row)?;
             }
         }
         Ok::<_, KeepError>(())
@@ -266,7 +329,13 @@ proptest! {
             let view = east.tree_view().unwrap();
             for (scope, leaf) in all_leaves(&east) {
                 let changes = view.change(&scope, leaf.entity).unwrap();
-                assert!(changes.iter().all(|event| event.position == leaf.position));
+                let place = |change: &Change| match change {
+                    Change::Attributes { .. } | Change::BucketAttributes { .. } => {
+                        leaf.attributes.map(|attributes| attributes.position)
+                    }
+                    _ => Some(leaf.position),
+                };
+                assert!(changes.iter().all(|event| place(&event.change) == Some(event.position)));
                 apply(&west, &changes).await;
                 assert_eq!(west.tree_view().unwrap().leaf(&scope, leaf.entity).unwrap(), Some(leaf));
             }
@@ -344,7 +413,8 @@ async fn a_tree_that_is_being_built_says_how_far_it_is_also_after_a_restart() {
     let (home, engine) = (tempfile::tempdir().unwrap(), Arc::<Memory>::default());
     let store = filled(&engine, home.path()).await;
     let records = rows(&store, Table::Objects).len() as u64;
-    let all = records + rows(&store, Table::Entities).len() as u64;
+    let apart = rows(&store, Table::Slots).len() as u64;
+    let all = records + apart + rows(&store, Table::Entities).len() as u64;
     let tree = rows(&store, Table::Tree);
     drop(store);
     engine.commit(tree.into_iter().map(|(key, _)| ((Table::Tree, key), None)).collect()).unwrap();
@@ -362,7 +432,7 @@ async fn a_tree_that_is_being_built_says_how_far_it_is_also_after_a_restart() {
     let store = open(&engine, home.path()).await;
     store.count_records().await.unwrap();
     is(&store, 40);
-    for _ in 0..=records / 40 {
+    for _ in 0..=records / 40 + apart / 40 + 1 {
         store.build_step(40, SMALL).await.unwrap();
     }
     is(&store, all);
@@ -625,7 +695,7 @@ async fn a_running_site_verifies_step_by_step_and_says_when_it_was_done() {
     }
     let verified = store.tree_verified().unwrap().unwrap();
     assert_eq!((verified.differ, verified.ended), (0, store.now()));
-    assert_eq!(steps, 6, "objects, entities, leaves, two scopes and the end of them");
+    assert_eq!(steps, 7, "objects, slots, entities, leaves, two scopes and the end of them");
     let shown = store.shared.metrics.tree_verified.get();
     assert_eq!(shown, i64::try_from(store.now().0 / 1_000).unwrap());
 

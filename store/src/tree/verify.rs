@@ -87,8 +87,8 @@ pub enum Why {
 pub struct TreeDifference {
     pub scope: Scope,
     pub entity: EntityHash,
-    /// Key of the entity's record in its table: bucket, NUL and key of an object, `b` and the name of
-    /// a bucket, `u` and the id of a user.
+    /// What names the entity: bucket, NUL and key of an object, and behind them NUL and 24 bytes of a
+    /// version with a slot of its own; `b` and the name of a bucket, `u` and the id of a user.
     pub row: Bytes,
     pub why: Why,
 }
@@ -108,6 +108,8 @@ pub(crate) enum Stage {
     Entities(Vec<u8>),
     Leaves(Vec<u8>),
     Nodes(Option<Vec<u8>>),
+    /// Between objects and entities.
+    Slots(Vec<u8>),
 }
 
 impl Stage {
@@ -251,7 +253,11 @@ fn step(
     let next = match stage {
         Stage::Objects(after) => {
             let last = records(&**snapshot, (Table::Objects, &after), limit, &mut found)?;
-            last.map_or(Stage::Entities(Vec::new()), Stage::Objects)
+            last.map_or(Stage::Slots(Vec::new()), Stage::Objects)
+        }
+        Stage::Slots(after) => {
+            let last = records(&**snapshot, (Table::Slots, &after), limit, &mut found)?;
+            last.map_or(Stage::Entities(Vec::new()), Stage::Slots)
         }
         Stage::Entities(after) => {
             let last = records(&**snapshot, (Table::Entities, &after), limit, &mut found)?;
@@ -280,7 +286,8 @@ fn records(
     found: &mut Found,
 ) -> Result<Option<Vec<u8>>, ReadError> {
     let rows = rows::after(snapshot, (table, b""), after, limit)?;
-    for (row, value) in &rows {
+    for (key, value) in &rows {
+        let row = &leaves::name((table, key), value);
         let Some((scope, entity)) = leaves::place(table, row) else { continue };
         found.counts.records += 1;
         let held = readable(rows::get::<LeafRecord>(snapshot, &LeafRecord::key(scope, entity)))?;
@@ -313,8 +320,9 @@ fn strangers(
         // A leaf that cannot be read was compared with its record, if there is one, by its place.
         let Ok(leaf) = LeafRecord::decode(value) else { continue };
         let (table, row) = leaf.row(scope);
+        let get = |table, key: &Bytes| snapshot.get(table, key);
         let there = leaves::place(table, &row) == Some((scope, entity))
-            && snapshot.get(table, &row)?.is_some();
+            && leaves::find((table, &row), get)?.is_some();
         if !there {
             found.counts.without_record += 1;
             found.differ(scope, entity, row, Why::WithoutRecord);

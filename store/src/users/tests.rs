@@ -58,6 +58,9 @@ async fn a_user_is_created_once_and_found_by_id_and_by_key() {
     assert!(matches!(same_key, UserError::KeyExists(key) if key == "AKM"));
     let root = store.create_user(new("root", "AKR"), RequestId::NONE).await.unwrap_err();
     assert!(matches!(root, UserError::Root));
+    let anonymous = NewUser { id: Some(UserId::anonymous()), ..new("nobody", "AKA") };
+    let anonymous = store.create_user(anonymous, RequestId::NONE).await.unwrap_err();
+    assert!(matches!(anonymous, UserError::Reserved(_)));
     for name in ["", "a\nb", &"x".repeat(65)] {
         let bad = NewUser { name: name.to_owned(), ..new("bad", "AKB") };
         let bad = store.create_user(bad, RequestId::NONE).await.unwrap_err();
@@ -114,7 +117,7 @@ async fn keys_are_unique_and_bounded() {
 #[tokio::test]
 async fn a_user_who_owns_buckets_stays_and_one_who_is_gone_may_not_write() {
     let (store, _home) = with_main().await;
-    let main = Caller { user: id("main"), request: RequestId::NONE };
+    let main = Caller::of(id("main"), RequestId::NONE);
     store.create_bucket(bucket(), main.clone()).await.unwrap();
     let refused = store.delete_user(id("main"), RequestId::NONE).await.unwrap_err();
     assert!(matches!(&refused, UserError::HasBuckets { buckets: 1, .. }));

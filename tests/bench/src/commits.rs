@@ -101,7 +101,8 @@ async fn client(
             content: uploaded.content().clone(),
         };
         let (caller, bucket, condition) = (Caller::root(), bucket.clone(), Condition::None);
-        let put = PutObject { caller, bucket, key, manifest, uploaded, condition };
+        let attributes = BTreeMap::new();
+        let put = PutObject { caller, bucket, key, manifest, uploaded, condition, attributes };
         store.put_object(put).await?;
     }
     Ok(())

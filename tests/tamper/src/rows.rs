@@ -6,16 +6,16 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use model::{Content, Manifest, Position, Version};
+use model::{Content, Manifest, Position, Slot, Version};
 use store::{Batch, Embedded, Engine, Table};
 
 use crate::{Named, Outcome};
 
 /// Format byte of an object's record.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
-/// Version, position, birth of its bucket, and what it is unless it is deleted.
-type Record = (Version, Position, Version, Option<Manifest>);
+/// Version, position, birth of its bucket, what it is unless it is deleted, and its slot.
+type Record = (Version, Position, Version, Option<Manifest>, Slot);
 
 pub(crate) struct Rows(Embedded);
 
@@ -42,14 +42,14 @@ impl Rows {
             let forged: Vec<u8> = body.iter().map(|byte| !byte).collect();
             manifest.content = Content::Inline(forged.into());
         }
-        let (version, position, birth, _) = self.read(named)?;
-        let record: Record = (version, position, birth, Some(manifest));
+        let (version, position, birth, _, slot) = self.read(named)?;
+        let record: Record = (version, position, birth, Some(manifest), slot);
         self.write(named, Some(postcard::to_extend(&record, vec![FORMAT])?.into()))
     }
 
     /// What an object is.
     pub(crate) fn manifest(&self, named: &Named) -> Outcome<Manifest> {
-        let (.., manifest) = self.read(named)?;
+        let (.., manifest, _) = self.read(named)?;
         manifest.ok_or_else(|| format!("`{}` is deleted", named.key.as_str()).into())
     }
 

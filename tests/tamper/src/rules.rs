@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use model::{
     Change, Content, Digest, ETag, Entity, EntityHash, Event, Hlc, Manifest, Parts, Position,
-    RequestId, SiteId, Version,
+    RequestId, SiteId, Slot, Version,
     tree::{FANOUT, Leaf, Node, Path, Scope, View},
 };
 use ops::{Config, Metrics, SystemClock};
@@ -146,7 +146,7 @@ async fn repair(
 
 fn put(named: &Named, birth: Version, manifest: Manifest) -> Change {
     let (bucket, key) = (named.bucket.clone(), named.key.clone());
-    Change::ObjectPut { bucket, key, birth, manifest: Box::new(manifest) }
+    Change::ObjectPut { bucket, key, slot: Slot::Null, birth, manifest: Box::new(manifest) }
 }
 
 /// Of an object that nobody put.

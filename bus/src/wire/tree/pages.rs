@@ -2,7 +2,7 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use model::{
-    ObjectKey,
+    ObjectKey, Slot, SlotName, Version,
     tree::{Leaf, Node, Scope, Summary},
 };
 
@@ -13,6 +13,9 @@ use super::{
         text,
     },
 };
+
+/// Of the id of a version.
+const ID_BYTES_MAX: usize = 2 * Version::LEN;
 
 /// The frame of a node in a stream of many: its length (2) and its bytes.
 pub fn node_frame(out: &mut BytesMut, home: Home, node: &Node) {
@@ -98,8 +101,8 @@ impl RootsPage {
 }
 
 /// What a site has in a run of keys: nothing else than the asker (0), or its leaves (1), how many
-/// and these in the order of entities, and behind them the key where it had to stop (its length
-/// and it), which is none if it did not.
+/// and these in the order of entities, and behind them the slot where it had to stop (the length of
+/// its key and it, the length of its id and it), whose key is none if it did not.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum KeysPage {
     Same,
@@ -117,9 +120,9 @@ impl KeysPage {
                 out.put_u8(1);
                 put_number(&mut out, leaves.len() as u64);
                 leaves.iter().for_each(|leaf| home.put_leaf(&mut out, leaf));
-                let key = stopped.as_ref().map_or("", ObjectKey::as_str);
-                put_number(&mut out, key.len() as u64);
-                out.put_slice(key.as_bytes());
+                put_text(&mut out, stopped.as_ref().map_or("", |stopped| stopped.key.as_str()));
+                let id = stopped.as_ref().map(|stopped| stopped.slot.to_string());
+                put_text(&mut out, &id.unwrap_or_default());
             }
         }
         out.freeze()
@@ -137,10 +140,17 @@ impl KeysPage {
         let leaves: Result<Vec<_>, _> = (0..leaves).map(|_| home.leaf(&mut bytes)).collect();
         let leaves = leaves?;
         let length = count(&mut bytes, "bytes of a key", 1_024)?;
-        let key = text(&mut bytes, length)?;
+        let key = ObjectKey::try_from(text(&mut bytes, length)?).ok();
+        let length = count(&mut bytes, "bytes of an id", ID_BYTES_MAX)?;
+        let slot: Option<Slot> = text(&mut bytes, length)?.parse().ok();
         end(&bytes)?;
-        Ok(Self::Leaves(leaves, ObjectKey::try_from(key).ok()))
+        Ok(Self::Leaves(leaves, key.zip(slot).map(|(key, slot)| SlotName { key, slot })))
     }
+}
+
+fn put_text(out: &mut BytesMut, text: &str) {
+    put_number(out, text.len() as u64);
+    out.put_slice(text.as_bytes());
 }
 
 fn flag(bytes: &mut Bytes) -> Result<bool, CodeError> {

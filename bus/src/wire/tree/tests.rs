@@ -1,6 +1,6 @@
 use bytes::{Bytes, BytesMut};
 use model::{
-    BucketName, EntityHash, Epoch, Hlc, Position, Version,
+    BucketName, EntityHash, Epoch, Hlc, ObjectKey, Position, Slot, Version,
     tree::{FANOUT, LEAVES_MAX, Leaf, LeafAttributes, Node, Path},
 };
 
@@ -141,7 +141,8 @@ fn pages_come_out_as_they_went_in() {
     for page in [
         KeysPage::Same,
         KeysPage::Leaves(vec![leaf(1), leaf(2), leaf(3)], None),
-        KeysPage::Leaves(Vec::new(), Some(key)),
+        KeysPage::Leaves(Vec::new(), Some(SlotName { key: key.clone(), slot: Slot::Null })),
+        KeysPage::Leaves(Vec::new(), Some(SlotName { key, slot: Slot::Own(leaf(1).version) })),
     ] {
         assert_eq!(KeysPage::from_bytes(page.to_bytes(HOME), HOME), Ok(page));
     }

@@ -47,7 +47,8 @@ impl Disk {
         };
         let key = ObjectKey::try_from("a".to_owned()).unwrap();
         let (caller, bucket) = (Caller::root(), bucket());
-        let put = PutObject { caller, bucket, key, manifest, uploaded, condition: Condition::None };
+        let (condition, attributes) = (Condition::None, BTreeMap::new());
+        let put = PutObject { caller, bucket, key, manifest, uploaded, condition, attributes };
         store.put_object(put).await.unwrap();
         Self { store, home }
     }

@@ -18,7 +18,7 @@ use http::{Response, StatusCode};
 use model::{
     Attributes, Bucket, BucketName, Change, Content, Digest, ETag, Entity, EntityHash, Epoch,
     Event, Hlc, Line, Manifest, Millis, ObjectKey, Partition, PartitionCount, Parts as UploadParts,
-    Position, Register, RequestId, Seq, SiteId, SiteName, User, UserId, Version,
+    Position, Register, RequestId, Seq, SiteId, SiteName, Slot, User, UserId, Version,
     progress::Handled,
     tree::{Cut, Leaf, LeafAttributes, MemoryView, Scope, Summary, View},
 };
@@ -93,6 +93,8 @@ fn scope_of(change: &Change) -> Scope {
     match change {
         Change::ObjectPut { bucket, .. }
         | Change::ObjectDeleted { bucket, .. }
+        | Change::MarkerPut { bucket, .. }
+        | Change::VersionRemoved { bucket, .. }
         | Change::Attributes { bucket, .. } => Scope::Bucket(bucket.clone()),
         _ => Scope::Entities,
     }
@@ -126,7 +128,8 @@ fn put_of(name: &str, body: &str) -> Change {
         content: Content::Inline(Bytes::copy_from_slice(body.as_bytes())),
     };
     let manifest = Box::new(manifest);
-    Change::ObjectPut { bucket: bucket(), key: key(name), birth: Version::NONE, manifest }
+    let (bucket, key, slot, birth) = (bucket(), key(name), Slot::Null, Version::NONE);
+    Change::ObjectPut { bucket, key, slot, birth, manifest }
 }
 
 impl MemorySite {

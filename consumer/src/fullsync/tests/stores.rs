@@ -140,13 +140,15 @@ impl Site {
         let uploaded = upload.finish().await.unwrap();
         let manifest = manifest(body.len(), uploaded.content().clone());
         let (caller, bucket, key) = (Caller::root(), bucket.clone(), key.clone());
-        let put = PutObject { caller, bucket, key, manifest, uploaded, condition: Condition::None };
-        self.store.put_object(put).await.unwrap()
+        let (condition, attributes) = (Condition::None, BTreeMap::new());
+        let put = PutObject { caller, bucket, key, manifest, uploaded, condition, attributes };
+        self.store.put_object(put).await.unwrap().version
     }
 
     pub(super) async fn delete(&self, bucket: &BucketName, key: &ObjectKey) -> Option<Version> {
         let object = (bucket.clone(), key.clone());
-        self.store.delete_object(object, Caller::root(), Condition::None).await.unwrap()
+        let deleted = self.store.delete_object(object, Caller::root(), Condition::None).await;
+        deleted.unwrap().map(|deleted| deleted.version)
     }
 
     fn line(&self, partition: model::Partition) -> Line {

@@ -53,7 +53,7 @@ pub(crate) fn put(seq: u64, name: &str, blocks: &[&[u8]]) -> Event {
     };
     let manifest = Box::new(manifest(content));
     let (bucket, birth) = (bucket(), version(0));
-    event(seq, Change::ObjectPut { bucket, key: key(name), birth, manifest })
+    event(seq, Change::ObjectPut { bucket, key: key(name), slot: Slot::Null, birth, manifest })
 }
 
 pub(crate) fn delete(seq: u64, name: &str) -> Event {

@@ -12,7 +12,7 @@ use crate::{
     Acknowledged, Caller, Condition, Engine, Memory, Options, Refusal, Step, Store,
     engine::Batch,
     open::rows,
-    records::Record,
+    records::{ObjectRecord, ObjectState, Record},
     store::tests::{bucket, events, key, options, put, read},
 };
 
@@ -61,8 +61,9 @@ impl Site {
 
     /// Tombstones: rows of objects, and rows by position.
     fn tombstones(&self) -> (usize, usize) {
-        let objects = rows(&*self.engine, Table::Objects, b"").unwrap();
-        let dead = |value: &Bytes| ObjectRecord::decode(value).is_ok_and(|r| r.manifest.is_none());
+        let mut objects = rows(&*self.engine, Table::Objects, b"").unwrap();
+        objects.extend(rows(&*self.engine, Table::Slots, b"").unwrap());
+        let dead = |value: &Bytes| ObjectRecord::decode(value).is_ok_and(|r| !r.stands());
         let dead = objects.iter().filter(|(_, value)| dead(value)).count();
         (dead, rows(&*self.engine, Table::Queues, b"t").unwrap().len())
     }
@@ -472,11 +473,12 @@ impl Pair {
         let Some(value) = self.east.engine.get(Table::Objects, &row).unwrap() else { return };
         let record = ObjectRecord::decode(&value).unwrap();
         let (bucket, key, birth) = (bucket(), key(name), record.birth);
-        let change = match record.manifest {
-            Some(manifest) => {
-                Change::ObjectPut { bucket, key, birth, manifest: Box::new(manifest) }
+        let change = match record.state {
+            ObjectState::Put(manifest) => {
+                let (slot, manifest) = (record.slot, Box::new(manifest));
+                Change::ObjectPut { bucket, key, slot, birth, manifest }
             }
-            None => Change::ObjectDeleted { bucket, key, birth },
+            _ => Change::ObjectDeleted { bucket, key, birth },
         };
         let event = Event {
             position: record.position,

@@ -12,6 +12,11 @@ use crate::{
     store::tests::{bucket, caller, key, options, pair, put, read},
 };
 
+/// What every object of these uploads begins with.
+fn tags() -> (String, Bytes) {
+    ("tags".to_owned(), Bytes::from_static(b"a=b"))
+}
+
 async fn begin(store: &Store, name: &str) -> MultipartName {
     let new = NewMultipart {
         caller: caller(),
@@ -20,6 +25,7 @@ async fn begin(store: &Store, name: &str) -> MultipartName {
         headers: BTreeMap::new(),
         metadata: BTreeMap::new(),
         checksum: None,
+        attributes: BTreeMap::from([tags()]),
     };
     let id = store.create_multipart(new).await.unwrap();
     MultipartName { bucket: bucket(), key: key(name), id }
@@ -83,7 +89,15 @@ async fn put_uploaded(store: &Store, name: &str, uploaded: Uploaded) {
         content: uploaded.content().clone(),
     };
     let (bucket, key, condition, caller) = (bucket(), key(name), Condition::None, caller());
-    let put = PutObject { caller, bucket, key, manifest, uploaded, condition };
+    let put = PutObject {
+        caller,
+        bucket,
+        key,
+        manifest,
+        uploaded,
+        condition,
+        attributes: BTreeMap::new(),
+    };
     store.put_object(put).await.unwrap();
 }
 
@@ -115,6 +129,8 @@ async fn parts_in_any_order_become_one_object_and_leave_nothing_behind() {
     );
     let done = store.complete_multipart(seen(&store, &name, Condition::None)).await.unwrap();
     assert_eq!(read(&store, "k").await, Some(Ok(bodies.concat())));
+    let attributes = store.object_attributes((&bucket(), &key("k")), done.version).unwrap();
+    assert_eq!(attributes.value("tags"), Some(&tags().1));
     assert_eq!(store.completed(&name).unwrap(), Some(done), "who asks again hears the same");
     let again = store.complete_multipart(seen(&store, &name, Condition::None)).await;
     assert!(matches!(again, Err(WriteError::NoSuchUpload)));
@@ -240,6 +256,7 @@ async fn a_copy_shares_its_blocks_and_one_whose_source_is_not_whole_is_refused()
         manifest: source.manifest.clone(),
         source,
         condition: Condition::None,
+        attributes: BTreeMap::new(),
     };
     let source = east.object(&bucket(), &key("k")).await.unwrap().unwrap();
     east.copy_object(copy(source)).await.unwrap();
