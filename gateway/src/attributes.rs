@@ -86,8 +86,12 @@ pub(crate) fn shown_metadata(manifest: &Manifest) -> Option<Metadata> {
 /// Codings of the object itself: `aws-chunked` was only how it came.
 fn kept_encoding(encoding: String) -> Option<String> {
     let own = |coding: &&str| !coding.is_empty() && !coding.eq_ignore_ascii_case("aws-chunked");
-    let kept: Vec<&str> = encoding.split(',').map(str::trim).filter(own).collect();
-    (!kept.is_empty()).then(|| kept.join(","))
+    let all = encoding.split(',').map(str::trim);
+    let kept: Vec<&str> = all.clone().filter(own).collect();
+    if kept.len() == all.count() {
+        return Some(encoding);
+    }
+    (!kept.is_empty()).then(|| kept.join(", "))
 }
 
 fn http_date(time: Timestamp) -> S3Result<String> {

@@ -56,7 +56,7 @@ pub use replication::{BlockState, KeepBlockError};
 pub use rules::{
     apply::{Outcomes, Step},
     blocks::{Arrival, Wanted},
-    client::Condition,
+    client::{Condition, Seen},
     multipart::MultipartName,
 };
 pub use scrub::BlockCheck;

@@ -30,6 +30,29 @@ pub enum Condition {
     Present,
     /// The key's object has this entity tag (`If-Match`).
     Matches(ETag),
+    /// The key has no object with this entity tag (`If-None-Match`).
+    Differs(ETag),
+    /// Of a delete: the key has no object, or the one that the client has seen.
+    Seen(Seen),
+}
+
+/// What a client has seen of an object that it asks to delete; what it does not name, may be
+/// anything.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Seen {
+    pub etag: Option<ETag>,
+    /// When it was modified, in seconds since the Unix epoch: as precise as HTTP says it.
+    pub modified: Option<i64>,
+    pub size: Option<u64>,
+}
+
+impl Seen {
+    fn is(&self, object: &ObjectRecord, manifest: &Manifest) -> bool {
+        let modified = i64::try_from(object.version.hlc.millis().0 / 1_000).ok();
+        self.etag.as_ref().is_none_or(|etag| *etag == manifest.etag)
+            && self.modified.is_none_or(|seen| Some(seen) == modified)
+            && self.size.is_none_or(|size| size == manifest.size)
+    }
 }
 
 /// Begins a rule that changes what is in a bucket; returns the bucket's birth.
@@ -139,13 +162,17 @@ fn check(
     }
     let held = section.get::<ObjectRecord>(row)?;
     let held = held.filter(|held| visibility::shows(bucket, held.birth));
-    match (condition, held.and_then(|held| held.manifest)) {
-        (Condition::None, _) | (Condition::Absent, None) => Ok(()),
-        (Condition::Present, Some(_)) => Ok(()),
-        (Condition::Matches(etag), Some(manifest)) if *etag == manifest.etag => Ok(()),
-        (Condition::Present | Condition::Matches(_), None) => Err(WriteError::NoSuchKey),
-        _ => Err(WriteError::PreconditionFailed),
-    }
+    let object = held.as_ref().and_then(|held| Some((held, held.manifest.as_ref()?)));
+    let holds = match (condition, object) {
+        (Condition::Present | Condition::Matches(_), None) => return Err(WriteError::NoSuchKey),
+        (Condition::Absent, Some(_)) => false,
+        (Condition::Matches(etag), Some((_, manifest))) => *etag == manifest.etag,
+        (Condition::Differs(etag), Some((_, manifest))) => *etag != manifest.etag,
+        (Condition::Seen(seen), Some((object, manifest))) => seen.is(object, manifest),
+        (Condition::None | Condition::Present, _) => true,
+        (Condition::Absent | Condition::Differs(_) | Condition::Seen(_), None) => true,
+    };
+    if holds { Ok(()) } else { Err(WriteError::PreconditionFailed) }
 }
 
 /// Deletes a key, or says again that it is deleted: S3 answers both alike. Nothing is logged
