@@ -85,11 +85,12 @@ impl S3Access for Access {
         if let Some(slot) = context.extensions_mut().get::<OperationSlot>() {
             slot.set(operation);
         }
-        expected_owner::check(&self.store, context.s3_path(), context.headers())?;
         let user = match context.credentials() {
             Some(credentials) => self.user(&credentials.access_key)?,
             None => return Err(s3_error!(AccessDenied, "Requests must be signed")),
         };
+        // Only to those who are somebody: others must not learn who owns what.
+        expected_owner::check(&self.store, context.s3_path(), context.headers())?;
         // Before its body is looked at, which need not be right.
         if operation == Operation::Other {
             let name = context.s3_op().name();

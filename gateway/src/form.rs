@@ -65,7 +65,7 @@ impl Forms {
         }
         let id = parts.extensions.get().copied().unwrap_or(RequestId::NONE);
         let addressed = self.hosts.addressed(&parts.uri, parts.headers.get(header::HOST));
-        let Addressed::Bucket(bucket) = addressed else {
+        let Addressed::Bucket { name: bucket, hosted } = addressed else {
             return Err(plain(S3ErrorCode::MethodNotAllowed));
         };
         let content_type = parts.headers.get(header::CONTENT_TYPE);
@@ -75,8 +75,8 @@ impl Forms {
 
         let key = fields.key()?;
         let caller = self.caller(&fields, id).await?;
-        let permitted = self.permitted(&fields, bucket)?;
-        let mut input = input::put_object(&fields, (bucket.to_owned(), key.clone()))?;
+        let permitted = self.permitted(&fields, &bucket)?;
+        let mut input = input::put_object(&fields, (bucket.clone().into_owned(), key.clone()))?;
         input.body = Some(StreamingBlob::new(file));
         let most = PUT_BYTES_MAX.min(*permitted.end()).min(form_bytes(&parts.headers));
         let mut put = request_of(input, id);
@@ -85,7 +85,7 @@ impl Forms {
             put.extensions.insert(caller);
         }
         let made = put_object(&self.handler, put).await?.output;
-        answer::answer(&fields, (bucket, &key), &made)
+        answer::answer(&fields, (&bucket, &key, hosted), &made)
     }
 
     /// Asks the form's policy, if it has one; how many bytes it lets the file have.

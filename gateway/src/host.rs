@@ -3,7 +3,7 @@
 //! A host that is not of the domain means nothing: the bucket is then in the path, which is how a
 //! site is reached by its address or by the name of its machine.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use http::{HeaderValue, Uri};
 use s3s::{
@@ -15,8 +15,11 @@ use s3s::{
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Addressed<'r> {
     Service,
-    /// By the name it was sent with.
-    Bucket(&'r str),
+    /// Hosted: it stands in front of the domain, and not in the path.
+    Bucket {
+        name: Cow<'r, str>,
+        hosted: bool,
+    },
     Object,
 }
 
@@ -42,22 +45,27 @@ impl Hosts {
         let path = uri.path().strip_prefix('/').unwrap_or_default();
         let (first, rest) = split(path);
         match named {
-            Some(bucket) if path.is_empty() => Addressed::Bucket(bucket),
+            Some(name) if path.is_empty() => Addressed::Bucket { name, hosted: true },
             Some(_) => Addressed::Object,
             None if path.is_empty() => Addressed::Service,
-            None if rest.is_empty() => Addressed::Bucket(first),
+            None if rest.is_empty() => Addressed::Bucket { name: first.into(), hosted: false },
             None => Addressed::Object,
         }
     }
 
-    /// The bucket that a host names; `None` if the bucket is in the path.
-    pub(crate) fn bucket<'h>(&self, host: &'h str) -> Option<&'h str> {
+    /// The bucket that a host names, in lower case: names of hosts have no case, and those of
+    /// buckets only that. `None` if the bucket is in the path.
+    fn bucket<'h>(&self, host: &'h str) -> Option<Cow<'h, str>> {
         let domain = self.0.as_deref()?;
         let name = without_port(host);
         let at = name.len().checked_sub(domain.len())?;
         let (before, behind) = name.split_at_checked(at)?;
         let bucket = before.strip_suffix('.').filter(|bucket| !bucket.is_empty())?;
-        behind.eq_ignore_ascii_case(domain).then_some(bucket)
+        let lower = || match bucket.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(bucket.to_ascii_lowercase()),
+            false => Cow::Borrowed(bucket),
+        };
+        behind.eq_ignore_ascii_case(domain).then(lower)
     }
 }
 
@@ -72,20 +80,21 @@ fn split(path: &str) -> (&str, &str) {
     }
 }
 
-/// A port is all digits; an IPv6 address in brackets has none of these behind its last colon.
+/// A port is all digits; an IPv6 address in brackets has none of these behind its last colon. The
+/// dot behind a name that is complete means nothing more.
 fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
+    let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
-    }
+    };
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 impl S3Host for Hosts {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
         let named = VirtualHost::new(host);
         Ok(match self.bucket(host) {
-            // Names of hosts have no case, names of buckets only the lower one.
-            Some(bucket) => named.with_bucket(bucket.to_ascii_lowercase()),
+            Some(bucket) => named.with_bucket(bucket),
             None => named,
         })
     }
@@ -104,6 +113,8 @@ mod tests {
             ("photos.s3.example.com", Some("photos")),
             ("photos.s3.example.com:9000", Some("photos")),
             ("a.b.S3.Example.Com", Some("a.b")),
+            ("Photos.s3.example.com", Some("photos")),
+            ("photos.s3.example.com.:443", Some("photos")),
             ("s3.example.com", None),
             (".s3.example.com", None),
             ("photos3.example.com", None),
@@ -113,7 +124,7 @@ mod tests {
             ("[::1]:9000", None),
             ("", None),
         ] {
-            assert_eq!(hosts.bucket(host), bucket, "{host}");
+            assert_eq!(hosts.bucket(host).as_deref(), bucket, "{host}");
         }
         assert_eq!(Hosts::new(None).bucket("photos.s3.example.com"), None);
     }
@@ -124,13 +135,16 @@ mod tests {
         let addressed = |host: &'static str, path: &str| {
             let (uri, host): (Uri, _) =
                 (path.parse().expect("a path"), HeaderValue::from_static(host));
-            format!("{:?}", hosts.addressed(&uri, Some(&host)))
+            match hosts.addressed(&uri, Some(&host)) {
+                Addressed::Bucket { name, hosted } => format!("{name} {hosted}"),
+                other => format!("{other:?}"),
+            }
         };
-        assert_eq!(addressed("photos.s3.example.com", "/"), "Bucket(\"photos\")");
+        assert_eq!(addressed("Photos.s3.example.com", "/"), "photos true");
         assert_eq!(addressed("photos.s3.example.com", "/a"), "Object");
         assert_eq!(addressed("s3.example.com", "/"), "Service");
-        assert_eq!(addressed("s3.example.com", "/photos"), "Bucket(\"photos\")");
-        assert_eq!(addressed("localhost", "/photos/"), "Bucket(\"photos\")");
+        assert_eq!(addressed("s3.example.com", "/photos"), "photos false");
+        assert_eq!(addressed("localhost", "/photos/"), "photos false");
         assert_eq!(addressed("localhost", "/photos//"), "Object");
         assert_eq!(addressed("localhost", "/photos%2Fa"), "Object");
         assert_eq!(addressed("localhost", "/photos/a%2fb"), "Object");
@@ -138,9 +152,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_host_is_taken(host: String) {
+        fn any_host_is_taken(host in "\\PC{0,20}(\\.s3\\.example\\.com)?(:[0-9]{0,6})?") {
             let hosts = Hosts::new(Some("s3.example.com"));
-            prop_assert!(hosts.bucket(&host).is_none_or(|bucket| host.starts_with(bucket)));
+            let lower = host.to_ascii_lowercase();
+            prop_assert!(hosts.bucket(&host).is_none_or(|bucket| lower.starts_with(&*bucket)));
+        }
+
+        #[test]
+        fn any_request_addresses_something(
+            host in proptest::collection::vec(any::<u8>(), 0..30),
+            path in "/[ -~]{0,20}",
+        ) {
+            let hosts = Hosts::new(Some("s3.example.com"));
+            let host = HeaderValue::from_bytes(&host).ok();
+            if let Ok(uri) = path.parse::<Uri>() {
+                let _ = hosts.addressed(&uri, host.as_ref());
+            }
         }
     }
 }

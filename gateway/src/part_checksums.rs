@@ -33,9 +33,19 @@ pub(crate) fn kept(
 
 /// The checksums of all parts by an algorithm, as S3 writes them; none, if they are not known.
 pub(crate) fn of(manifest: &Manifest, algorithm: Algorithm) -> Vec<String> {
+    let values = values(manifest, algorithm);
+    values.chunks(algorithm.bytes()).map(|value| STANDARD.encode_to_string(value)).collect()
+}
+
+/// The checksum of one part, counted from 0.
+pub(crate) fn one(manifest: &Manifest, algorithm: Algorithm, place: usize) -> Option<String> {
+    let values = values(manifest, algorithm);
+    values.chunks(algorithm.bytes()).nth(place).map(|value| STANDARD.encode_to_string(value))
+}
+
+fn values(manifest: &Manifest, algorithm: Algorithm) -> Vec<u8> {
     let text = manifest.checksums.get(&name(algorithm));
-    let bytes = text.and_then(|text| STANDARD.decode_to_vec(text).ok()).unwrap_or_default();
-    bytes.chunks(algorithm.bytes()).map(|value| STANDARD.encode_to_string(value)).collect()
+    text.and_then(|text| STANDARD.decode_to_vec(text).ok()).unwrap_or_default()
 }
 
 fn name(algorithm: Algorithm) -> String {
@@ -73,6 +83,8 @@ mod tests {
         let kept = manifest(kept(&parts, Algorithm::Crc32, 100));
         let wanted: Vec<String> = parts.iter().filter_map(|part| part.checksum.clone()).collect();
         assert_eq!(of(&kept, Algorithm::Crc32), wanted);
+        assert_eq!(one(&kept, Algorithm::Crc32, 1).as_ref(), wanted.get(1));
+        assert_eq!(one(&kept, Algorithm::Crc32, 2), None);
         assert!(of(&kept, Algorithm::Sha256).is_empty());
         assert!(of(&manifest(None), Algorithm::Crc32).is_empty());
     }

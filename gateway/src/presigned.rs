@@ -10,13 +10,16 @@ const SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
 
 /// Refuses a link that says that it holds for longer, or that it ended before it was made.
 pub(crate) fn check(uri: &Uri) -> S3Result<()> {
-    let pairs = uri.query().unwrap_or_default().split('&');
-    let mut lengths = pairs.filter_map(|pair| pair.strip_prefix("X-Amz-Expires="));
+    let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let mut lengths = pairs.filter(|(name, _)| name == "X-Amz-Expires").map(|(_, value)| value);
     let fits = |text: &str| text.parse().is_ok_and(|seconds: u64| seconds <= SECONDS_MAX);
-    if lengths.all(fits) {
+    if lengths.all(|text| fits(&text)) {
         return Ok(());
     }
-    Err(s3_error!(AccessDenied, "X-Amz-Expires must be 0 to {SECONDS_MAX} seconds"))
+    Err(s3_error!(
+        AuthorizationQueryParametersError,
+        "X-Amz-Expires must be a number of seconds, and at most a week: {SECONDS_MAX}"
+    ))
 }
 
 #[cfg(test)]
@@ -29,9 +32,14 @@ mod tests {
         for fine in ["", "x", "X-Amz-Expires=0", "a=b&X-Amz-Expires=604800&c", "x-amz-expires=a"] {
             assert!(check(fine), "{fine}");
         }
-        for wrong in
-            ["X-Amz-Expires=604801", "X-Amz-Expires=-1", "X-Amz-Expires=", "X-Amz-Expires=a"]
-        {
+        for wrong in [
+            "X-Amz-Expires=604801",
+            "X-Amz-Expires=-1",
+            "X-Amz-Expires=",
+            "X-Amz-Expires=a",
+            "X%2DAmz-Expires=604801",
+            "X-Amz-Expires=1&X-Amz-Expires=604801",
+        ] {
             assert!(!check(wrong), "{wrong}");
         }
     }

@@ -107,10 +107,10 @@ impl Service {
         if let Err(refusal) = checked.and_then(|()| dates::check(&mut parts.headers, now)) {
             return show(refusal);
         }
+        let body = chunk_limit::limit(&parts.headers, body);
         if let Some(signed) = also_signed {
             return Box::pin(version_two::call(&self.s3, signed, (parts, body))).await;
         }
-        let body = chunk_limit::limit(&parts.headers, body);
         self.s3.call(Request::from_parts(parts, body)).await
     }
 

@@ -59,27 +59,32 @@ const NAMES: [(&str, &str, &str); 42] = [
 ];
 
 /// Refuses a request that would be taken for another. Only looks are free of danger, so that HEAD
-/// passes with anything.
+/// passes with anything. Names are read as s3s reads them, so that no way of writing one hides it.
 pub(crate) fn check(method: &Method, uri: &Uri, addressed: &Addressed<'_>) -> S3Result<()> {
     let of_bucket = match addressed {
         Addressed::Service => return Ok(()),
-        Addressed::Bucket(FUNCTIONS) => return Err(refusal(FUNCTIONS, "")),
-        Addressed::Bucket(_) => true,
+        Addressed::Bucket { name, .. } if name == FUNCTIONS => return Err(refusal(FUNCTIONS, "")),
+        Addressed::Bucket { .. } => true,
         Addressed::Object => false,
     };
     if *method == Method::HEAD || *method == Method::OPTIONS {
         return Ok(());
     }
-    for pair in uri.query().unwrap_or_default().split('&') {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-        let Ok(at) = NAMES.binary_search_by_key(&name, |(known, _, _)| *known) else {
+    let mut named = false;
+    for (name, _) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+        let Ok(at) = NAMES.binary_search_by_key(&&*name, |(known, _, _)| *known) else {
             continue;
         };
+        named = true;
         let (_, bucket, object) = NAMES[at];
         let methods = if of_bucket { bucket } else { object };
         if !methods.split(' ').any(|known| known == method.as_str()) {
-            return Err(refusal(name, methods));
+            return Err(refusal(&name, methods));
         }
+    }
+    if of_bucket && !named && *method == Method::POST {
+        let message = "Bucket POST must be of the enclosure-type multipart/form-data";
+        return Err(s3_error!(PreconditionFailed, "{message}"));
     }
     Ok(())
 }
@@ -121,6 +126,9 @@ mod tests {
         assert_eq!(code(Method::DELETE, "/photos/a?acl"), not_so);
         assert_eq!(code(Method::DELETE, "/photos?versioning="), not_so);
         assert_eq!(code(Method::PUT, "/photos?uploads"), not_so);
+        assert_eq!(code(Method::DELETE, "/photos?%61cl"), not_so, "s3s reads it so");
+        let no_form = Some("PreconditionFailed".to_owned());
+        assert_eq!(code(Method::POST, "/photos?x-id=PostObject"), no_form);
         for (method, uri) in [
             (Method::DELETE, "/photos?policy"),
             (Method::PUT, "/photos/a?tagging"),
@@ -129,6 +137,8 @@ mod tests {
             (Method::DELETE, "/photos/a?versionId=null"),
             (Method::GET, "/?abac"),
             (Method::PUT, "/photos/a"),
+            (Method::POST, "/photos?delete"),
+            (Method::POST, "/photos/a?uploads"),
         ] {
             assert_eq!(code(method, uri), None, "{uri}");
         }

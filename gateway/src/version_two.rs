@@ -27,7 +27,7 @@ pub(crate) fn also_signed(
     let by_header = headers.get(header::AUTHORIZATION);
     let by_header = by_header.is_some_and(|by| by.as_bytes().starts_with(b"AWS "));
     let by_link = || uri.query().is_some_and(|query| query.contains("AWSAccessKeyId="));
-    let bucket = matches!(addressed, Addressed::Bucket(_)) && !uri.path().ends_with('/');
+    let bucket = matches!(addressed, Addressed::Bucket { .. }) && !uri.path().ends_with('/');
     if !bucket || !(by_header || by_link()) {
         return None;
     }

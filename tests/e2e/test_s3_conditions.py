@@ -121,6 +121,8 @@ def test_what_is_deleted_is_what_the_client_has_seen(sites):
             assert many(ETag=etag, Size=3, LastModifiedTime=time)["Deleted"]
         else:
             assert delete(IfMatch=etag, IfMatchSize=3, IfMatchLastModifiedTime=time) == 204
-        # Of what is gone, everything holds.
-        assert delete(IfMatch=etag) == 204
+        # Of what is gone, no tag is right; its time and its size hold.
+        assert delete(IfMatch=etag) == delete(IfMatch="*") == 404
+        assert many(ETag=etag)["Errors"][0]["Code"] == "NoSuchKey"
+        assert delete(IfMatchSize=4) == delete(IfMatchLastModifiedTime=time - DAY) == 204
         until(lambda: "Contents" not in west.list_objects_v2(Bucket="cond"), "it is gone at both")

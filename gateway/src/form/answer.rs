@@ -9,11 +9,13 @@ use crate::{errors, listing::url_encode, xml::escape};
 /// The answer that the form asks for: to go on elsewhere, or a status.
 pub(super) fn answer(
     fields: &Fields,
-    (bucket, key): (&str, &str),
+    (bucket, key, hosted): (&str, &str, bool),
     made: &PutObjectOutput,
 ) -> S3Result<HttpResponse> {
     let etag = made.e_tag.as_ref().map(|etag| etag.value().to_owned()).unwrap_or_default();
-    let location = format!("/{bucket}/{}", url_encode(key));
+    // A path, which is right whatever name and port the browser knows this site by.
+    let within = if hosted { String::new() } else { format!("/{bucket}") };
+    let location = format!("{within}/{}", url_encode(key));
     let elsewhere = fields.text("success_action_redirect").or_else(|| fields.text("redirect"));
     let elsewhere = elsewhere.and_then(|page| redirected(&page, (bucket, key, &etag)));
     let mut answer = Response::new(Body::empty());
@@ -51,9 +53,10 @@ fn redirected(page: &str, (bucket, key, etag): (&str, &str, &str)) -> Option<Str
     let uri: http::Uri = page.parse().ok()?;
     uri.scheme().filter(|scheme| matches!(scheme.as_str(), "http" | "https"))?;
     let before = if uri.query().is_some() { "&" } else { "?" };
+    let (page, place) = page.split_at(page.find('#').unwrap_or(page.len()));
     let encode = |text: &str| url_encode(text).replace('/', "%2F");
     let (bucket, key) = (encode(bucket), encode(key));
-    Some(format!("{page}{before}bucket={bucket}&key={key}&etag=%22{etag}%22"))
+    Some(format!("{page}{before}bucket={bucket}&key={key}&etag=%22{etag}%22{place}"))
 }
 
 fn document(location: &str, (bucket, key, etag): (&str, &str, &str)) -> Vec<u8> {
@@ -64,4 +67,44 @@ fn document(location: &str, (bucket, key, etag): (&str, &str, &str)) -> Vec<u8> 
         escape(key)
     )
     .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_page_is_told_what_was_made() {
+        let told = |page| redirected(page, ("photos", "a b", "x"));
+        let query = "bucket=photos&key=a%20b&etag=%22x%22";
+        assert_eq!(told("http://a.b"), Some(format!("http://a.b?{query}")));
+        assert_eq!(told("https://a.b/c?d=1#e"), Some(format!("https://a.b/c?d=1&{query}#e")));
+        for none in ["", "/c", "a.b", "javascript:alert(1)", "ftp://a.b", "http://a b"] {
+            assert_eq!(told(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_location_leads_to_the_object_from_where_the_form_was_posted() {
+        let location = |hosted| {
+            let made = PutObjectOutput::default();
+            let answer = answer(&Fields::default(), ("photos", "a/b c", hosted), &made);
+            answer.expect("an answer").headers()[header::LOCATION].clone()
+        };
+        assert_eq!(location(false), "/photos/a/b%20c");
+        assert_eq!(location(true), "/a/b%20c");
+    }
+
+    proptest! {
+        #[test]
+        fn any_page_is_one_or_not(page: String) {
+            for page in [page.clone(), format!("http://a/{page}")] {
+                let told = redirected(&page, ("photos", "a", "x"));
+                // The object is there by now: nothing may fail for the sake of the page.
+                prop_assert!(told.is_none_or(|told| HeaderValue::try_from(told).is_ok()));
+            }
+        }
+    }
 }

@@ -25,12 +25,24 @@ impl Fields {
         Self(sent.into_iter().map(expand).collect())
     }
 
-    /// The first field of this name.
+    /// Refuses a form that says one thing twice: what its policy was asked about would not be what
+    /// is kept. What is ignored may come as often as it likes.
+    pub(super) fn each_once(self) -> S3Result<Self> {
+        for (place, (name, _)) in self.0.iter().enumerate() {
+            let again = self.0[..place].iter().any(|(known, _)| known == name);
+            if again && !name.starts_with("x-ignore-") {
+                return Err(s3_error!(InvalidArgument, "The form has the field `{name}` twice"));
+            }
+        }
+        Ok(self)
+    }
+
+    /// The field of this name.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The first field of this name, if it says anything.
+    /// The field of this name, if it says anything.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.get(name).filter(|value| !value.is_empty()).map(str::to_owned)
     }

@@ -70,3 +70,49 @@ fn tags(text: &str) -> S3Result<String> {
         pairs.map(|tag| format!("{}={}", encoded(tag.key), encoded(tag.value))).collect();
     Ok(pairs.join("&"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn put(name: &str, value: &str) -> S3Result<PutObjectInput> {
+        let fields = Fields::new(vec![(name.to_owned(), value.to_owned())], None);
+        put_object(&fields, ("photos".to_owned(), "a".to_owned()))
+    }
+
+    #[test]
+    fn tags_are_those_of_the_xml() {
+        let xml = "<Tagging><TagSet><Tag><Key>a/b</Key><Value>1 &amp; 2</Value></Tag>\
+                   <Tag><Key>c</Key><Value></Value></Tag></TagSet></Tagging>";
+        let made = put("tagging", xml).expect("a put");
+        assert_eq!(made.tagging.as_deref(), Some("a%2Fb=1%20%26%202&c="));
+        let code = |xml| put("tagging", xml).expect_err("no tags").code().as_str().to_owned();
+        assert_eq!(code("<Tagging>"), "MalformedXML");
+        assert_eq!(code("a=b"), "MalformedXML");
+    }
+
+    #[test]
+    fn times_are_in_the_form_of_their_headers() {
+        assert!(put("Expires", "Tue, 07 Jul 2026 21:53:04 GMT").expect("a put").expires.is_some());
+        let until = "x-amz-object-lock-retain-until-date";
+        let made = put(until, "2026-07-07T21:53:04Z").expect("a put");
+        assert!(made.object_lock_retain_until_date.is_some());
+        for name in ["expires", until] {
+            let error = put(name, "tomorrow").expect_err("no time");
+            assert_eq!(error.code().as_str(), "InvalidArgument");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_of_a_field_is_taken_or_refused(value: String, time in "[0-9TZ:. +a-zA-Z,-]{0,40}") {
+            for name in ["tagging", "expires", "x-amz-object-lock-retain-until-date"] {
+                let _ = put(name, &value);
+                let _ = put(name, &time);
+            }
+            let _ = put("tagging", &format!("<Tagging><TagSet>{value}</TagSet></Tagging>"));
+        }
+    }
+}

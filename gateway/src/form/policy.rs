@@ -53,7 +53,7 @@ impl Policy {
         let compact: String = encoded.split_ascii_whitespace().collect();
         let json = STANDARD.decode_to_vec(compact).map_err(|_| invalid("it is not Base64"))?;
         let policy: Value =
-            serde_json::from_slice(&json).map_err(|_| invalid("it is not valid JSON"))?;
+            serde_json::from_slice(&plain(&json)).map_err(|_| invalid("it is not valid JSON"))?;
         let expires = policy.get("expiration").and_then(Value::as_str);
         let expires = expires.ok_or_else(|| invalid("it has no expiration"))?;
         let expires = Timestamp::parse(TimestampFormat::DateTime, expires)
@@ -162,6 +162,23 @@ fn parse(condition: &Value) -> Option<Parsed> {
     let field = first.as_str()?.strip_prefix('$')?.to_ascii_lowercase();
     let value = second.as_str()?.to_owned();
     Some(Parsed::Condition(Condition { field, operator, value }))
+}
+
+/// S3 lets a policy escape two characters that JSON does not: `\$`, and `\v` for a vertical tab.
+fn plain(json: &[u8]) -> Vec<u8> {
+    let (mut plain, mut escaped) = (Vec::with_capacity(json.len()), false);
+    for &byte in json {
+        match (escaped, byte) {
+            (true, b'$') => {
+                plain.pop();
+                plain.push(b'$');
+            }
+            (true, b'v') => plain.extend_from_slice(b"u000b"),
+            _ => plain.push(byte),
+        }
+        escaped = byte == b'\\' && !escaped;
+    }
+    plain
 }
 
 fn bytes(value: &Value) -> Option<u64> {

@@ -97,11 +97,15 @@ impl Reader {
                 return Err(file_missing());
             }
             let head = self.until(b"\r\n\r\n").await?;
+            if memmem::find(&head, &between).is_some() {
+                // A part without a head: what was found is that of the next.
+                return Err(errors::malformed_form());
+            }
             let head = std::str::from_utf8(&head).map_err(|_| errors::malformed_form())?;
             let (name, filename) = names(head).ok_or_else(errors::malformed_form)?;
             if name.eq_ignore_ascii_case("file") {
                 let Self { body, buffer, between, .. } = self;
-                let fields = Fields::new(fields, filename.as_deref());
+                let fields = Fields::new(fields, filename.as_deref()).each_once()?;
                 return Ok((fields, File::new(body, buffer, between)));
             }
             let value = self.until(&between).await?;

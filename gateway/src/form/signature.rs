@@ -12,6 +12,9 @@ use super::fields::Fields;
 /// The only algorithm of version 4 with a shared secret.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
+/// Bytes of a day, as in `20260707T215304Z`.
+const DAY_BYTES: usize = 8;
+
 /// A signature and what it is of.
 pub(super) struct Signed<'f> {
     policy: &'f str,
@@ -47,6 +50,13 @@ impl<'f> Signed<'f> {
                 "X-Amz-Credential must be <access key>/<date>/<region>/s3/aws4_request"
             )
         })?;
+        let signed_at = fields.required("x-amz-date")?;
+        if matches!(by, By::Version4 { date, .. } if signed_at.get(..DAY_BYTES) != Some(date)) {
+            return Err(s3_error!(
+                InvalidArgument,
+                "X-Amz-Date must be of the day that X-Amz-Credential names"
+            ));
+        }
         Ok(Some(Self { policy, signature, by }))
     }
 

@@ -86,7 +86,8 @@ fn tag(etag: ETag) -> ETagCondition {
     if etag.value() == "*" { ETagCondition::Any } else { ETagCondition::ETag(etag) }
 }
 
-/// What must hold of what is deleted. A key without an object is as good as deleted.
+/// What must hold of what is deleted. A key without an object is as good as deleted, unless the
+/// client says that there is one, by any entity tag.
 fn seen(
     etag: Option<ETagCondition>,
     modified: Option<Timestamp>,
@@ -94,6 +95,7 @@ fn seen(
 ) -> S3Result<Condition> {
     let size = size.map(u64::try_from).transpose();
     let seen = Seen {
+        there: etag.is_some(),
         etag: etag.and_then(ETagCondition::into_etag).map(|etag| model::ETag(etag.into_value())),
         modified: modified.map(seconds),
         size: size.map_err(|_| s3_error!(InvalidArgument, "No object has such a size"))?,

@@ -238,7 +238,7 @@ impl Checksums<'_> {
         if self.shown {
             return self.manifest.checksums.get(algorithm.name()).cloned();
         }
-        part_checksums::of(self.manifest, algorithm).get(self.part?).cloned()
+        part_checksums::one(self.manifest, algorithm, self.part?)
     }
 
     fn kind(&self) -> Option<ChecksumType> {

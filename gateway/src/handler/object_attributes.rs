@@ -50,7 +50,11 @@ pub(super) async fn get_object_attributes(
         return Err(s3_error!(InvalidArgument, "Objects have no attribute `{unknown}`"));
     }
     let wanted = |attribute: &str| asked.contains(&attribute);
-    let page = (input.part_number_marker.unwrap_or(0), limit(input.max_parts)?);
+    let after = input.part_number_marker.unwrap_or(0);
+    if after < 0 {
+        return Err(s3_error!(InvalidArgument, "The number of a part cannot be negative"));
+    }
+    let page = (after, limit(input.max_parts)?);
     let ask = Ask::whole((input.bucket, input.key), input.version_id);
     let object = find(handler, &caller, ask).await?.object;
     let manifest = &object.manifest;

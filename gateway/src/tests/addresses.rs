@@ -30,6 +30,10 @@ async fn a_bucket_of_another_owner_than_expected_is_refused() {
     let denied = (403, "AccessDenied".to_owned());
     assert_eq!(site.send(expects("GET", "/photos/a", "other")).await.error(), denied);
     assert_eq!(site.send(expects("PUT", "/photos/b", "other").body(b"1")).await.error(), denied);
+    let nobody = site.send_raw(expects("GET", "/photos/a", "root").unsigned()).await;
+    let other = site.send_raw(expects("GET", "/photos/a", "other").unsigned()).await;
+    assert_eq!(nobody.error(), denied);
+    assert_eq!(nobody.tag("Message"), other.tag("Message"), "nobody learns who owns it");
     let missing = site.send(expects("GET", "/music/a", "other")).await;
     assert_eq!(missing.error(), (404, "NoSuchBucket".to_owned()));
     let copy = |owner| {

@@ -125,6 +125,44 @@ async fn a_form_chooses_how_it_is_answered() {
 }
 
 #[tokio::test]
+async fn a_form_leads_to_its_object_by_the_host_that_it_came_by() {
+    let site = Site::with_bucket().await;
+    let mut hosted = form(&[("key", "a")]).signed();
+    hosted.path = "/";
+    let mut post = hosted.with(b"1");
+    post.headers_mut().insert("host", http::HeaderValue::from_static("Photos.s3.example.com"));
+    let answer = site.send_raw(post).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (204, Some("/a")));
+    assert_eq!(site.get("/photos/a").await.body, b"1");
+}
+
+#[tokio::test]
+async fn what_no_header_could_bring_is_not_kept() {
+    let site = Site::with_bucket().await;
+    let injected = "a\r\nx-injected: 1";
+    for name in ["Content-Type", "Content-Disposition", "x-amz-meta-a"] {
+        let refused = form(&[("key", "a"), (name, injected)]).signed().with(b"1");
+        let refused = site.send_raw(refused).await.error();
+        assert_eq!(refused, (400, "InvalidArgument".to_owned()), "{name}");
+    }
+    let refused = form(&[("key", "a"), ("x-amz-meta-a b", "1")]).signed().with(b"1");
+    let refused = site.send_raw(refused).await.error();
+    assert_eq!(refused, (400, "InvalidArgument".to_owned()));
+    let fine = form(&[("key", "a"), ("x-amz-meta-a", "ü")]).signed().with(b"1");
+    assert_eq!(site.send_raw(fine).await.status, 204);
+    assert_eq!(site.get("/photos/a").await.header("x-amz-meta-a"), Some("=?UTF-8?B?w7w=?="));
+}
+
+#[tokio::test]
+async fn a_form_says_nothing_twice() {
+    let site = Site::with_bucket().await;
+    let mut form = form(&[("key", "a"), ("x-amz-meta-a", "asked about")]).signed();
+    form.fields.push(("X-Amz-Meta-A".to_owned(), "kept".to_owned()));
+    let refused = site.send_raw(form.with(b"1")).await.error();
+    assert_eq!(refused, (400, "InvalidArgument".to_owned()));
+}
+
+#[tokio::test]
 async fn a_form_does_no_more_than_its_signer_allows() {
     let site = Site::with_bucket().await;
     let range = |least, most| serde_json::json!(["content-length-range", least, most]);

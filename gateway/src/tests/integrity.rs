@@ -108,6 +108,11 @@ async fn the_attributes_of_an_object_that_was_put_whole_have_no_parts() {
         site.send(attributes("/photos/a")).await.error(),
         (400, "InvalidRequest".to_owned())
     );
+    for negative in ["x-amz-part-number-marker", "x-amz-max-parts"] {
+        let asked = attributes("/photos/a").header("x-amz-object-attributes", ALL);
+        let refused = site.send(asked.header(negative, "-1")).await;
+        assert_eq!(refused.error(), (400, "InvalidArgument".to_owned()), "{negative}");
+    }
     let gone = attributes("/photos/b").header("x-amz-object-attributes", ALL);
     assert_eq!(site.send(gone).await.error(), (404, "NoSuchKey".to_owned()));
 }

@@ -32,7 +32,7 @@ pub enum Condition {
     Matches(ETag),
     /// The key has no object with this entity tag (`If-None-Match`).
     Differs(ETag),
-    /// Of a delete: the key has no object, or the one that the client has seen.
+    /// Of a delete: the key has the object that the client has seen, or none.
     Seen(Seen),
 }
 
@@ -40,6 +40,8 @@ pub enum Condition {
 /// anything.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Seen {
+    /// Whether there must be one.
+    pub there: bool,
     pub etag: Option<ETag>,
     /// When it was modified, in seconds since the Unix epoch: as precise as HTTP says it.
     pub modified: Option<i64>,
@@ -165,6 +167,7 @@ fn check(
     let object = held.as_ref().and_then(|held| Some((held, held.manifest.as_ref()?)));
     let holds = match (condition, object) {
         (Condition::Present | Condition::Matches(_), None) => return Err(WriteError::NoSuchKey),
+        (Condition::Seen(Seen { there: true, .. }), None) => return Err(WriteError::NoSuchKey),
         (Condition::Absent, Some(_)) => false,
         (Condition::Matches(etag), Some((_, manifest))) => *etag == manifest.etag,
         (Condition::Differs(etag), Some((_, manifest))) => *etag != manifest.etag,
@@ -225,3 +228,6 @@ fn has_objects(
     })?;
     Ok(found?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,6 +47,12 @@ fn every_field_is_named_by_a_condition_that_holds() {
 }
 
 #[test]
+fn escapes_are_those_of_json_and_two_more() {
+    assert_eq!(refused(r#"{"key": "\$a\v\\\u0041"}"#, &[("key", "$a\u{b}\\A")]), None);
+    assert_eq!(refused(r#"{"key": "\\$a\\v"}"#, &[("key", "\\$a\\v")]), None);
+}
+
+#[test]
 fn the_bucket_is_a_field_of_every_form() {
     let other = Policy::parse(&policy(r#"["eq", "$key", "a"]"#)).expect("a policy");
     assert!(other.check(&fields(&[("key", "a")]), "music", NOW).is_err());
@@ -113,6 +119,16 @@ proptest! {
         let _ = Policy::parse(&STANDARD.encode_to_string(&bytes));
         let _ = Policy::parse(&text);
         let _ = Policy::parse(&policy(&text));
+    }
+
+    #[test]
+    fn any_end_and_conditions_are_a_policy_or_are_refused(
+        end in "[0-9TZ:.+-]{0,30}",
+        condition in r#"[\[\]{}":,$a-c0-9\\-]{0,40}"#,
+    ) {
+        let time = format!(r#"{{"expiration": "{end}", "conditions": []}}"#);
+        let _ = Policy::parse(&encoded(&time));
+        let _ = Policy::parse(&policy(&condition));
     }
 
     #[test]

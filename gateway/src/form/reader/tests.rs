@@ -80,11 +80,17 @@ fn what_is_no_form_is_refused() {
     assert_eq!(code(b""), "MalformedPOSTRequest");
     assert_eq!(code(b"--x\r\n\r\nvalue\r\n--x--"), "MalformedPOSTRequest");
     assert_eq!(code(b"--x\r\nContent-Type: a\r\n\r\nvalue\r\n--x--\r\n"), "MalformedPOSTRequest");
+    let headless = [b"--x\r\n\r\nvalue\r\n", &form(&[("key", "a")], b"1", "--")[..]].concat();
+    assert_eq!(code(&headless), "MalformedPOSTRequest");
+    let twice = form(&[("key", "a"), ("Key", "b")], b"1", "--");
+    assert_eq!(code(&twice), "InvalidArgument");
+    let ignored = form(&[("key", "a"), ("x-ignore-a", "1"), ("x-ignore-a", "2")], b"1", "--");
+    assert!(read(&ignored, 5).is_ok());
     let no_file = b"--x\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\na\r\n--x--\r\n";
     assert_eq!(code(no_file), "IncorrectNumberOfFilesInPostRequest");
     let long = form(&[("key", &"k".repeat(FIELDS_BYTES_MAX))], b"1", "--");
-    assert_eq!(code(&long), "MaxPostPreDataLengthExceeded");
-    assert_eq!(code(&[b'-'; 2 * FIELDS_BYTES_MAX]), "MaxPostPreDataLengthExceeded");
+    assert_eq!(code(&long), "MaxPostPreDataLengthExceededError");
+    assert_eq!(code(&[b'-'; 2 * FIELDS_BYTES_MAX]), "MaxPostPreDataLengthExceededError");
     assert_eq!(code(&form(&[("key", "a")], b"1", "--")[..100]), "MalformedPOSTRequest");
     let whole = form(&[], b"the file", "--");
     assert_eq!(code(&whole[..whole.len() - 5]), "broken", "the file has no end");
@@ -108,6 +114,20 @@ proptest! {
     fn any_bytes_are_a_form_or_are_refused(bytes: Vec<u8>, piece in 1..40_usize) {
         let _ = read(&bytes, piece);
         let _ = read(&[b"--x\r\nContent-Disposition:", &bytes[..]].concat(), piece);
+    }
+
+    #[test]
+    fn what_a_form_is_does_not_depend_on_how_it_comes(
+        tokens in proptest::collection::vec(prop_oneof![
+            Just("--x"), Just("\r\n"), Just("\r\n\r\n"), Just("--"), Just("\r"), Just("x"), Just("\n"),
+            Just("Content-Disposition: form-data; name=\"a\""),
+            Just("Content-Disposition: form-data; name=\"file\"; filename=\"b\""),
+            Just("\r\n--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n"),
+        ], 0..14),
+        piece in 1..40_usize,
+    ) {
+        let bytes = tokens.concat();
+        prop_assert_eq!(read(bytes.as_bytes(), piece), read(bytes.as_bytes(), 1_000));
     }
 
     #[test]

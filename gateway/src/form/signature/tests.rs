@@ -19,10 +19,11 @@ fn outcome(pairs: &[(&str, &str)], secret: &str) -> Result<Option<String>, Strin
 
 /// Both computed by another implementation, Python's `hmac`, with the keys that S3's documentation
 /// has in its examples.
-const VERSION_4: [(&str, &str); 4] = [
+const VERSION_4: [(&str, &str); 5] = [
     ("policy", "e30="),
     ("x-amz-algorithm", "AWS4-HMAC-SHA256"),
     ("x-amz-credential", "AKIAIOSFODNN7EXAMPLE/20151229/us-east-1/s3/aws4_request"),
+    ("x-amz-date", "20151229T000000Z"),
     ("x-amz-signature", "41b0bda71d74c76f0557dcc39c95a626695e622348e2fbf7b9f2df51152bb3f8"),
 ];
 const VERSION_2: [(&str, &str); 3] = [
@@ -60,6 +61,11 @@ fn half_a_signature_is_none() {
         let mut pairs = VERSION_4;
         pairs[2].1 = scope;
         assert_eq!(outcome(&pairs, SECRET), invalid, "{scope}");
+    }
+    for date in ["20151230T000000Z", "2015", ""] {
+        let mut pairs = VERSION_4;
+        pairs[3].1 = date;
+        assert_eq!(outcome(&pairs, SECRET), invalid, "{date}");
     }
 }
 
