@@ -121,7 +121,7 @@ def test_limits_and_parameters_are_those_of_s3(pair, sites):
             assert part in told, told
         assert "<Delimiter>%2B</Delimiter>" in told
         status, _, told = request(signer, "GET", "/list?prefix=z")
-        assert b"<Key>z&amp;&lt;&gt;" in told and b"encoding" not in told
+        assert b"<Key>z&amp;&lt;&gt;" in told and b"EncodingType" not in told
         status, _, told = request(signer, "GET", "/list?encoding-type=other")
         assert status == 400 and b"<Code>InvalidArgument</Code>" in told
 

@@ -181,6 +181,8 @@ def test_http_1_and_2_give_and_take_the_same(make_pair):
         site.set("s3.domain", "s3.example.com")
     pair.start()
     sign = ["--aws-sigv4", "aws:amz:us-east-1:s3", "--user", f"root:{SECRET}"]
+    # Older releases of curl do not send it by themselves.
+    sign += ["--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD"]
     names = [f"s3.example.com:{pair.east.s3_port}:127.0.0.1"]
     names.append(f"photos.s3.example.com:{pair.east.s3_port}:127.0.0.1")
 
@@ -194,7 +196,7 @@ def test_http_1_and_2_give_and_take_the_same(make_pair):
 
     file = pair.east.folder / "body"
     file.write_bytes(b"the body")
-    put = ["--upload-file", str(file), "--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD"]
+    put = ["--upload-file", str(file)]
     assert curl("1.1", "--request", "PUT", path="/photos").endswith(b"1.1 200")
     for version, said in (("1.1", b"1.1"), ("2", b"2")):
         answer = curl(version, *put, host="photos.s3.example.com", path=f"/by-{version}")
@@ -224,7 +226,8 @@ def test_version_2_signs_buckets_and_objects(pair):
         assert site.get_object(Bucket="old", Key="a b")["Body"].read() == BODY
         url = site.generate_presigned_url("list_objects_v2", Params={"Bucket": "old"})
         with urllib.request.urlopen(url, timeout=10) as answer:
-            assert b"<Key>a b</Key>" in answer.read()
+            # boto3 asks for names in the encoding of URLs.
+            assert b"<Key>a%20b</Key>" in answer.read()
     east.delete_objects(Bucket="old", Delete={"Objects": [{"Key": "a b"}]})
     east.delete_bucket(Bucket="old")
     # It is as young as a signature of version 4 must be.

@@ -42,7 +42,9 @@ class Signer:
             "x-amz-content-sha256": payload,
         }
         path, _, query = path.partition("?")
-        query = "&".join(sorted(p if "=" in p else p + "=" for p in query.split("&") if p))
+        # In the order of names: `select` before `select-type`.
+        pairs = sorted(pair.partition("=")[::2] for pair in query.split("&") if pair)
+        query = "&".join(f"{name}={value}" for name, value in pairs)
         names = sorted(headers)
         lines = "".join(f"{name}:{headers[name]}\n" for name in names)
         canonical = "\n".join([method, path, query, lines, ";".join(names), payload])
