@@ -61,8 +61,14 @@ impl Attributes {
             ("expires", sent.expires.map(http_date).transpose()?),
         ];
         let named = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let headers: BTreeMap<String, String> = named.collect();
         let metadata = user_metadata(sent.metadata.unwrap_or_default())?;
-        Ok(Self { headers: named.collect(), metadata })
+        match headers.iter().chain(&metadata).find(|(name, value)| !can_be_shown(name, value)) {
+            Some((name, _)) => {
+                Err(s3_error!(InvalidArgument, "`{name}` has characters that no header can have"))
+            }
+            None => Ok(Self { headers, metadata }),
+        }
     }
 }
 
@@ -83,11 +89,22 @@ pub(crate) fn shown_metadata(manifest: &Manifest) -> Option<Metadata> {
     (!manifest.metadata.is_empty()).then(|| manifest.metadata.iter().map(pair).collect())
 }
 
+/// Whether a read can show this as a header. A form can bring what no header could, and so can the
+/// encoding of metadata (RFC 2047): such an object could be put, and never be read.
+fn can_be_shown(name: &str, value: &str) -> bool {
+    let shown = |letter: char| letter == '\t' || !letter.is_ascii_control();
+    http::HeaderName::from_bytes(name.as_bytes()).is_ok() && value.chars().all(shown)
+}
+
 /// Codings of the object itself: `aws-chunked` was only how it came.
 fn kept_encoding(encoding: String) -> Option<String> {
     let own = |coding: &&str| !coding.is_empty() && !coding.eq_ignore_ascii_case("aws-chunked");
-    let kept: Vec<&str> = encoding.split(',').map(str::trim).filter(own).collect();
-    (!kept.is_empty()).then(|| kept.join(","))
+    let all = encoding.split(',').map(str::trim);
+    let kept: Vec<&str> = all.clone().filter(own).collect();
+    if kept.len() == all.count() {
+        return Some(encoding);
+    }
+    (!kept.is_empty()).then(|| kept.join(", "))
 }
 
 fn http_date(time: Timestamp) -> S3Result<String> {
@@ -127,6 +144,21 @@ mod tests {
         let wanted = ("content-type".to_owned(), "binary/octet-stream".to_owned());
         assert_eq!(kept.headers, BTreeMap::from([wanted]));
         assert!(kept.metadata.is_empty());
+    }
+
+    #[test]
+    fn what_a_read_could_not_show_is_refused() {
+        let meta = |name: &str, value: &str| {
+            let pair = (name.to_owned(), value.to_owned());
+            take(|put| put.metadata = Some([pair].into_iter().collect())).map(|kept| kept.metadata)
+        };
+        assert_eq!(meta("a", "ü\t").expect("fine").len(), 1);
+        for (name, value) in [("a", "\r\n"), ("a", "\u{7f}"), ("a b", "1"), ("ü", "1")] {
+            let error = meta(name, value).err().expect("refused");
+            assert_eq!(*error.code(), S3ErrorCode::InvalidArgument, "{name}: {value}");
+        }
+        let error = take(|put| put.content_type = Some("a\nb".to_owned())).err().expect("refused");
+        assert_eq!(*error.code(), S3ErrorCode::InvalidArgument);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use s3s::{
 use store::{Caller, Store};
 
 use crate::{
-    errors,
+    errors, expected_owner,
     operation::{Operation, OperationSlot},
 };
 
@@ -25,6 +25,7 @@ pub struct RootKeys {
 }
 
 /// Gives out the secret that a signature is checked with.
+#[derive(Clone)]
 pub(crate) struct Auth {
     access_key: String,
     secret_key: SecretKey,
@@ -54,6 +55,7 @@ impl S3Auth for Auth {
 }
 
 /// Lets in whoever has signed; takes note of the operation, and of who asks for it.
+#[derive(Clone)]
 pub(crate) struct Access {
     root_access_key: String,
     store: Store,
@@ -64,7 +66,8 @@ impl Access {
         Self { root_access_key, store }
     }
 
-    fn user(&self, access_key: &str) -> S3Result<UserId> {
+    /// Who holds a key.
+    pub(crate) fn user(&self, access_key: &str) -> S3Result<UserId> {
         if access_key == self.root_access_key {
             return Ok(UserId::root());
         }
@@ -86,6 +89,13 @@ impl S3Access for Access {
             Some(credentials) => self.user(&credentials.access_key)?,
             None => return Err(s3_error!(AccessDenied, "Requests must be signed")),
         };
+        // Only to those who are somebody: others must not learn who owns what.
+        expected_owner::check(&self.store, context.s3_path(), context.headers())?;
+        // Before its body is looked at, which need not be right.
+        if operation == Operation::Other {
+            let name = context.s3_op().name();
+            return Err(s3_error!(NotImplemented, "The operation {name} is not available here"));
+        }
         let request = context.extensions_mut().get().copied().unwrap_or(RequestId::NONE);
         context.extensions_mut().insert(Caller::of(user, request));
         Ok(())

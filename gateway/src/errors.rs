@@ -14,6 +14,7 @@ use crate::{
     MissError,
     blocks::FetchError,
     chunk_limit::{CHUNK_BYTES_MAX, CHUNK_TOO_LARGE},
+    messages::plain,
     receive::ReceiveError,
 };
 
@@ -21,12 +22,8 @@ use crate::{
 pub(crate) fn write(error: WriteError) -> S3Error {
     match error {
         WriteError::NoSuchBucket => no_such_bucket(),
-        WriteError::BucketExists { owned: true } => {
-            s3_error!(BucketAlreadyOwnedByYou, "The bucket exists, and you own it")
-        }
-        WriteError::BucketExists { owned: false } => {
-            s3_error!(BucketAlreadyExists, "The bucket exists, and somebody else owns it")
-        }
+        WriteError::BucketExists { owned: true } => plain(S3ErrorCode::BucketAlreadyOwnedByYou),
+        WriteError::BucketExists { owned: false } => plain(S3ErrorCode::BucketAlreadyExists),
         WriteError::Denied => denied(),
         WriteError::NoSuchUpload => no_such_upload(),
         WriteError::UploadChanged => {
@@ -40,7 +37,7 @@ pub(crate) fn write(error: WriteError) -> S3Error {
             "The source of the copy has not come to this site whole yet; try again later"
         ),
         WriteError::Assemble(UploadError::DiskFull(full)) => storage_full(full.to_string()),
-        WriteError::BucketNotEmpty => s3_error!(BucketNotEmpty, "The bucket is not empty"),
+        WriteError::BucketNotEmpty => plain(S3ErrorCode::BucketNotEmpty),
         WriteError::NoSuchKey => no_such_key(),
         WriteError::PreconditionFailed => precondition_failed(),
         WriteError::Refused(refusal) => refused(&refusal),
@@ -88,6 +85,12 @@ pub(crate) fn receive(error: ReceiveError) -> S3Error {
         error @ ReceiveError::Length { .. } => {
             S3Error::with_message(S3ErrorCode::IncompleteBody, error.to_string())
         }
+        error @ ReceiveError::TooLarge { .. } => {
+            S3Error::with_message(S3ErrorCode::EntityTooLarge, error.to_string())
+        }
+        error @ ReceiveError::TooSmall { .. } => {
+            S3Error::with_message(S3ErrorCode::EntityTooSmall, error.to_string())
+        }
         error @ ReceiveError::Silent => {
             S3Error::with_message(S3ErrorCode::RequestTimeout, error.to_string())
         }
@@ -114,7 +117,7 @@ fn client(cause: &dyn Error) -> S3Error {
         return custom("XAmzContentSHA256Mismatch", StatusCode::BAD_REQUEST, message);
     }
     if text.contains("SignatureMismatch") {
-        return s3_error!(SignatureDoesNotMatch, "A chunk of the body has a wrong signature");
+        return plain(S3ErrorCode::SignatureDoesNotMatch);
     }
     if text.contains(CHUNK_TOO_LARGE) {
         return s3_error!(InvalidRequest, "A chunk {CHUNK_TOO_LARGE} {CHUNK_BYTES_MAX} bytes");
@@ -123,19 +126,19 @@ fn client(cause: &dyn Error) -> S3Error {
 }
 
 pub(crate) fn denied() -> S3Error {
-    s3_error!(AccessDenied, "You may not do this")
+    plain(S3ErrorCode::AccessDenied)
 }
 
 pub(crate) fn no_such_access_key() -> S3Error {
-    s3_error!(InvalidAccessKeyId, "The access key you sent does not exist here")
+    plain(S3ErrorCode::InvalidAccessKeyId)
 }
 
 pub(crate) fn no_such_bucket() -> S3Error {
-    s3_error!(NoSuchBucket, "The bucket does not exist")
+    plain(S3ErrorCode::NoSuchBucket)
 }
 
 pub(crate) fn no_such_upload() -> S3Error {
-    s3_error!(NoSuchUpload, "The upload does not exist, or has ended")
+    plain(S3ErrorCode::NoSuchUpload)
 }
 
 pub(crate) fn no_such_version() -> S3Error {
@@ -143,7 +146,15 @@ pub(crate) fn no_such_version() -> S3Error {
 }
 
 pub(crate) fn no_such_key() -> S3Error {
-    s3_error!(NoSuchKey, "The key does not exist")
+    plain(S3ErrorCode::NoSuchKey)
+}
+
+pub(crate) fn malformed_form() -> S3Error {
+    plain(S3ErrorCode::MalformedPOSTRequest)
+}
+
+pub(crate) fn malformed_xml() -> S3Error {
+    plain(S3ErrorCode::MalformedXML)
 }
 
 /// S3's own code for it is not among those of s3s.
@@ -162,7 +173,7 @@ pub(crate) fn invalid_part(number: u16) -> S3Error {
 }
 
 pub(crate) fn precondition_failed() -> S3Error {
-    s3_error!(PreconditionFailed, "A condition you sent does not hold")
+    plain(S3ErrorCode::PreconditionFailed)
 }
 
 /// S3's own code for it is not among those of s3s.

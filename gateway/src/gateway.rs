@@ -20,6 +20,7 @@ use crate::{
     blocks::Blocks,
     connection::{Stream, connection},
     handler::Handler,
+    host::Hosts,
     limited::Limited,
     limits::Client,
     meter::Meter,
@@ -48,6 +49,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Options {
     /// The region that buckets say they are in.
     pub region: String,
+    /// In front of it, a host names a bucket (virtual-host style).
+    pub domain: Option<String>,
     pub root: RootKeys,
     /// What may change while it serves.
     pub live: watch::Receiver<Live>,
@@ -73,9 +76,9 @@ impl Gateway {
     ) -> Self {
         let meter = Meter::new(metrics);
         let blocks = Arc::new(Blocks::new(store.clone(), miss, meter.clone()));
-        let uploads = Semaphore::new(UPLOADS_MAX);
+        let uploads = Arc::new(Semaphore::new(UPLOADS_MAX));
         let handler = Handler { store, blocks, meter, region: options.region, uploads };
-        let service = Service::new(handler, options.root);
+        let service = Service::new(handler, options.root, Hosts::new(options.domain.as_deref()));
         Self { service, live: options.live, rates: Arc::new(Rates::new()) }
     }
 

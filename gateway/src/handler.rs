@@ -17,20 +17,22 @@ mod delete;
 pub(crate) mod get;
 mod list;
 mod multipart;
+pub(crate) mod object_attributes;
 mod parts;
-mod put;
+pub(crate) mod put;
 mod source;
 mod tags;
 mod versions;
 
-/// What every operation works with.
+/// What every operation works with. Clones are the same.
+#[derive(Clone)]
 pub(crate) struct Handler {
     pub(crate) store: Store,
     pub(crate) blocks: Arc<Blocks>,
     pub(crate) meter: Meter,
     pub(crate) region: String,
     /// Places for bodies that are too large to be kept in memory whole.
-    pub(crate) uploads: Semaphore,
+    pub(crate) uploads: Arc<Semaphore>,
 }
 
 impl Handler {
@@ -96,6 +98,8 @@ operations! {
     buckets::list_buckets(ListBucketsInput) -> ListBucketsOutput;
     delete::delete_object(DeleteObjectInput) -> DeleteObjectOutput;
     delete::delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput;
+    object_attributes::get_object_attributes(GetObjectAttributesInput)
+        -> GetObjectAttributesOutput;
     get::get_object(GetObjectInput) -> GetObjectOutput;
     get::head_object(HeadObjectInput) -> HeadObjectOutput;
     list::list_objects(ListObjectsInput) -> ListObjectsOutput;

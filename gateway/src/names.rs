@@ -16,6 +16,17 @@ pub(crate) fn bucket(name: String) -> S3Result<BucketName> {
     BucketName::try_from(name).map_err(refused)
 }
 
+/// The name of a bucket that is to be: one that a host can name as well.
+///
+/// Buckets of earlier releases may have names in which a label ends or begins with a dash; they
+/// stay.
+pub(crate) fn new_bucket(name: String) -> S3Result<BucketName> {
+    if name.contains(".-") || name.contains("-.") {
+        return Err(refused(NameError::Bucket(name)));
+    }
+    bucket(name)
+}
+
 pub(crate) fn key(key: String) -> S3Result<ObjectKey> {
     ObjectKey::try_from(key).map_err(refused)
 }

@@ -29,6 +29,13 @@ macro_rules! operations {
                 }
             }
 
+            /// All that can be asked for.
+            #[cfg(test)]
+            pub(crate) fn there() -> impl Iterator<Item = Self> {
+                let named = |operation: &Self| !matches!(operation, Self::None | Self::Other);
+                Self::ALL.iter().copied().filter(named)
+            }
+
             /// The operation with this name in S3.
             pub(crate) fn named(name: &str) -> Self {
                 match name {
@@ -42,9 +49,10 @@ macro_rules! operations {
 
 operations! {
     AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CreateBucket, CreateMultipartUpload,
-    DeleteBucket, DeleteObject, DeleteObjects, GetBucketLocation, GetBucketVersioning, GetObject, GetObjectTagging,
-    HeadBucket, HeadObject, ListBuckets, ListMultipartUploads, ListObjects, ListObjectsV2, ListObjectVersions, ListParts, PutBucketVersioning, PutObject, UploadPart,
-    UploadPartCopy,
+    DeleteBucket, DeleteObject, DeleteObjects, GetBucketLocation, GetBucketVersioning, GetObject,
+    GetObjectAttributes, GetObjectTagging, HeadBucket, HeadObject, ListBuckets,
+    ListMultipartUploads, ListObjects, ListObjectsV2, ListObjectVersions, ListParts, PostObject,
+    PutBucketVersioning, PutObject, UploadPart, UploadPartCopy,
 }
 
 /// Where the router leaves the operation of a request. Clones are the same place.

@@ -58,6 +58,7 @@ pub(crate) fn content_range(range: &Range<u64>, size: u64) -> String {
 #[cfg(test)]
 mod tests {
     use model::Part;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -110,5 +111,37 @@ mod tests {
     #[test]
     fn content_range_counts_the_last_byte_in() {
         assert_eq!(content_range(&(2..6), 10), "bytes 2-5/10");
+    }
+
+    proptest! {
+        #[test]
+        fn any_range_lies_within_the_body(first: u64, last: Option<u64>, size: u64) {
+            for asked in [from(first, last), Asked::Last(first)] {
+                if let Ok(range) = satisfy(asked, size) {
+                    prop_assert!(range.start < range.end && range.end <= size);
+                }
+            }
+        }
+
+        #[test]
+        fn any_range_of_a_copy_has_bytes_or_is_none(text: String, digits in "[0-9-]{0,45}") {
+            for text in [text, format!("bytes={digits}")] {
+                prop_assert!(exact(&text).is_none_or(|range| !range.is_empty()));
+            }
+        }
+
+        #[test]
+        fn any_part_lies_within_the_body(
+            sizes in proptest::collection::vec(0..1_000_u64, 0..5),
+            number: u32,
+        ) {
+            let size = sizes.iter().sum();
+            let parts = sizes.into_iter().map(|size| Part { size, md5: [0; 16] }).collect();
+            let listed = Parts::Listed(parts);
+            for number in [number, number % 7] {
+                let part = part(&listed, size, number);
+                prop_assert!(part.is_none_or(|part| part.start <= part.end && part.end <= size));
+            }
+        }
     }
 }

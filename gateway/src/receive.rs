@@ -1,6 +1,6 @@
 //! Takes in the body of a put: every byte that was announced, or nothing counts.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use futures::StreamExt;
 use s3s::{StdError, dto::StreamingBlob};
@@ -20,6 +20,10 @@ pub(crate) enum ReceiveError {
     Client(#[source] StdError),
     #[error("the body has {actual} bytes, {expected} were announced")]
     Length { expected: u64, actual: u64 },
+    #[error("the body has more than {most} bytes")]
+    TooLarge { most: u64 },
+    #[error("the body has {actual} bytes, below {least}")]
+    TooSmall { least: u64, actual: u64 },
     #[error("the client sent nothing for {} s", SILENCE_MAX.as_secs())]
     Silent,
     #[error(transparent)]
@@ -28,10 +32,43 @@ pub(crate) enum ReceiveError {
     Digest(#[from] JoinError),
 }
 
-/// Streams a body of `size` bytes into the store, frame by frame.
+/// How many bytes a body is to have.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Size {
+    /// As many as its client announced.
+    Exactly(u64),
+    /// Nobody announced how many, but these are allowed.
+    Within(RangeInclusive<u64>),
+}
+
+impl Size {
+    pub(crate) fn most(&self) -> u64 {
+        match self {
+            Self::Exactly(size) => *size,
+            Self::Within(bounds) => *bounds.end(),
+        }
+    }
+
+    fn check(&self, actual: u64) -> Result<(), ReceiveError> {
+        match self {
+            Self::Exactly(expected) if actual != *expected => {
+                Err(ReceiveError::Length { expected: *expected, actual })
+            }
+            Self::Within(bounds) if actual > *bounds.end() => {
+                Err(ReceiveError::TooLarge { most: *bounds.end() })
+            }
+            Self::Within(bounds) if actual < *bounds.start() => {
+                Err(ReceiveError::TooSmall { least: *bounds.start(), actual })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Streams a body into the store, frame by frame.
 pub(crate) async fn receive(
     mut body: StreamingBlob,
-    size: u64,
+    size: Size,
     mut upload: Upload,
     mut digests: BodyDigests,
 ) -> Result<(Uploaded, Digests), ReceiveError> {
@@ -45,15 +82,13 @@ pub(crate) async fn receive(
         };
         let frame = frame.map_err(ReceiveError::Client)?;
         actual += frame.len() as u64;
-        if actual > size {
+        if actual > size.most() {
             break;
         }
         digests.update(&frame).await?;
         upload.write(frame).await?;
     }
-    if actual != size {
-        return Err(ReceiveError::Length { expected: size, actual });
-    }
+    size.check(actual)?;
     let finish = async { upload.finish().await.map_err(ReceiveError::from) };
     let digests = async { digests.finish().await.map_err(ReceiveError::from) };
     futures::try_join!(finish, digests)

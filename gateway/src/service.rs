@@ -7,7 +7,6 @@ use model::RequestId;
 use s3s::{
     Body, HttpError, HttpResponse, S3Error,
     config::{S3Config, StaticConfigProvider},
-    s3_error,
     service::{S3Service, S3ServiceBuilder},
 };
 use tokio::time::Instant;
@@ -15,12 +14,15 @@ use tracing::Instrument;
 
 use crate::{
     auth::{Access, Auth, RootKeys},
-    chunk_limit,
-    handler::{Handler, get::HeadStatus},
+    chunk_limit, dates,
+    error_document::{self, About},
+    form::{self, Forms},
+    handler::{Handler, get::HeadStatus, object_attributes::BareETag},
+    host::Hosts,
     meter::Meter,
     names::BucketNames,
     operation::OperationSlot,
-    wrong_region,
+    presigned, subresource, version_two, wrong_region,
 };
 
 /// Bytes of a request's XML: 1,000 keys of 1 KiB in `DeleteObjects`, each byte of them escaped.
@@ -29,27 +31,37 @@ const XML_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Names a request in its answer, and in every log line about it.
 const REQUEST_ID: &str = "x-amz-request-id";
 
+/// Names who answered: the site.
+const HOST_ID: &str = "x-amz-id-2";
+
 /// Answers requests; clones are handles to the same service.
 #[derive(Clone)]
 pub(crate) struct Service {
     s3: S3Service,
+    forms: Arc<Forms>,
     meter: Meter,
     region: Arc<str>,
+    /// The id of the site.
+    host: Arc<str>,
 }
 
 impl Service {
-    pub(crate) fn new(handler: Handler, keys: RootKeys) -> Self {
+    pub(crate) fn new(handler: Handler, keys: RootKeys, hosts: Hosts) -> Self {
         let (meter, store) = (handler.meter.clone(), handler.store.clone());
         let region = Arc::from(handler.region.as_str());
+        let host = Arc::from(store.identity().site.to_string());
         let access = Access::new(keys.access_key.clone(), store.clone());
+        let auth = Auth::new(keys, store);
         let mut config = S3Config::default();
         config.xml_max_body_size = XML_BYTES_MAX;
-        let mut builder = S3ServiceBuilder::new(handler);
+        let mut builder = S3ServiceBuilder::new(handler.clone());
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
-        builder.set_auth(Auth::new(keys, store));
-        builder.set_access(access);
+        builder.set_auth(auth.clone());
+        builder.set_access(access.clone());
         builder.set_validation(BucketNames);
-        Self { s3: builder.build(), meter, region }
+        builder.set_host(hosts.clone());
+        let forms = Arc::new(Forms { handler, auth, access, hosts });
+        Self { s3: builder.build(), forms, meter, region, host }
     }
 
     /// Answers one request.
@@ -59,21 +71,18 @@ impl Service {
         let close = expects_of_nothing(&request);
         let slot = OperationSlot::default();
         let id = new_id();
-        let answer = if is_form(&request) {
-            let error = s3_error!(NotImplemented, "Uploads by HTML form are not available");
-            error.to_http_response().map_err(|error| HttpError::new(error.into()))
-        } else if let Some(refusal) = wrong_region::refusal(request.headers(), &self.region) {
+        let uri = request.uri().clone();
+        let answer = if let Some(refusal) = wrong_region::refusal(request.headers(), &self.region) {
             Ok(refusal)
         } else {
             let (mut parts, body) = request.into_parts();
             parts.extensions.insert(slot.clone());
             parts.extensions.insert(id);
-            let body = chunk_limit::limit(&parts.headers, body);
             // Whatever is logged on the way carries the request's id.
             let span = tracing::info_span!("request", %id);
-            self.s3.call(Request::from_parts(parts, body)).instrument(span).await
+            self.dispatch(Request::from_parts(parts, body)).instrument(span).await
         };
-        let mut answer = answer.map(|answer| adjust(answer, id, head_only));
+        let mut answer = answer.map(|answer| self.adjust(answer, (id, uri.path()), head_only));
         if let (true, Ok(answer)) = (close, &mut answer) {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -84,35 +93,90 @@ impl Service {
         answer
     }
 
+    async fn dispatch(&self, request: Request<Body>) -> Result<HttpResponse, HttpError> {
+        if form::is_form(&request) {
+            let answered = Box::pin(self.forms.answer(request)).await;
+            return answered.or_else(show);
+        }
+        let (mut parts, body) = request.into_parts();
+        let addressed = self.forms.hosts.addressed(&parts.uri, parts.headers.get(header::HOST));
+        let also_signed = version_two::also_signed(&parts.uri, &parts.headers, &addressed);
+        let known = subresource::check(&parts.method, &parts.uri, &addressed);
+        let now = self.forms.handler.store.now();
+        let checked = known.and_then(|()| presigned::check(&parts.uri));
+        if let Err(refusal) = checked.and_then(|()| dates::check(&mut parts.headers, now)) {
+            return show(refusal);
+        }
+        let body = chunk_limit::limit(&parts.headers, body);
+        if let Some(signed) = also_signed {
+            return Box::pin(version_two::call(&self.s3, signed, (parts, body))).await;
+        }
+        self.s3.call(Request::from_parts(parts, body)).await
+    }
+
     /// Answers a request that is not looked at any further.
     pub(crate) fn refuse(
         &self,
         request: &Request<Body>,
         error: S3Error,
     ) -> Result<HttpResponse, HttpError> {
-        let answer = error.to_http_response().map_err(|error| HttpError::new(error.into()))?;
+        let answer = show(error)?;
         self.meter.answered(OperationSlot::default().get(), answer.status(), Duration::ZERO);
-        Ok(adjust(answer, new_id(), request.method() == Method::HEAD))
+        let about = (new_id(), request.uri().path());
+        Ok(self.adjust(answer, about, request.method() == Method::HEAD))
     }
 
     pub(crate) fn meter(&self) -> &Meter {
         &self.meter
     }
+
+    /// Names the request, sets the status that s3s could not, completes an error, and takes away
+    /// the body where HTTP allows none: hyper does that for HTTP/1.1 only.
+    fn adjust(
+        &self,
+        mut response: HttpResponse,
+        (request, resource): (RequestId, &str),
+        head_only: bool,
+    ) -> HttpResponse {
+        for (name, value) in [(REQUEST_ID, request.to_string()), (HOST_ID, self.host.to_string())] {
+            if let Ok(shown) = HeaderValue::try_from(value) {
+                response.headers_mut().insert(name, shown);
+            }
+        }
+        if let Some(HeadStatus(status)) = response.extensions_mut().remove::<HeadStatus>() {
+            *response.status_mut() = status;
+        }
+        if head_only || response.status() == StatusCode::NOT_MODIFIED {
+            *response.body_mut() = Body::empty();
+            return response;
+        }
+        if response.extensions_mut().remove::<BareETag>().is_some() {
+            response = response.map(bare);
+        }
+        error_document::complete(response, &About { resource, request, host: &self.host })
+    }
+}
+
+/// Takes the quotes off an entity tag.
+fn bare(body: Body) -> Body {
+    let bytes = body.bytes();
+    let text = bytes.as_ref().and_then(|bytes| std::str::from_utf8(bytes).ok());
+    match text {
+        Some(text) => {
+            let bare = text.replace("<ETag>\"", "<ETag>").replace("\"</ETag>", "</ETag>");
+            Body::from(bare.into_bytes())
+        }
+        None => body,
+    }
+}
+
+fn show(error: S3Error) -> Result<HttpResponse, HttpError> {
+    error.to_http_response().map_err(|error| HttpError::new(error.into()))
 }
 
 /// Never [`RequestId::NONE`].
 pub(crate) fn new_id() -> RequestId {
     RequestId(rand::Rng::random_range(&mut rand::rng(), 1..=u64::MAX))
-}
-
-/// A form holds a whole object, which s3s takes into memory before it looks at the signature.
-fn is_form(request: &Request<Body>) -> bool {
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    request.method() == Method::POST
-        && content_type.is_some_and(|value| {
-            let form = b"multipart/form-data";
-            value.as_bytes().get(..form.len()).is_some_and(|v| v.eq_ignore_ascii_case(form))
-        })
 }
 
 /// Whether a client waits for `100 Continue` before a body of no bytes, which hyper never sends.
@@ -123,19 +187,4 @@ fn expects_of_nothing(request: &Request<Body>) -> bool {
     request.version() == Version::HTTP_11
         && header(header::CONTENT_LENGTH) == Some(b"0")
         && header(header::EXPECT).is_some()
-}
-
-/// Names the request, sets the status that s3s could not, and takes away the body where HTTP
-/// allows none: hyper does that for HTTP/1.1 only.
-fn adjust(mut response: HttpResponse, id: RequestId, head_only: bool) -> HttpResponse {
-    if let Ok(shown) = HeaderValue::try_from(id.to_string()) {
-        response.headers_mut().insert(REQUEST_ID, shown);
-    }
-    if let Some(HeadStatus(status)) = response.extensions_mut().remove::<HeadStatus>() {
-        *response.status_mut() = status;
-    }
-    if head_only || response.status() == StatusCode::NOT_MODIFIED {
-        *response.body_mut() = Body::empty();
-    }
-    response
 }

@@ -1,11 +1,15 @@
 //! Requests as clients send them, signed, against a store in a temporary directory.
 
+mod addresses;
 mod buckets;
+mod forms;
+mod integrity;
 mod limits;
 mod listing;
 mod misses;
 mod multipart;
 mod objects;
+mod operations;
 mod reads;
 mod server;
 pub(crate) mod site;

@@ -4,8 +4,8 @@
 use s3s::{
     S3Result,
     dto::{
-        CopyObjectInput, CreateBucketInput, CreateMultipartUploadInput, DeleteObjectInput,
-        ObjectIdentifier, PutObjectInput, UploadPartCopyInput, UploadPartInput,
+        CopyObjectInput, CreateBucketInput, CreateMultipartUploadInput, PutObjectInput,
+        UploadPartCopyInput, UploadPartInput,
     },
     s3_error,
 };
@@ -97,16 +97,6 @@ pub(crate) fn create_bucket(input: &CreateBucketInput) -> S3Result<()> {
         || input.grant_write_acp.is_some();
     refuse(&[(input.object_lock_enabled_for_bucket == Some(true), "object lock")])?;
     acl(input.acl.as_ref().map(|acl| acl.as_str()), granted)
-}
-
-pub(crate) fn delete_object(input: &DeleteObjectInput) -> S3Result<()> {
-    let conditional = input.if_match_last_modified_time.is_some() || input.if_match_size.is_some();
-    refuse(&[(conditional, "conditions on the time or size of what is deleted")])
-}
-
-pub(crate) fn delete_of_many(object: &ObjectIdentifier) -> S3Result<()> {
-    let conditional = object.last_modified_time.is_some() || object.size.is_some();
-    refuse(&[(conditional, "conditions on the time or size of what is deleted")])
 }
 
 fn refuse(asked: &[(bool, &str)]) -> S3Result<()> {

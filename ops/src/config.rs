@@ -83,6 +83,8 @@ pub struct S3 {
     pub block_size: u64,
     #[serde(default = "default_region")]
     pub region: String,
+    /// In front of it, a host names a bucket.
+    pub domain: Option<String>,
     #[serde(default = "default_connections_max")]
     pub connections_max: NonZeroUsize,
     connections_per_client_max: Option<NonZeroUsize>,

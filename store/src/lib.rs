@@ -66,7 +66,7 @@ pub use rules::{
     apply::{Outcomes, Step},
     attributes::VersionName,
     blocks::{Arrival, Wanted},
-    client::Condition,
+    client::{Condition, Seen},
     multipart::MultipartName,
     versions::{Deleted, Stored},
 };

@@ -275,5 +275,10 @@ fn gateway_options(config: &Config, live: &Live) -> gateway::Options {
         access_key: config.s3.root_access_key.clone(),
         secret_key: config.s3.root_secret_key().expose().to_owned(),
     };
-    gateway::Options { region: config.s3.region.clone(), root, live: live.s3() }
+    gateway::Options {
+        region: config.s3.region.clone(),
+        domain: config.s3.domain.clone(),
+        root,
+        live: live.s3(),
+    }
 }

@@ -11,6 +11,8 @@ use s3s::{
     s3_error,
 };
 
+use store::WriteError;
+
 use super::{Handler, caller};
 use crate::{errors, names, unsupported};
 
@@ -36,9 +38,12 @@ pub(super) async fn create_bucket(
         ));
     }
     let location = Some(format!("/{}", input.bucket));
-    let name = names::bucket(input.bucket)?;
-    let created = handler.store.create_bucket(name, caller).await;
-    created.map_err(errors::write)?;
+    let name = names::new_bucket(input.bucket)?;
+    match handler.store.create_bucket(name, caller).await {
+        // In this region, S3 lets an owner create a bucket again.
+        Err(WriteError::BucketExists { owned: true }) if handler.region == REGION_WITHOUT_NAME => {}
+        created => _ = created.map_err(errors::write)?,
+    }
     Ok(S3Response::new(CreateBucketOutput { location }))
 }
 
@@ -85,7 +90,10 @@ pub(super) async fn list_buckets(
         Some(Ok(asked @ 1..=BUCKETS_MAX)) => asked,
         Some(_) => return Err(s3_error!(InvalidArgument, "max-buckets must be 1 to 10000")),
     };
-    let held = handler.store.buckets().map_err(|error| errors::read(&error))?;
+    let mut held = handler.store.buckets().map_err(|error| errors::read(&error))?;
+    if input.bucket_region.as_ref().is_some_and(|asked| asked.as_str() != handler.region) {
+        held.clear();
+    }
     let prefix = input.prefix.as_deref().unwrap_or_default();
     let after = input.continuation_token.as_deref().unwrap_or_default();
     let wanted = |name: &BucketName| name.as_str().starts_with(prefix) && name.as_str() > after;

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     checksum::{self, Algorithm, Checksums, checksums, show_checksums},
     composite::{self, Asked, PARTS_MAX},
-    errors,
+    errors, part_checksums,
 };
 
 /// What the client says of the object that is to be.
@@ -69,7 +69,9 @@ async fn complete(
     let algorithm = upload.checksum.as_ref().and_then(|by| Algorithm::parse(&by.algorithm));
     let bytes_max = handler.store.object_bytes_max();
     let parts = composite::choose(&wish.parts, &seen.parts, (algorithm, bytes_max))?;
-    let manifest = manifest(upload, &parts, &wish)?;
+    let mut manifest = manifest(upload, &parts, &wish)?;
+    let of_parts = algorithm.and_then(|which| part_checksums::kept(&parts, which, bytes_max));
+    manifest.checksums.extend(of_parts);
     let complete = CompleteMultipart {
         caller,
         name,

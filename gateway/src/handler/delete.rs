@@ -6,14 +6,14 @@ use s3s::{
     S3Error, S3Request, S3Response, S3Result,
     dto::{
         DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput,
-        DeletedObject, ETagCondition, Error, ObjectIdentifier,
+        DeletedObject, ETag, ETagCondition, Error, ObjectIdentifier, Timestamp,
     },
     s3_error,
 };
-use store::{Caller, Condition, Deleted};
+use store::{Caller, Condition, Deleted, Seen};
 
-use super::{Handler, caller, put::condition};
-use crate::{errors, names, unsupported};
+use super::{Handler, caller, get::seconds};
+use crate::{errors, names};
 
 /// Keys of one request; the limit of S3.
 const KEYS_MAX: usize = 1_000;
@@ -27,9 +27,8 @@ pub(super) async fn delete_object(
 ) -> S3Result<S3Response<DeleteObjectOutput>> {
     let caller = caller(&request)?;
     let input = request.input;
-    unsupported::delete_object(&input)?;
     let slot = names::version(input.version_id.as_deref())?;
-    let condition = condition(input.if_match, None)?;
+    let condition = seen(input.if_match, input.if_match_last_modified_time, input.if_match_size)?;
     let object = (names::bucket(input.bucket)?, names::key(input.key)?);
     let deleted = delete(handler, (object, slot), caller, condition).await?;
     Ok(S3Response::new(DeleteObjectOutput {
@@ -90,11 +89,33 @@ async fn delete_one(
     (bucket, caller): (&BucketName, &Caller),
     object: ObjectIdentifier,
 ) -> S3Result<Option<Deleted>> {
-    unsupported::delete_of_many(&object)?;
     let slot = names::version(object.version_id.as_deref())?;
-    let condition = condition(object.e_tag.map(ETagCondition::ETag), None)?;
+    let etag = object.e_tag.map(tag);
+    let condition = seen(etag, object.last_modified_time, object.size)?;
     let object = (bucket.clone(), names::key(object.key)?);
     delete(handler, (object, slot), caller.clone(), condition).await
+}
+
+/// An entity tag as the XML of many deletes names it.
+fn tag(etag: ETag) -> ETagCondition {
+    if etag.value() == "*" { ETagCondition::Any } else { ETagCondition::ETag(etag) }
+}
+
+/// What must hold of what is deleted. A key without an object is as good as deleted, unless the
+/// client says that there is one, by any entity tag.
+fn seen(
+    etag: Option<ETagCondition>,
+    modified: Option<Timestamp>,
+    size: Option<i64>,
+) -> S3Result<Condition> {
+    let size = size.map(u64::try_from).transpose();
+    let seen = Seen {
+        there: etag.is_some(),
+        etag: etag.and_then(ETagCondition::into_etag).map(|etag| model::ETag(etag.into_value())),
+        modified: modified.map(seconds),
+        size: size.map_err(|_| s3_error!(InvalidArgument, "No object has such a size"))?,
+    };
+    Ok(if seen == Seen::default() { Condition::None } else { Condition::Seen(seen) })
 }
 
 fn told((key, version_id): (String, Option<String>), deleted: Option<Deleted>) -> DeletedObject {

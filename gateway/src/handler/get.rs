@@ -21,6 +21,7 @@ use crate::{
     checksum::{self, Algorithm},
     errors, names,
     object_body::ObjectBody,
+    part_checksums,
     preconditions::{Preconditions, TagCondition, Verdict},
     range::{self, Asked},
 };
@@ -30,7 +31,7 @@ use crate::{
 pub(crate) struct HeadStatus(pub(crate) StatusCode);
 
 /// What is asked of an object, by GET and HEAD alike.
-struct Ask {
+pub(super) struct Ask {
     bucket: String,
     key: String,
     version: Option<String>,
@@ -40,13 +41,23 @@ struct Ask {
     if_range: Option<HeaderValue>,
 }
 
+impl Ask {
+    /// A whole object, whatever it is by now.
+    pub(super) fn whole((bucket, key): (String, String), version: Option<String>) -> Self {
+        let preconditions = Preconditions::default();
+        Self { bucket, key, version, preconditions, range: None, part: None, if_range: None }
+    }
+}
+
 /// An object that may be shown, and which bytes of it.
-struct Found {
-    object: Object,
+pub(super) struct Found {
+    pub(super) object: Object,
     range: Range<u64>,
     partial: bool,
     /// Of the version, if it is to be shown.
-    id: Option<String>,
+    pub(super) id: Option<String>,
+    /// The part that was asked for.
+    part: Option<usize>,
 }
 
 macro_rules! ask {
@@ -71,8 +82,11 @@ macro_rules! ask {
 /// The fields that both answers have.
 macro_rules! shown {
     ($output:ident, $found:expr, $checksums:expr) => {{
-        let (manifest, whole) = (&$found.object.manifest, !$found.partial);
-        let checksums = Checksums { manifest, shown: whole && $checksums };
+        let manifest = &$found.object.manifest;
+        let only_part = $found.part.is_some() && manifest.parts == Parts::Whole;
+        let whole = !$found.partial || only_part;
+        let part = $found.part.filter(|_| $checksums);
+        let checksums = Checksums { manifest, shown: whole && $checksums, part };
         $output {
             accept_ranges: Some("bytes".to_owned()),
             cache_control: attributes::header(manifest, "cache-control"),
@@ -94,7 +108,7 @@ macro_rules! shown {
             expires: attributes::expires(manifest),
             last_modified: Some(timestamp($found.object.version.hlc.millis())),
             metadata: attributes::shown_metadata(manifest),
-            parts_count: parts_count(manifest),
+            parts_count: $found.part.and_then(|_| parts_count(manifest)),
             version_id: $found.id.clone(),
             ..$output::default()
         }
@@ -144,7 +158,7 @@ pub(super) async fn head_object(
     Ok(response)
 }
 
-async fn find(handler: &Handler, caller: &Caller, ask: Ask) -> S3Result<Found> {
+pub(super) async fn find(handler: &Handler, caller: &Caller, ask: Ask) -> S3Result<Found> {
     let slot = names::version(ask.version.as_deref())?;
     let (bucket, key) = (names::bucket(ask.bucket)?, names::key(ask.key)?);
     handler.bucket(&bucket, caller)?;
@@ -174,7 +188,8 @@ async fn find(handler: &Handler, caller: &Caller, ask: Ask) -> S3Result<Found> {
     };
     // Of an empty object no range of bytes can be named.
     let partial = range.as_ref().is_some_and(|range| !range.is_empty());
-    Ok(Found { range: range.unwrap_or(0..size), partial, id, object })
+    let part = ask.part.and_then(|number| usize::try_from(number).ok()?.checked_sub(1));
+    Ok(Found { range: range.unwrap_or(0..size), partial, id, part, object })
 }
 
 fn asked(range: AskedRange) -> Asked {
@@ -213,20 +228,25 @@ fn wants_checksums(mode: Option<&ChecksumMode>) -> bool {
     mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED)
 }
 
-/// The checksums of a manifest, if they are to be shown: of the whole object only, since they
-/// are of no use for a part of it.
+/// The checksums of a manifest, if they are to be shown: of the whole object or of the part that
+/// was asked for, since they are of no use for any other bytes of it.
 struct Checksums<'m> {
     manifest: &'m Manifest,
     shown: bool,
+    part: Option<usize>,
 }
 
 impl Checksums<'_> {
     fn get(&self, algorithm: Algorithm) -> Option<String> {
-        self.manifest.checksums.get(algorithm.name()).filter(|_| self.shown).cloned()
+        if self.shown {
+            return self.manifest.checksums.get(algorithm.name()).cloned();
+        }
+        part_checksums::one(self.manifest, algorithm, self.part?)
     }
 
     fn kind(&self) -> Option<ChecksumType> {
-        let value = self.manifest.checksums.values().next().filter(|_| self.shown)?;
+        let shown = self.shown || Algorithm::ALL.into_iter().any(|which| self.get(which).is_some());
+        let value = self.manifest.checksums.values().next().filter(|_| shown)?;
         Some(checksum::kind(value))
     }
 }

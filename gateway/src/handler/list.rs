@@ -30,9 +30,9 @@ pub(super) async fn list_objects(
     let names = Names::new(input.encoding_type)?;
     let limit = limit(input.max_keys)?;
     let prefix = input.prefix.unwrap_or_default();
-    let marker = input.marker.filter(|marker| !marker.is_empty());
+    let marker = said(input.marker);
     let after = marker.clone().map(|m| after_marker(m, &prefix, input.delimiter.as_deref()));
-    let query = ListQuery { prefix, delimiter: input.delimiter, after, limit };
+    let query = ListQuery { prefix, delimiter: said(input.delimiter), after, limit };
     let page = list(handler, (&caller, true), input.bucket, query, &names).await?;
     let next = page.next.map(|(ListCursor::Key(text) | ListCursor::Prefix(text))| text);
     // Without a delimiter clients go on from the last key; S3 gives no marker then.
@@ -60,15 +60,16 @@ pub(super) async fn list_objects_v2(
     let input = request.input;
     let names = Names::new(input.encoding_type)?;
     let limit = limit(input.max_keys)?;
-    let start_after = input.start_after.filter(|start| !start.is_empty());
+    let start_after = said(input.start_after);
+    // A token that says nothing is none, and shown all the same.
     let after = match input.continuation_token.as_deref() {
-        None => start_after.clone().map(ListCursor::Key),
+        None | Some("") => start_after.clone().map(ListCursor::Key),
         Some(token) => Some(parse_token(token).ok_or_else(|| {
             s3_error!(InvalidArgument, "The continuation token is not one of ours")
         })?),
     };
     let prefix = input.prefix.unwrap_or_default();
-    let query = ListQuery { prefix, delimiter: input.delimiter, after, limit };
+    let query = ListQuery { prefix, delimiter: said(input.delimiter), after, limit };
     let with_owner = input.fetch_owner == Some(true);
     let page = list(handler, (&caller, with_owner), input.bucket, query, &names).await?;
     Ok(S3Response::new(ListObjectsV2Output {
@@ -155,6 +156,11 @@ impl Names {
     pub(super) fn show(&self, name: String) -> String {
         if self.0.is_some() { url_encode(&name) } else { name }
     }
+}
+
+/// A parameter that is empty says as little as one that is not there.
+pub(super) fn said(parameter: Option<String>) -> Option<String> {
+    parameter.filter(|text| !text.is_empty())
 }
 
 pub(super) fn limit(max_keys: Option<i32>) -> S3Result<usize> {

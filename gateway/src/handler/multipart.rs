@@ -20,7 +20,7 @@ use super::{
     Handler,
     buckets::{owner, timestamp},
     caller,
-    list::{Names, limit, shown},
+    list::{Names, limit, said, shown},
 };
 use crate::{
     attributes::{Attributes, sent},
@@ -75,19 +75,13 @@ pub(super) async fn list_multipart_uploads(
     let names = Names::new(input.encoding_type)?;
     let bucket = names::bucket(input.bucket)?;
     let owned_by = handler.bucket(&bucket, &caller)?.owner;
-    let key_marker = input.key_marker.filter(|marker| !marker.is_empty());
+    let (key_marker, delimiter) = (said(input.key_marker), said(input.delimiter));
     let prefix = input.prefix.unwrap_or_default();
-    let id_marker = input.upload_id_marker.filter(|marker| !marker.is_empty());
-    let after = after(
-        (key_marker.as_deref(), id_marker.as_deref()),
-        (&prefix, input.delimiter.as_deref()),
-    )?;
-    let query = MultipartQuery {
-        prefix,
-        delimiter: input.delimiter,
-        after,
-        limit: limit(input.max_uploads)?,
-    };
+    // Without a key, the marker of an upload counts for nothing.
+    let id_marker = said(input.upload_id_marker).filter(|_| key_marker.is_some());
+    let after =
+        after((key_marker.as_deref(), id_marker.as_deref()), (&prefix, delimiter.as_deref()))?;
+    let query = MultipartQuery { prefix, delimiter, after, limit: limit(input.max_uploads)? };
     let read = move |store: &Store| {
         let listing = store.multipart_uploads(&bucket, &query)?;
         Ok((bucket, query, listing))

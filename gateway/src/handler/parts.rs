@@ -26,7 +26,7 @@ use crate::{
     object_body::ObjectBody,
     promises::{Promises, promised},
     range,
-    receive::receive,
+    receive::{Size, receive},
     unsupported,
 };
 
@@ -152,7 +152,9 @@ impl Target {
     ) -> S3Result<(Uploaded, Digests)> {
         let hasher = checksum::hasher(|which| promised(which) || self.algorithm == Some(which));
         let digests = BodyDigests::new(size, hasher);
-        receive(body, size, handler.store.upload_part(), digests).await.map_err(errors::receive)
+        receive(body, Size::Exactly(size), handler.store.upload_part(), digests)
+            .await
+            .map_err(errors::receive)
     }
 
     async fn put(

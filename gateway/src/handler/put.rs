@@ -1,6 +1,6 @@
 //! `PutObject`: streamed into the store, checked whole, then committed at once.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use http::HeaderMap;
 use model::{ETag, Manifest, Parts};
@@ -19,27 +19,35 @@ use crate::{
     checksum::{self, Checksums, show_checksums},
     errors, names,
     promises::{self, Promises, promised},
-    receive::receive,
+    receive::{Size, receive},
     unsupported,
 };
 
 /// Bytes of one put; the limit of S3. Larger objects come in parts.
-pub(super) const PUT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
+pub(crate) const PUT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 
 /// Bodies up to this need no place among the large ones: one block's worth.
 const SMALL_BYTES_MAX: u64 = 1024 * 1024;
 
+/// Left with a put whose body does not say its size, as that of a form: how many bytes it may
+/// have.
+#[derive(Clone, Debug)]
+pub(crate) struct Within(pub(crate) RangeInclusive<u64>);
+
 /// How long a large body waits for a place.
 const PLACE_WAIT_MAX: Duration = Duration::from_secs(10);
 
-pub(super) async fn put_object(
+pub(crate) async fn put_object(
     handler: &Handler,
     request: S3Request<PutObjectInput>,
 ) -> S3Result<S3Response<PutObjectOutput>> {
     let caller = caller(&request)?;
-    let S3Request { mut input, headers, trailing_headers, .. } = request;
+    let S3Request { mut input, headers, extensions, trailing_headers, .. } = request;
     unsupported::put(&input)?;
-    let size = announced_size(&headers, input.content_length)?;
+    let size = match extensions.get::<Within>() {
+        Some(Within(bounds)) => Size::Within(bounds.clone()),
+        None => Size::Exactly(announced_size(&headers, input.content_length)?),
+    };
     let condition = condition(input.if_match.take(), input.if_none_match.take())?;
     let attributes = Attributes::new(sent!(input))?;
     let promises = Promises::new(promised!(input), &headers)?;
@@ -48,12 +56,12 @@ pub(super) async fn put_object(
     handler.bucket(&bucket, &caller)?;
     let body = input.body.ok_or_else(|| s3_error!(IncompleteBody, "There is no body"))?;
 
-    let _place = place(handler, size).await?;
-    let digests = BodyDigests::new(size, checksum::hasher(|which| promises.wants(which)));
+    let _place = place(handler, size.most()).await?;
+    let digests = BodyDigests::new(size.most(), checksum::hasher(|which| promises.wants(which)));
     let received = receive(body, size, handler.store.upload(), digests).await;
     let (uploaded, digests) = received.map_err(errors::receive)?;
     promises.check(&digests, trailing_headers.as_ref())?;
-    handler.meter.received(size);
+    handler.meter.received(uploaded.size());
 
     let mut output = output(&digests);
     let manifest = manifest(&uploaded, digests, attributes);
@@ -113,10 +121,11 @@ pub(super) fn condition(
         (None, Some(ETagCondition::Any)) => Ok(Condition::Absent),
         (Some(ETagCondition::Any), None) => Ok(Condition::Present),
         (Some(ETagCondition::ETag(etag)), None) => Ok(Condition::Matches(ETag(etag.into_value()))),
-        _ => Err(s3_error!(
-            NotImplemented,
-            "A write takes `If-None-Match: *` or `If-Match`, not both"
-        )),
+        // More than S3 does, in the sense of RFC 9110.
+        (None, Some(ETagCondition::ETag(etag))) => Ok(Condition::Differs(ETag(etag.into_value()))),
+        (Some(_), Some(_)) => {
+            Err(s3_error!(NotImplemented, "A write takes `If-None-Match` or `If-Match`, not both"))
+        }
     }
 }
 

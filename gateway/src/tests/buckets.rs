@@ -13,7 +13,7 @@ async fn a_bucket_is_created_once_shown_and_deleted_when_empty() {
     let created = site.send(ask("PUT", "/photos")).await;
     assert_eq!((created.status.as_u16(), created.header("location")), (200, Some("/photos")));
     let again = site.send(ask("PUT", "/photos")).await;
-    assert_eq!(again.error(), (409, "BucketAlreadyOwnedByYou".to_owned()));
+    assert_eq!(again.status, 200, "as S3 in us-east-1");
     let head = site.send(ask("HEAD", "/photos")).await;
     assert_eq!(head.header("x-amz-bucket-region"), Some("us-east-1"));
     let location = site.get("/photos?location").await;
@@ -82,9 +82,6 @@ async fn operations_that_are_not_there_say_so() {
     site.put("/photos/a", b"1").await;
     let tags = site.get("/photos/a?tagging").await;
     assert_eq!((tags.status.as_u16(), tags.tags("Tag").len()), (200, 0), "there are none");
-    let form = ask("POST", "/photos").header("content-type", "multipart/form-data; boundary=x");
-    let refused = site.send_raw(form.body(b"--x--").unsigned()).await;
-    assert_eq!(refused.error(), (501, "NotImplemented".to_owned()));
     let text = site.metrics.render();
     assert!(text.contains("towline_s3_requests_total{op=\"other\",status=\"501\"} 4"), "{text}");
 }

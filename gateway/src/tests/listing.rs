@@ -84,6 +84,11 @@ async fn limits_are_kept_and_nonsense_is_refused() {
         let negative = site.get(&format!("/photos?max-keys=-1{kind}")).await;
         assert_eq!(negative.error(), (400, "InvalidArgument".to_owned()));
     }
+    let words = site.get("/photos?max-keys=many").await;
+    assert_eq!(words.error(), (400, "InvalidArgument".to_owned()));
+    let empty = site.get("/photos?continuation-token=&delimiter=&list-type=2&max-keys=1").await;
+    assert_eq!((empty.tags("Key").len(), empty.tag("Delimiter")), (1, None));
+    assert_eq!(empty.tag("ContinuationToken").as_deref(), Some(""));
     let token = site.get("/photos?continuation-token=zz&list-type=2").await;
     assert_eq!(token.error(), (400, "InvalidArgument".to_owned()));
     let missing = site.send(ask("GET", "/other?list-type=2")).await;

@@ -135,13 +135,50 @@ async fn a_put_has_conditions() {
     assert_eq!(site.send(put("if-match", &matches(b"1"), b"2")).await.status, 200);
     assert_eq!(site.get("/photos/a").await.body, b"2");
     assert_eq!(site.send(put("if-match", "*", b"3")).await.status, 200);
-    let odd = site.send(put("if-none-match", &matches(b"3"), b"4")).await;
-    assert_eq!(odd.error(), (501, "NotImplemented".to_owned()));
+    let same = site.send(put("if-none-match", &matches(b"3"), b"4")).await;
+    assert_eq!(same.error(), (412, "PreconditionFailed".to_owned()));
+    let both = put("if-none-match", "*", b"4").header("if-match", "*");
+    assert_eq!(site.send(both).await.error(), (501, "NotImplemented".to_owned()));
     let delete = |value: &str| ask("DELETE", "/photos/a").header("if-match", value);
     let other = site.send(delete(&matches(b"2"))).await;
     assert_eq!(other.error(), (412, "PreconditionFailed".to_owned()));
     assert_eq!(site.send(delete(&matches(b"3"))).await.status, 204);
     assert_absent(&site, "/photos/a").await;
+    for gone in [&*matches(b"3"), "*"] {
+        let refused = site.send(delete(gone)).await;
+        assert_eq!(refused.error(), (404, "NoSuchKey".to_owned()), "{gone}");
+    }
+    assert_eq!(site.send(put("if-none-match", &matches(b"3"), b"4")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_delete_is_of_what_the_client_has_seen() {
+    let site = Site::with_bucket().await;
+    site.put("/photos/a", b"123").await;
+    let seen = site.send(ask("HEAD", "/photos/a")).await;
+    let modified = seen.header("last-modified").expect("a time").to_owned();
+    let delete = |name, value: &str| ask("DELETE", "/photos/a").header(name, value);
+    let failed = (412, "PreconditionFailed".to_owned());
+    let (time, size) = ("x-amz-if-match-last-modified-time", "x-amz-if-match-size");
+    let old = "Thu, 01 Jan 2015 00:00:00 GMT";
+    assert_eq!(site.send(delete(time, old)).await.error(), failed);
+    assert_eq!(site.send(delete(size, "4")).await.error(), failed);
+    let one_of_two = delete(size, "3").header(time, old);
+    assert_eq!(site.send(one_of_two).await.error(), failed);
+    let negative = site.send(delete(size, "-1")).await;
+    assert_eq!(negative.error(), (400, "InvalidArgument".to_owned()));
+    let many = |object: &str| {
+        let xml = format!("<Delete><Object><Key>a</Key>{object}</Object></Delete>");
+        ask("POST", "/photos?delete").body(xml.as_bytes())
+    };
+    let listed = site.send(many("<Size>4</Size>")).await;
+    assert_eq!(listed.tags("Code"), ["PreconditionFailed"]);
+    let listed = site.send(many(&format!("<LastModifiedTime>{old}</LastModifiedTime>"))).await;
+    assert_eq!(listed.tags("Code"), ["PreconditionFailed"], "{}", listed.text());
+    let both = delete(size, "3").header(time, &modified);
+    assert_eq!(site.send(both).await.status, 204);
+    assert_absent(&site, "/photos/a").await;
+    assert_eq!(site.send(delete(size, "4")).await.status, 204, "what is gone is gone");
 }
 
 #[tokio::test]

@@ -144,6 +144,7 @@ impl Site {
         let miss = Arc::new(FakeMiss::default());
         let options = Options {
             region: "us-east-1".to_owned(),
+            domain: Some("s3.example.com".to_owned()),
             root: RootKeys { access_key: ACCESS.to_owned(), secret_key: SECRET.to_owned() },
             live: watch::channel(Live { tls: None, limits: limits() }).1,
         };
@@ -309,7 +310,7 @@ impl Signer {
     }
 }
 
-fn key(secret: &str, day: &str) -> [u8; 32] {
+pub(super) fn key(secret: &str, day: &str) -> [u8; 32] {
     let mut key = hmac(format!("AWS4{secret}").as_bytes(), day.as_bytes());
     for part in ["us-east-1", "s3", "aws4_request"] {
         key = hmac(&key, part.as_bytes());
@@ -318,7 +319,7 @@ fn key(secret: &str, day: &str) -> [u8; 32] {
 }
 
 /// RFC 2104 over SHA-256, for keys of up to a block.
-fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
+pub(super) fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
     let mut block = [0; 64];
     block[..key.len()].copy_from_slice(key);
     let inner = Sha256::new().chain_update(block.map(|b| b ^ 0x36)).chain_update(text);

@@ -59,7 +59,7 @@ async fn a_bucket_is_its_owners_and_root_may_do_everything() {
     let taken = site.send(alt(ask("PUT", "/photos"))).await;
     assert_eq!(taken.error(), (409, "BucketAlreadyExists".to_owned()));
     let own = site.send(main(ask("PUT", "/photos"))).await;
-    assert_eq!(own.error(), (409, "BucketAlreadyOwnedByYou".to_owned()));
+    assert_eq!(own.status, 200, "as S3 in us-east-1");
     for operation in every_operation() {
         assert!(site.send(operation).await.status.is_success(), "root");
     }

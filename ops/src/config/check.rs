@@ -57,6 +57,13 @@ fn check_s3(config: &Config, report: Report<'_>) {
     if config.s3.region.is_empty() || !config.s3.region.bytes().all(letters) {
         report("s3.region", "must be of a-z, 0-9 and -, as in \"us-east-1\"");
     }
+    let label = |label: &str| !label.is_empty() && label.bytes().all(letters);
+    if config.s3.domain.as_ref().is_some_and(|domain| !domain.split('.').all(label)) {
+        report(
+            "s3.domain",
+            "must be a name in lower case without a port, as in \"s3.example.com\"",
+        );
+    }
     if config.s3.tls_key.is_some() && config.s3.tls_cert.is_none() {
         report("s3.tls_key", "needs `s3.tls_cert`: the certificate that belongs to the key");
     }

@@ -58,22 +58,22 @@ pub struct MultipartListing {
 }
 
 impl MultipartQuery {
-    /// Whether an upload comes behind the place where the page begins.
-    fn is_behind(&self, key: &str, id: MultipartId) -> bool {
-        match &self.after {
-            None => true,
-            Some(MultipartCursor::Key(after)) => key > after.as_str(),
-            Some(MultipartCursor::Upload(after, seen)) => (key, id) > (after.as_str(), *seen),
-            Some(MultipartCursor::Prefix(after)) => {
-                key > after.as_str() && !key.starts_with(after.as_str())
-            }
-        }
-    }
-
     fn common_prefix<'k>(&self, key: &'k str) -> Option<&'k str> {
         let delimiter = self.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty())?;
         let at = key.get(self.prefix.len()..)?.find(delimiter)?;
         key.get(..self.prefix.len() + at + delimiter.len())
+    }
+}
+
+/// Whether an upload comes behind a place.
+fn is_behind(place: Option<&MultipartCursor>, key: &str, id: MultipartId) -> bool {
+    match place {
+        None => true,
+        Some(MultipartCursor::Key(after)) => key > after.as_str(),
+        Some(MultipartCursor::Upload(after, seen)) => (key, id) > (after.as_str(), *seen),
+        Some(MultipartCursor::Prefix(after)) => {
+            key > after.as_str() && !key.starts_with(after.as_str())
+        }
     }
 }
 
@@ -90,29 +90,49 @@ impl Store {
         let Some(birth) = self.bucket(bucket)?.live.map(|live| live.birth) else {
             return Ok(MultipartListing::default());
         };
-        let all = MultipartRecord::prefix(bucket);
-        let from = match &query.after {
-            Some(
-                MultipartCursor::Key(key)
-                | MultipartCursor::Upload(key, _)
-                | MultipartCursor::Prefix(key),
-            ) => [&all[..], key.as_bytes()].concat(),
-            None => Vec::new(),
-        };
-        let prefix = [&all[..], query.prefix.as_bytes()].concat();
-        let mut end = Vec::new();
-        let (_, last) = prefix_range(&prefix, &mut end);
-        let first = if from > prefix { &from } else { &prefix };
-        if matches!(last, Bound::Excluded(end) if end <= first.as_slice()) {
-            return Ok(MultipartListing::default());
-        }
         let mut page = Page { query, birth, listing: MultipartListing::default(), failed: None };
-        let range = (Bound::Included(first.as_slice()), last);
-        self.shared
-            .engine
-            .scan(Table::Multipart, range, &mut |row, value| page.visit(row, value))?;
+        let all = MultipartRecord::prefix(bucket);
+        let mut after = query.after.clone();
+        // A common prefix is passed over by seeking, however many uploads it holds.
+        while let Some(first) = start(&all, after.as_ref(), &query.prefix) {
+            let prefix = [&all[..], query.prefix.as_bytes()].concat();
+            let mut end = Vec::new();
+            let (_, last) = prefix_range(&prefix, &mut end);
+            if matches!(last, Bound::Excluded(end) if end <= first.as_slice()) {
+                break;
+            }
+            let range = (Bound::Included(first.as_slice()), last);
+            let mut seek = None;
+            self.shared.engine.scan(Table::Multipart, range, &mut |row, value| {
+                page.visit((row, value), after.as_ref(), &mut seek)
+            })?;
+            match seek {
+                Some(prefix) => after = Some(MultipartCursor::Prefix(prefix)),
+                None => break,
+            }
+        }
         page.failed.map_or(Ok(page.listing), Err)
     }
+}
+
+/// The row that a page begins at; `None` if there is nothing behind its place.
+fn start(all: &[u8], after: Option<&MultipartCursor>, prefix: &str) -> Option<Vec<u8>> {
+    let first = [all, prefix.as_bytes()].concat();
+    let from = match after {
+        None => return Some(first),
+        Some(MultipartCursor::Key(key) | MultipartCursor::Upload(key, _)) => {
+            [all, key.as_bytes()].concat()
+        }
+        Some(MultipartCursor::Prefix(passed)) => {
+            let passed = [all, passed.as_bytes()].concat();
+            let mut end = Vec::new();
+            match prefix_range(&passed, &mut end).1 {
+                Bound::Excluded(end) => end.to_vec(),
+                _ => return None,
+            }
+        }
+    };
+    Some(from.max(first))
 }
 
 /// A page that is being filled.
@@ -124,11 +144,17 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    fn visit(&mut self, row: &Bytes, value: &Bytes) -> ControlFlow<()> {
+    /// Takes up a row; a common prefix ends the scan, and says what to seek past.
+    fn visit(
+        &mut self,
+        (row, value): (&Bytes, &Bytes),
+        after: Option<&MultipartCursor>,
+        seek: &mut Option<String>,
+    ) -> ControlFlow<()> {
         let Some((key, id)) = MultipartRecord::split(row) else {
             return ControlFlow::Continue(());
         };
-        if !self.query.is_behind(key, id) {
+        if !is_behind(after, key, id) {
             return ControlFlow::Continue(());
         }
         let record = match MultipartRecord::decode(value) {
@@ -139,24 +165,22 @@ impl Page<'_> {
                 return ControlFlow::Break(());
             }
         };
-        let entry = match self.query.common_prefix(key) {
-            Some(prefix) => MultipartEntry::CommonPrefix(prefix.to_owned()),
-            None => MultipartEntry::Upload {
-                key: key.to_owned(),
-                id,
-                initiator: record.initiator,
-                initiated: record.initiated,
-                checksum: record.checksum,
-            },
-        };
-        if self.listing.entries.last() == Some(&entry) {
-            return ControlFlow::Continue(());
-        }
         if self.listing.entries.len() == self.query.limit {
             self.listing.truncated = self.query.limit > 0;
             return ControlFlow::Break(());
         }
-        self.listing.entries.push(entry);
+        if let Some(prefix) = self.query.common_prefix(key).map(str::to_owned) {
+            self.listing.entries.push(MultipartEntry::CommonPrefix(prefix.clone()));
+            *seek = Some(prefix);
+            return ControlFlow::Break(());
+        }
+        self.listing.entries.push(MultipartEntry::Upload {
+            key: key.to_owned(),
+            id,
+            initiator: record.initiator,
+            initiated: record.initiated,
+            checksum: record.checksum,
+        });
         ControlFlow::Continue(())
     }
 }

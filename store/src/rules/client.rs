@@ -35,6 +35,31 @@ pub enum Condition {
     Matches(ETag),
     /// The key's object is this version of it.
     Is(Version),
+    /// The key has no object with this entity tag (`If-None-Match`).
+    Differs(ETag),
+    /// Of a delete: the key has the object that the client has seen, or none.
+    Seen(Seen),
+}
+
+/// What a client has seen of an object that it asks to delete; what it does not name, may be
+/// anything.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Seen {
+    /// Whether there must be one.
+    pub there: bool,
+    pub etag: Option<ETag>,
+    /// When it was modified, in seconds since the Unix epoch: as precise as HTTP says it.
+    pub modified: Option<i64>,
+    pub size: Option<u64>,
+}
+
+impl Seen {
+    fn is(&self, version: Version, manifest: &Manifest) -> bool {
+        let modified = i64::try_from(version.hlc.millis().0 / 1_000).ok();
+        self.etag.as_ref().is_none_or(|etag| *etag == manifest.etag)
+            && self.modified.is_none_or(|seen| Some(seen) == modified)
+            && self.size.is_none_or(|size| size == manifest.size)
+    }
 }
 
 /// Begins a rule that changes what is in a bucket; returns the bucket's birth.
@@ -162,17 +187,19 @@ fn check(
 
 /// Whether a condition holds of what is held. A delete marker is no object.
 pub(crate) fn meets(condition: &Condition, held: Option<&ObjectRecord>) -> Result<(), WriteError> {
-    let version = held.map(|held| held.version);
-    match (condition, held.and_then(ObjectRecord::manifest)) {
-        (Condition::Is(wanted), Some(_)) if Some(*wanted) == version => Ok(()),
-        (Condition::None, _) | (Condition::Absent, None) => Ok(()),
-        (Condition::Present, Some(_)) => Ok(()),
-        (Condition::Matches(etag), Some(manifest)) if *etag == manifest.etag => Ok(()),
-        (Condition::Present | Condition::Matches(_) | Condition::Is(_), None) => {
-            Err(WriteError::NoSuchKey)
-        }
-        _ => Err(WriteError::PreconditionFailed),
-    }
+    let object = held.and_then(|held| Some((held.version, held.manifest()?)));
+    let holds = match (condition, object) {
+        (Condition::Present | Condition::Matches(_) | Condition::Is(_), None)
+        | (Condition::Seen(Seen { there: true, .. }), None) => return Err(WriteError::NoSuchKey),
+        (Condition::Absent, Some(_)) => false,
+        (Condition::Is(wanted), Some((version, _))) => *wanted == version,
+        (Condition::Matches(etag), Some((_, manifest))) => *etag == manifest.etag,
+        (Condition::Differs(etag), Some((_, manifest))) => *etag != manifest.etag,
+        (Condition::Seen(seen), Some((version, manifest))) => seen.is(version, manifest),
+        (Condition::None | Condition::Present, _) => true,
+        (Condition::Absent | Condition::Differs(_) | Condition::Seen(_), None) => true,
+    };
+    if holds { Ok(()) } else { Err(WriteError::PreconditionFailed) }
 }
 
 pub(crate) fn bucket_state(
@@ -201,3 +228,6 @@ fn has_objects(
     })?;
     Ok(found?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,16 @@ fn each_kind_of_mistake_is_one_line_with_its_place() {
 }
 
 #[test]
+fn a_domain_is_a_name_without_a_port() {
+    let set = |domain: &str| load(&[], &[], &[("s3.domain", domain)]);
+    assert_eq!(set("s3.example.com").unwrap().s3.domain.as_deref(), Some("s3.example.com"));
+    for wrong in ["", "S3.example.com", "s3.example.com:9000", ".example.com", "s3..com"] {
+        let error = set(wrong).unwrap_err().to_string();
+        assert!(error.contains("`s3.domain`: must be a name in lower case"), "{wrong}: {error}");
+    }
+}
+
+#[test]
 fn all_problems_are_told_at_once() {
     let replace = [("block_size = \"1MiB\"", "block_size = \"1GiB\""), ("\"class.key\"", "\"x\"")];
     assert_eq!(load(&replace, &[], &[]).unwrap_err().problems.len(), 2);

@@ -1,0 +1,37 @@
+//! Whose bucket a client believes to be dealing with, if it says so: a request to a bucket that
+//! was deleted and made anew by somebody else is then refused.
+
+use http::HeaderMap;
+use model::BucketName;
+use s3s::{S3Result, dto::CopySource, path::S3Path};
+use store::Store;
+
+use crate::errors;
+
+/// Compares what is expected of the bucket of a request, and of the source of a copy. What does
+/// not exist is nobody's: the operation says so.
+pub(crate) fn check(store: &Store, path: &S3Path, headers: &HeaderMap) -> S3Result<()> {
+    if let Some(expected) = text(headers, "x-amz-expected-bucket-owner") {
+        owns(store, path.get_bucket_name(), expected)?;
+    }
+    if let Some(expected) = text(headers, "x-amz-source-expected-bucket-owner") {
+        let source = text(headers, "x-amz-copy-source").map(CopySource::parse);
+        if let Some(Ok(CopySource::Bucket { bucket, .. })) = source {
+            owns(store, Some(&*bucket), expected)?;
+        }
+    }
+    Ok(())
+}
+
+fn owns(store: &Store, bucket: Option<&str>, expected: &str) -> S3Result<()> {
+    let Some(name) = bucket.and_then(|name| BucketName::try_from(name.to_owned()).ok()) else {
+        return Ok(());
+    };
+    let live = store.bucket(&name).map_err(|error| errors::read(&error))?.live;
+    let owned = live.is_none_or(|bucket| bucket.owner.as_str() == expected);
+    if owned { Ok(()) } else { Err(errors::denied()) }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
