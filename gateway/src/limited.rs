@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request, Version, header};
+use http::{HeaderValue, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
 use s3s::{Body, HttpError, HttpResponse, S3Error, s3_error};
 use tokio::sync::watch;
@@ -35,6 +35,15 @@ enum Beyond {
 
 impl Limited {
     pub(crate) async fn answer(self, request: Request<Body>) -> Result<HttpResponse, HttpError> {
+        let expects = Expects::of(&request);
+        let mut answer = self.within(request).await?;
+        if expects.closes(answer.status()) {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(answer)
+    }
+
+    async fn within(self, request: Request<Body>) -> Result<HttpResponse, HttpError> {
         let limits = self.live.borrow().limits;
         let Some(beyond) = self.beyond(&request, &limits) else {
             return self.service.answer(request).await;
@@ -89,6 +98,41 @@ impl Beyond {
     }
 }
 
+/// What a client waits for before it sends the body of an HTTP/1.1 request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Expects {
+    Nothing,
+    /// `100 Continue`.
+    Continue,
+    /// The same before a body of no bytes, for which hyper never sends it.
+    ContinueWithNothing,
+}
+
+impl Expects {
+    fn of<B>(request: &Request<B>) -> Self {
+        let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+        match (header(header::EXPECT), header(header::CONTENT_LENGTH)) {
+            (Some(_), length) if request.version() == Version::HTTP_11 => match length {
+                Some(b"0") => Self::ContinueWithNothing,
+                _ => Self::Continue,
+            },
+            _ => Self::Nothing,
+        }
+    }
+
+    /// Whether the connection ends with the answer. A client that is refused does not send the body it
+    /// has announced, and what it asks for next on this connection must not be taken for that. Releases
+    /// of botocore up to 1.42 take an answer that came without a `100 Continue` for one, and misread
+    /// the next.
+    fn closes(self, status: StatusCode) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Continue => !status.is_success(),
+            Self::ContinueWithNothing => true,
+        }
+    }
+}
+
 /// Bytes of a request's line and headers, as HTTP/1.1 writes them.
 fn head_bytes(request: &Request<Body>) -> usize {
     let line = request.method().as_str().len()
@@ -107,5 +151,29 @@ impl hyper::service::Service<Request<Incoming>> for Limited {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         Box::pin(self.clone().answer(request.map(Body::from)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_is_refused_before_its_body_asks_nothing_more_on_its_connection() {
+        let closes = |version, headers: &[(&str, &str)], status| {
+            let request = Request::put("/a/b").version(version);
+            let request =
+                headers.iter().fold(request, |request, &(name, value)| request.header(name, value));
+            Expects::of(&request.body(()).unwrap()).closes(status)
+        };
+        let (waits, some, none) =
+            (("expect", "100-continue"), ("content-length", "1"), ("content-length", "0"));
+        let (v1, ok, refused) = (Version::HTTP_11, StatusCode::OK, StatusCode::NOT_IMPLEMENTED);
+        assert!(closes(v1, &[waits, some], refused));
+        assert!(closes(v1, &[waits, ("transfer-encoding", "chunked")], refused));
+        assert!(!closes(v1, &[waits, some], ok), "the body was taken");
+        assert!(!closes(v1, &[some], refused), "the body comes in any case");
+        assert!(closes(v1, &[waits, none], ok));
+        assert!(!closes(Version::HTTP_2, &[waits, some], refused), "a stream of its own");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use model::RequestId;
 use s3s::{
     Body, HttpError, HttpResponse, S3Error,
@@ -68,7 +68,6 @@ impl Service {
     pub(crate) async fn answer(self, request: Request<Body>) -> Result<HttpResponse, HttpError> {
         let started = Instant::now();
         let head_only = request.method() == Method::HEAD;
-        let close = expects_of_nothing(&request);
         let slot = OperationSlot::default();
         let id = new_id();
         let uri = request.uri().clone();
@@ -82,10 +81,7 @@ impl Service {
             let span = tracing::info_span!("request", %id);
             self.dispatch(Request::from_parts(parts, body)).instrument(span).await
         };
-        let mut answer = answer.map(|answer| self.adjust(answer, (id, uri.path()), head_only));
-        if let (true, Ok(answer)) = (close, &mut answer) {
-            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
+        let answer = answer.map(|answer| self.adjust(answer, (id, uri.path()), head_only));
         let status = answer.as_ref().map_or(StatusCode::INTERNAL_SERVER_ERROR, Response::status);
         let (operation, took) = (slot.get(), started.elapsed());
         tracing::debug!(request = %id, operation = operation.name(), %status, ?took, "answered");
@@ -177,14 +173,4 @@ fn show(error: S3Error) -> Result<HttpResponse, HttpError> {
 /// Never [`RequestId::NONE`].
 pub(crate) fn new_id() -> RequestId {
     RequestId(rand::Rng::random_range(&mut rand::rng(), 1..=u64::MAX))
-}
-
-/// Whether a client waits for `100 Continue` before a body of no bytes, which hyper never sends.
-/// Releases of botocore up to 1.42 take the final answer for it, and then misread the next answer
-/// of the connection: such a connection is not used again.
-fn expects_of_nothing(request: &Request<Body>) -> bool {
-    let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
-    request.version() == Version::HTTP_11
-        && header(header::CONTENT_LENGTH) == Some(b"0")
-        && header(header::EXPECT).is_some()
 }
