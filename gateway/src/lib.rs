@@ -3,6 +3,7 @@
 //! Only this crate knows s3s. It keeps nothing itself: what a client is told has been committed
 //! by the store (law 1), and a read gives the right bytes or an error (law 5).
 
+mod access;
 pub mod admin;
 mod attributes;
 mod auth;
@@ -12,9 +13,12 @@ mod checksum;
 mod chunk_limit;
 mod composite;
 mod connection;
+mod cross_origin;
+mod documents;
 mod errors;
 mod gateway;
 mod handler;
+mod lifecycle;
 mod limited;
 mod limits;
 mod listing;
@@ -26,11 +30,13 @@ mod places;
 mod plan;
 mod preconditions;
 mod promises;
+mod query;
 mod range;
 mod rates;
 mod read_miss;
 mod receive;
 mod service;
+mod settings;
 mod unsupported;
 mod wrong_region;
 
@@ -39,5 +45,6 @@ mod tests;
 
 pub use auth::RootKeys;
 pub use gateway::{Gateway, Options};
+pub use lifecycle::expire_forever;
 pub use limits::{Limits, Live, Rate};
 pub use read_miss::{MissError, ReadMiss};

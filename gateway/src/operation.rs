@@ -42,9 +42,15 @@ macro_rules! operations {
 
 operations! {
     AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CreateBucket, CreateMultipartUpload,
-    DeleteBucket, DeleteObject, DeleteObjects, GetBucketLocation, GetObject, GetObjectTagging,
-    HeadBucket, HeadObject, ListBuckets, ListMultipartUploads, ListObjects, ListObjectsV2, ListParts, PutObject, UploadPart,
-    UploadPartCopy,
+    DeleteBucket, DeleteBucketCors, DeleteBucketLifecycle, DeleteBucketOwnershipControls,
+    DeleteBucketPolicy, DeleteBucketTagging, DeleteObject, DeleteObjectTagging, DeleteObjects,
+    DeletePublicAccessBlock, GetBucketAcl, GetBucketCors, GetBucketLifecycleConfiguration,
+    GetBucketLocation, GetBucketOwnershipControls, GetBucketPolicy, GetBucketPolicyStatus,
+    GetBucketTagging, GetObject, GetObjectAcl, GetObjectTagging, GetPublicAccessBlock, HeadBucket,
+    HeadObject, ListBuckets, ListMultipartUploads, ListObjects, ListObjectsV2, ListParts,
+    PutBucketAcl, PutBucketCors, PutBucketLifecycleConfiguration, PutBucketOwnershipControls,
+    PutBucketPolicy, PutBucketTagging, PutObject, PutObjectAcl, PutObjectTagging,
+    PutPublicAccessBlock, UploadPart, UploadPartCopy,
 }
 
 /// Where the router leaves the operation of a request. Clones are the same place.
@@ -77,6 +83,6 @@ mod tests {
                 assert_eq!(Operation::named(operation.name()), operation);
             }
         }
-        assert_eq!(Operation::named("GetBucketAcl"), Operation::Other);
+        assert_eq!(Operation::named("GetObjectTorrent"), Operation::Other);
     }
 }

@@ -14,12 +14,15 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::{
-    auth::{Access, Auth, RootKeys},
+    access::Guard,
+    auth::{Auth, RootKeys},
     chunk_limit,
+    cross_origin::{self, CrossOrigin},
     handler::{Handler, get::HeadStatus},
     meter::Meter,
     names::BucketNames,
     operation::OperationSlot,
+    settings::AllSettings,
     wrong_region,
 };
 
@@ -35,13 +38,15 @@ pub(crate) struct Service {
     s3: S3Service,
     meter: Meter,
     region: Arc<str>,
+    settings: AllSettings,
 }
 
 impl Service {
     pub(crate) fn new(handler: Handler, keys: RootKeys) -> Self {
         let (meter, store) = (handler.meter.clone(), handler.store.clone());
         let region = Arc::from(handler.region.as_str());
-        let access = Access::new(keys.access_key.clone(), store.clone());
+        let settings = handler.settings.clone();
+        let access = Guard::new(keys.access_key.clone(), store.clone(), settings.clone());
         let mut config = S3Config::default();
         config.xml_max_body_size = XML_BYTES_MAX;
         let mut builder = S3ServiceBuilder::new(handler);
@@ -49,7 +54,7 @@ impl Service {
         builder.set_auth(Auth::new(keys, store));
         builder.set_access(access);
         builder.set_validation(BucketNames);
-        Self { s3: builder.build(), meter, region }
+        Self { s3: builder.build(), meter, region, settings }
     }
 
     /// Answers one request.
@@ -59,7 +64,13 @@ impl Service {
         let close = expects_of_nothing(&request);
         let slot = OperationSlot::default();
         let id = new_id();
-        let answer = if is_form(&request) {
+        let cross_origin = CrossOrigin::of(&request);
+        let answer = if request.method() == Method::OPTIONS {
+            let answer = cross_origin::preflight(&self.settings, &request);
+            answer
+                .or_else(|error| error.to_http_response())
+                .map_err(|error| HttpError::new(error.into()))
+        } else if is_form(&request) {
             let error = s3_error!(NotImplemented, "Uploads by HTML form are not available");
             error.to_http_response().map_err(|error| HttpError::new(error.into()))
         } else if let Some(refusal) = wrong_region::refusal(request.headers(), &self.region) {
@@ -76,6 +87,9 @@ impl Service {
         let mut answer = answer.map(|answer| adjust(answer, id, head_only));
         if let (true, Ok(answer)) = (close, &mut answer) {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let (Some(cross_origin), Ok(answer)) = (cross_origin, &mut answer) {
+            cross_origin.mark(&self.settings, answer);
         }
         let status = answer.as_ref().map_or(StatusCode::INTERNAL_SERVER_ERROR, Response::status);
         let (operation, took) = (slot.get(), started.elapsed());

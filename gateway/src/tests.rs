@@ -1,6 +1,8 @@
 //! Requests as clients send them, signed, against a store in a temporary directory.
 
+mod access;
 mod buckets;
+mod documents;
 mod limits;
 mod listing;
 mod misses;

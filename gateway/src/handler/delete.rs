@@ -13,7 +13,12 @@ use s3s::{
 use store::Caller;
 
 use super::{Handler, caller, put::condition};
-use crate::{errors, names, unsupported};
+use crate::{
+    access::{Asker, Reader},
+    errors, names,
+    settings::Settings,
+    unsupported,
+};
 
 /// Keys of one request; the limit of S3.
 const KEYS_MAX: usize = 1_000;
@@ -39,7 +44,8 @@ pub(super) async fn delete_objects(
     handler: &Handler,
     request: S3Request<DeleteObjectsInput>,
 ) -> S3Result<S3Response<DeleteObjectsOutput>> {
-    let caller = &caller(&request)?;
+    let (caller, reader, asker) =
+        (&caller(&request)?, Reader::of(&request)?, &Asker::of(&request)?);
     let DeleteObjectsInput { bucket, delete, .. } = request.input;
     if !(1..=KEYS_MAX).contains(&delete.objects.len()) {
         return Err(s3_error!(MalformedXML, "A request may delete 1 to {KEYS_MAX} keys"));
@@ -47,9 +53,10 @@ pub(super) async fn delete_objects(
     let bucket = &names::bucket(bucket)?;
     handler.writable()?;
     handler.bucket(bucket, caller)?;
+    let settings: &Settings = reader.settings()?;
     let deletes = delete.objects.into_iter().map(|object| async move {
         let key = object.key.clone();
-        (key, delete_one(handler, (bucket, caller), object).await)
+        (key, delete_one(handler, (asker, settings), (bucket, caller), object).await)
     });
     let outcomes: Vec<_> = futures::stream::iter(deletes).buffered(DELETES_AT_ONCE).collect().await;
     let (mut deleted, mut errors) = (Vec::new(), Vec::new());
@@ -71,13 +78,18 @@ pub(super) async fn delete_objects(
 
 async fn delete_one(
     handler: &Handler,
+    (asker, settings): (&Asker, &Settings),
     (bucket, caller): (&BucketName, &Caller),
     object: ObjectIdentifier,
 ) -> S3Result<()> {
     unsupported::delete_of_many(&object)?;
     names::only_version(object.version_id.as_deref())?;
     let condition = condition(object.e_tag.map(ETagCondition::ETag), None)?;
-    let object = (bucket.clone(), names::key(object.key)?);
+    let (key, versioned) = (names::key(object.key)?, object.version_id.is_some());
+    if !asker.may_delete(settings, (bucket, &key), versioned) {
+        return Err(errors::denied());
+    }
+    let object = (bucket.clone(), key);
     let deleted = handler.store.delete_object(object, caller.clone(), condition).await;
     deleted.map(|_| ()).map_err(errors::write)
 }

@@ -1,6 +1,6 @@
 //! `PutObject`: streamed into the store, checked whole, then committed at once.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use http::HeaderMap;
 use model::{ETag, Manifest, Parts};
@@ -12,11 +12,13 @@ use s3s::{
 use store::{Condition, PutObject, Uploaded};
 use tokio::sync::SemaphorePermit;
 
-use super::{Handler, caller};
+use super::{Handler, acl, caller};
 use crate::{
+    access::Reader,
     attributes::{Attributes, sent},
     body_digests::{BodyDigests, Digests},
     checksum::{self, Checksums, show_checksums},
+    documents::tags::Tags,
     errors, names,
     promises::{self, Promises, promised},
     receive::receive,
@@ -36,16 +38,18 @@ pub(super) async fn put_object(
     handler: &Handler,
     request: S3Request<PutObjectInput>,
 ) -> S3Result<S3Response<PutObjectOutput>> {
-    let caller = caller(&request)?;
+    let (caller, reader) = (caller(&request)?, Reader::of(&request)?);
     let S3Request { mut input, headers, trailing_headers, .. } = request;
     unsupported::put(&input)?;
     let size = announced_size(&headers, input.content_length)?;
     let condition = condition(input.if_match.take(), input.if_none_match.take())?;
-    let attributes = Attributes::new(sent!(input))?;
+    let (sent, tags) = (acl::sent!(input), Tags::from_header(input.tagging.as_deref())?);
+    let described = Attributes::new(sent!(input))?;
     let promises = Promises::new(promised!(input), &headers)?;
     let (bucket, key) = (names::bucket(input.bucket)?, names::key(input.key)?);
     handler.writable()?;
     handler.bucket(&bucket, &caller)?;
+    let attributes = handler.begins_with(&reader, sent, tags)?;
     let body = input.body.ok_or_else(|| s3_error!(IncompleteBody, "There is no body"))?;
 
     let _place = place(handler, size).await?;
@@ -56,8 +60,7 @@ pub(super) async fn put_object(
     handler.meter.received(size);
 
     let output = output(&digests);
-    let manifest = manifest(&uploaded, digests, attributes);
-    let attributes = BTreeMap::new();
+    let manifest = manifest(&uploaded, digests, described);
     let put = PutObject { caller, bucket, key, manifest, uploaded, condition, attributes };
     handler.store.put_object(put).await.map_err(errors::write)?;
     Ok(S3Response::new(output))

@@ -1,0 +1,303 @@
+//! Who may come in, and what they may do there: asked once for each request, before its input is
+//! looked at, and where an object decides, once more when it is found.
+//!
+//! What lets somebody into another's bucket is told to the commit section by the bucket's birth: a
+//! bucket made anew meanwhile is closed again, and so is any to a user who is disabled.
+
+use std::{net::IpAddr, sync::Arc};
+
+use async_trait::async_trait;
+use http::{HeaderMap, Uri};
+use model::{BucketName, ObjectKey, RequestId, UserId};
+use s3s::{
+    S3Request, S3Result,
+    access::{S3Access, S3AccessContext},
+    path::S3Path,
+};
+use store::{Caller, Store};
+
+use super::{
+    Action, Ask, Verdict,
+    action::{self, Needs},
+    circumstances::Circumstances,
+};
+use crate::{
+    documents::{
+        Document,
+        acl::{Acl, Permission},
+        tags::Tags,
+    },
+    errors,
+    operation::{Operation, OperationSlot},
+    query::parameter,
+    settings::{AllSettings, Settings},
+};
+
+/// Where a request comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Peer {
+    pub(crate) ip: IpAddr,
+    /// Over TLS.
+    pub(crate) secure: bool,
+}
+
+/// Lets in whoever may do what they ask; takes note of the operation, and of who asks for it.
+pub(crate) struct Guard {
+    root_access_key: String,
+    store: Store,
+    settings: AllSettings,
+}
+
+/// Who asks, and with what: asked again of keys and buckets that the request does not name itself.
+#[derive(Clone)]
+pub(crate) struct Asker(Arc<AskerParts>);
+
+struct AskerParts {
+    store: Store,
+    user: UserId,
+    headers: HeaderMap,
+    uri: Uri,
+    peer: Option<Peer>,
+}
+
+/// Who uses an object, and how far they are let in.
+#[derive(Clone)]
+pub(crate) struct Reader {
+    pub(crate) caller: Caller,
+    standing: Option<Standing>,
+}
+
+/// How a request stands in its bucket.
+#[derive(Clone)]
+struct Standing {
+    settings: Arc<Settings>,
+    verdict: Verdict,
+    /// What the object's ACL has to give.
+    permission: Permission,
+    /// `None`: the root user, or the bucket's owner where there is no policy.
+    asker: Option<Asker>,
+}
+
+impl Guard {
+    pub(crate) fn new(root_access_key: String, store: Store, settings: AllSettings) -> Self {
+        Self { root_access_key, store, settings }
+    }
+
+    fn user(&self, access_key: &str) -> S3Result<UserId> {
+        if access_key == self.root_access_key {
+            return Ok(UserId::root());
+        }
+        match self.store.key_holder(access_key).map_err(|error| errors::read(&error))? {
+            Some((user, true)) => Ok(user),
+            _ => Err(errors::no_such_access_key()),
+        }
+    }
+
+    /// How the request stands in the bucket that it names, if that exists.
+    fn standing(
+        &self,
+        context: &S3AccessContext<'_>,
+        (user, peer): (&UserId, Option<Peer>),
+    ) -> S3Result<Option<Standing>> {
+        let (bucket, key) = match context.s3_path() {
+            S3Path::Root => return Ok(None),
+            S3Path::Bucket { bucket } => (bucket, None),
+            S3Path::Object { bucket, key } => (bucket, Some(key)),
+        };
+        let Ok(name) = BucketName::try_from(bucket.to_string()) else { return Ok(None) };
+        let Some(settings) = self.settings.of(&name)? else { return Ok(None) };
+        let operation = context.s3_op().name();
+        let versioned = parameter(context.uri(), "versionId").is_some();
+        let action = Action::of(operation, versioned);
+        let permission = match action.needs {
+            Needs::Object(permission) => permission,
+            Needs::Owner | Needs::Bucket(_) => Permission::FullControl,
+        };
+        let own = settings.rules.policy.is_none() && *user == *settings.owner();
+        let simple = own || user.is_root();
+        let several = ["CopyObject", "UploadPartCopy", "DeleteObjects"].contains(&operation);
+        let asker = (!simple || several).then(|| {
+            let (store, user) = (self.store.clone(), user.clone());
+            let (headers, uri) = (context.headers().clone(), context.uri().clone());
+            Asker(Arc::new(AskerParts { store, user, headers, uri, peer }))
+        });
+        let verdict = match &asker {
+            _ if simple => Verdict::Granted,
+            None => Verdict::Refused,
+            // Each key by itself, where it could be open to others than the owner at all.
+            Some(_) if operation == "DeleteObjects" => {
+                let rules = &settings.rules;
+                let closed = rules.policy.is_none() && rules.acl.is_none() && !user.is_root();
+                if closed { Verdict::Refused } else { Verdict::Granted }
+            }
+            Some(asker) => {
+                let resource = resource(bucket, key.map(|key| &**key));
+                asker.ask(&settings, (action, beside(operation, context.headers())), &resource)
+            }
+        };
+        Ok(Some(Standing { settings, verdict, permission, asker }))
+    }
+}
+
+#[async_trait]
+impl S3Access for Guard {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let operation = Operation::named(context.s3_op().name());
+        let extensions = context.extensions_mut();
+        if let Some(slot) = extensions.get::<OperationSlot>() {
+            slot.set(operation);
+        }
+        let request = extensions.get().copied().unwrap_or(RequestId::NONE);
+        let peer = extensions.get::<Peer>().copied();
+        let user = match context.credentials() {
+            Some(credentials) => self.user(&credentials.access_key)?,
+            None => UserId::anonymous(),
+        };
+        // These two are of no bucket that is there.
+        let own = matches!(operation, Operation::ListBuckets | Operation::CreateBucket);
+        if own && user.is_anonymous() {
+            return Err(errors::denied());
+        }
+        let standing = if own { None } else { self.standing(context, (&user, peer))? };
+        let mut caller = Caller::of(user, request);
+        if let Some(standing) = &standing {
+            match standing.verdict {
+                Verdict::Refused => return Err(errors::denied()),
+                Verdict::Granted => caller.granted = Some(standing.settings.bucket.birth),
+                Verdict::Object(_) => {}
+            }
+        }
+        context.extensions_mut().insert(Reader { caller: caller.clone(), standing });
+        context.extensions_mut().insert(caller);
+        Ok(())
+    }
+}
+
+impl Asker {
+    /// Who sent a request that speaks of several keys.
+    pub(crate) fn of<I>(request: &S3Request<I>) -> S3Result<Self> {
+        let reader = Reader::of(request)?;
+        let asker = reader.standing.and_then(|standing| standing.asker);
+        asker.ok_or_else(errors::no_such_bucket)
+    }
+
+    /// Whether one of the keys may be deleted.
+    pub(crate) fn may_delete(
+        &self,
+        settings: &Settings,
+        (bucket, key): (&BucketName, &ObjectKey),
+        versioned: bool,
+    ) -> bool {
+        let action = if versioned { action::DELETE_VERSION } else { action::DELETE_OBJECT };
+        let resource = resource(bucket.as_str(), Some(key.as_str()));
+        self.ask(settings, (action, &[]), &resource) == Verdict::Granted
+    }
+
+    /// Who reads an object that the request names beside its own.
+    pub(crate) fn reader(
+        &self,
+        caller: &Caller,
+        settings: Arc<Settings>,
+        (bucket, key, versioned): (&BucketName, &ObjectKey, bool),
+    ) -> S3Result<Reader> {
+        let action = if versioned { action::GET_VERSION } else { action::GET_OBJECT };
+        let resource = resource(bucket.as_str(), Some(key.as_str()));
+        let verdict = self.ask(&settings, (action, &[]), &resource);
+        if verdict == Verdict::Refused {
+            return Err(errors::denied());
+        }
+        let (permission, asker) = (Permission::Read, Some(self.clone()));
+        let standing = Some(Standing { settings, verdict, permission, asker });
+        Ok(Reader { caller: caller.clone(), standing })
+    }
+
+    fn ask(
+        &self,
+        settings: &Settings,
+        (action, beside): (Action, &[&'static str]),
+        resource: &str,
+    ) -> Verdict {
+        let parts = &self.0;
+        let circumstances = Circumstances {
+            user: &parts.user,
+            headers: &parts.headers,
+            uri: &parts.uri,
+            peer: parts.peer,
+            now: parts.store.now(),
+            tags: &|| parts.tags(resource),
+        };
+        let circumstance = |key: &str| circumstances.values(key);
+        let user = &parts.user;
+        settings.rules.decide(&Ask { user, action, beside, resource, circumstance: &circumstance })
+    }
+}
+
+impl AskerParts {
+    /// Of the object that is there.
+    fn tags(&self, resource: &str) -> Option<Tags> {
+        let (bucket, key) = resource.split_once('/')?;
+        let bucket = BucketName::try_from(bucket.to_owned()).ok()?;
+        let key = ObjectKey::try_from(key.to_owned()).ok()?;
+        let attributes = self.store.latest_attributes((&bucket, &key));
+        let attributes = attributes.map_err(|error| errors::read(&error)).ok()?;
+        Tags::of(&attributes).ok()?
+    }
+}
+
+impl Reader {
+    /// Who sent a request that is about an object.
+    pub(crate) fn of<I>(request: &S3Request<I>) -> S3Result<Self> {
+        request.extensions.get::<Self>().cloned().ok_or_else(errors::denied)
+    }
+
+    /// The caller, let into the bucket: for those whom an object's own list lets change it.
+    pub(crate) fn let_in(&self) -> Caller {
+        let granted = self.standing.as_ref().map(|standing| standing.settings.bucket.birth);
+        Caller { granted, ..self.caller.clone() }
+    }
+
+    /// Settings of the bucket, if it exists.
+    pub(crate) fn settings(&self) -> S3Result<&Arc<Settings>> {
+        let standing = self.standing.as_ref().ok_or_else(errors::no_such_bucket)?;
+        Ok(&standing.settings)
+    }
+
+    /// Whether an object with this list may be used as the request asks.
+    pub(crate) fn may_use(&self, acl: Option<&Acl>) -> bool {
+        self.standing.as_ref().is_some_and(|standing| {
+            let Standing { settings, verdict, permission, .. } = standing;
+            settings.rules.decide_object(*verdict, (&self.caller.user, *permission), acl)
+        })
+    }
+
+    /// Whether they may be told that a key is not there.
+    pub(crate) fn may_list(&self, bucket: &BucketName) -> bool {
+        let Some(Standing { settings, asker, .. }) = &self.standing else { return true };
+        asker.as_ref().is_none_or(|asker| {
+            let action = (action::LIST_BUCKET, [].as_slice());
+            asker.ask(settings, action, bucket.as_str()) == Verdict::Granted
+        })
+    }
+}
+
+fn resource(bucket: &str, key: Option<&str>) -> String {
+    key.map_or_else(|| bucket.to_owned(), |key| format!("{bucket}/{key}"))
+}
+
+/// What else a request is that makes an object.
+fn beside(operation: &str, headers: &HeaderMap) -> &'static [&'static str] {
+    const ACL: &str = "s3:PutObjectAcl";
+    const TAGS: &str = "s3:PutObjectTagging";
+
+    if !["PutObject", "CopyObject", "CreateMultipartUpload"].contains(&operation) {
+        return &[];
+    }
+    let grants =
+        |name: &http::HeaderName| name == "x-amz-acl" || name.as_str().starts_with("x-amz-grant-");
+    match (headers.keys().any(grants), headers.contains_key("x-amz-tagging")) {
+        (false, false) => &[],
+        (true, false) => &[ACL],
+        (false, true) => &[TAGS],
+        (true, true) => &[ACL, TAGS],
+    }
+}
