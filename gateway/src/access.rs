@@ -99,7 +99,8 @@ impl Rules {
         let owner = acl.map_or(&self.owner, |acl| &acl.owner);
         match verdict {
             Verdict::Refused => false,
-            _ if user == owner => true,
+            // Nobody is everybody: what is theirs is as open as what an ACL opens to all.
+            _ if user == owner => !(user.is_anonymous() && self.block.ignore_acls),
             Verdict::Granted if *owner == self.owner => true,
             Verdict::Granted | Verdict::Object(_) => {
                 acl.is_some_and(|acl| acl.gives(user, permission, !self.block.ignore_acls))

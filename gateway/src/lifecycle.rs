@@ -12,6 +12,7 @@ use store::{
     Caller, Condition, ListEntry, ListQuery, MultipartEntry, MultipartName, MultipartQuery,
     ReadError, Store, WriteError,
 };
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::documents::{
@@ -64,6 +65,10 @@ pub async fn expire_forever(
 ) -> Result<(), std::convert::Infallible> {
     let mut changes = store.buckets_changed();
     let mut seen = Seen::new();
+    // Of its own, so that buckets which change more often than this do not put it off for ever.
+    let mut hours = tokio::time::interval(INTERVAL);
+    hours.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    hours.reset();
     loop {
         changes.mark_unchanged();
         if cancelled.run_until_cancelled(pass(&store, &mut seen)).await.is_none() {
@@ -71,7 +76,7 @@ pub async fn expire_forever(
         }
         let wait = async {
             tokio::select! {
-                () = tokio::time::sleep(INTERVAL) => seen.clear(),
+                _ = hours.tick() => seen.clear(),
                 _ = changes.changed() => tokio::time::sleep(SETTLE).await,
             }
         };
@@ -87,7 +92,7 @@ async fn pass(store: &Store, seen: &mut Seen) {
     if store.refusal().is_some() {
         return;
     }
-    match due(store, seen) {
+    match due(store, seen).await {
         Err(error) => tracing::error!(error = %ops::chain(&error), "buckets cannot be read"),
         Ok(due) => {
             for (bucket, lifecycle) in due {
@@ -106,10 +111,23 @@ async fn pass(store: &Store, seen: &mut Seen) {
     }
 }
 
-fn due(store: &Store, seen: &mut Seen) -> Result<Vec<(BucketName, Lifecycle)>, ReadError> {
+async fn due(
+    store: &Store,
+    seen: &mut Seen,
+) -> Result<Vec<(BucketName, Lifecycle)>, LifecycleError> {
+    let of = store.clone();
+    let all = tokio::task::spawn_blocking(move || -> Result<Vec<_>, ReadError> {
+        let mut all = Vec::new();
+        for (bucket, _) in of.buckets()? {
+            let view = of.bucket_view(&bucket)?;
+            if view.attributes.value(attribute::LIFECYCLE).is_some() {
+                all.push((view, bucket));
+            }
+        }
+        Ok(all)
+    });
     let mut due = Vec::new();
-    for (bucket, _) in store.buckets()? {
-        let view = store.bucket_view(&bucket)?;
+    for (view, bucket) in all.await?? {
         let register = view.attributes.0.get(attribute::LIFECYCLE);
         let Some(version) = register.map(|register| register.version) else { continue };
         if seen.insert(bucket.clone(), version) == Some(version) {
@@ -260,7 +278,7 @@ mod tests {
     }
 
     async fn after_days(site: &Site, days: u64) -> (Done, Vec<String>) {
-        let due = due(&site.store, &mut Seen::new()).unwrap();
+        let due = due(&site.store, &mut Seen::new()).await.unwrap();
         let mut done = Done::default();
         for (bucket, lifecycle) in due {
             let now = Millis(site.store.now().0 + days * DAY);
@@ -315,10 +333,10 @@ mod tests {
         let days = "<Expiration><Days>1</Days></Expiration>";
         let site = with_rules(&rule("", days)).await;
         let mut seen = Seen::new();
-        assert_eq!(due(&site.store, &mut seen).unwrap().len(), 1);
-        assert_eq!(due(&site.store, &mut seen).unwrap().len(), 0);
+        assert_eq!(due(&site.store, &mut seen).await.unwrap().len(), 1);
+        assert_eq!(due(&site.store, &mut seen).await.unwrap().len(), 0);
         assert_eq!(site.send(ask("DELETE", "/photos?lifecycle")).await.status, 204);
-        assert_eq!(due(&site.store, &mut seen).unwrap().len(), 0, "there is none any more");
+        assert_eq!(due(&site.store, &mut seen).await.unwrap().len(), 0, "there is none any more");
         site.store.refuse(store::Refusal::Secondary { primary: "east".to_owned() });
         let mut seen = Seen::new();
         pass(&site.store, &mut seen).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::{Bucket, BucketName, UserId};
-use quick_cache::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 use s3s::S3Result;
 use store::{BucketView, Store};
 
@@ -13,8 +13,9 @@ use crate::{
     errors,
 };
 
-/// Buckets whose settings are kept.
+/// Buckets whose settings are kept, by their own number and by the bytes of what was set of them.
 const KEPT_MAX: usize = 4_096;
+const KEPT_BYTES_MAX: u64 = 64 << 20;
 
 /// What is set of one bucket that exists.
 pub(crate) struct Settings {
@@ -53,12 +54,22 @@ impl Settings {
 #[derive(Clone)]
 pub(crate) struct AllSettings {
     store: Store,
-    kept: Arc<Cache<BucketName, Arc<Settings>>>,
+    kept: Arc<Cache<BucketName, Arc<Settings>, ByBytes>>,
+}
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<BucketName, Arc<Settings>> for ByBytes {
+    fn weight(&self, _name: &BucketName, settings: &Arc<Settings>) -> u64 {
+        // As many of the smallest as may be kept at all.
+        KEPT_BYTES_MAX / KEPT_MAX as u64 + settings.view.bytes() as u64
+    }
 }
 
 impl AllSettings {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, kept: Arc::new(Cache::new(KEPT_MAX)) }
+        Self { store, kept: Arc::new(Cache::with_weighter(KEPT_MAX, KEPT_BYTES_MAX, ByBytes)) }
     }
 
     /// Of a bucket, if it exists.

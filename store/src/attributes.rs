@@ -44,6 +44,18 @@ impl Store {
         self.shared.views.changes()
     }
 
+    /// Creates a bucket, which is the caller's. Durable when this returns.
+    ///
+    /// # Errors
+    /// `BucketExists`, or that writes are refused or failed.
+    pub async fn create_bucket(
+        &self,
+        name: BucketName,
+        caller: Caller,
+    ) -> Result<Bucket, WriteError> {
+        self.create_bucket_with(name, BTreeMap::new(), caller).await
+    }
+
     /// Creates a bucket that begins with attributes, by name; it is the caller's. Durable when this
     /// returns.
     ///

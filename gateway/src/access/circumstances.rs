@@ -75,10 +75,8 @@ impl Circumstances<'_> {
                 Some(source.strip_prefix('/').unwrap_or(&source).to_owned())
             }
             "if-match" | "if-none-match" => self.header(name),
-            // A URL that is signed may carry them too.
-            _ if name.starts_with("x-amz-") => {
-                self.header(name).or_else(|| parameter(self.uri, name))
-            }
+            // Not of the URL, where these are without effect: what a policy asks for must be done.
+            _ if name.starts_with("x-amz-") => self.header(name),
             _ => None,
         }
     }
@@ -127,13 +125,15 @@ mod tests {
     #[test]
     fn every_key_has_the_value_that_the_request_gives_it() {
         let (main, nobody) = (UserId::try_from("main".to_owned()).unwrap(), UserId::anonymous());
-        let uri = "/photos?prefix=a%2F&max-keys=7&versionId=3&X-Amz-Signature=1&x-amz-acl=private";
+        let uri = "/photos?prefix=a%2F&max-keys=7&versionId=3&X-Amz-Signature=1\
+                   &x-amz-storage-class=STANDARD";
         let headers = [
             ("referer", "http://page"),
             ("user-agent", "curl"),
             ("x-amz-copy-source", "/music/a%20b+c"),
             ("x-amz-tagging", "Team=blue&kind=x"),
             ("x-amz-grant-read", "id=alt"),
+            ("x-amz-acl", "private"),
         ];
         let said = [
             ("aws:sourceip", "10.0.0.1"),
@@ -160,8 +160,15 @@ mod tests {
         for (key, expected) in said {
             assert_eq!(value(&main, uri, &headers, key).as_deref(), Some(expected), "{key}");
         }
-        let absent =
-            ["s3:delimiter", "s3:existingobjecttag/team", "aws:else", "s3:else", "else", "ec2:a"];
+        let absent = [
+            "s3:delimiter",
+            "s3:existingobjecttag/team",
+            "s3:x-amz-storage-class",
+            "aws:else",
+            "s3:else",
+            "else",
+            "ec2:a",
+        ];
         for key in absent {
             assert_eq!(value(&main, uri, &headers, key), None, "{key}");
         }

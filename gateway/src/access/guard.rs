@@ -4,7 +4,7 @@
 //! What lets somebody into another's bucket is told to the commit section by the bucket's birth: a
 //! bucket made anew meanwhile is closed again, and so is any to a user who is disabled.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{cell::Cell, net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use http::{HeaderMap, Uri};
@@ -218,29 +218,36 @@ impl Asker {
         resource: &str,
     ) -> Verdict {
         let parts = &self.0;
+        let unreadable = Cell::new(false);
+        let tags = || parts.tags(resource).inspect_err(|_| unreadable.set(true)).ok().flatten();
         let circumstances = Circumstances {
             user: &parts.user,
             headers: &parts.headers,
             uri: &parts.uri,
             peer: parts.peer,
             now: parts.store.now(),
-            tags: &|| parts.tags(resource),
+            tags: &tags,
         };
         let circumstance = |key: &str| circumstances.values(key);
         let user = &parts.user;
-        settings.rules.decide(&Ask { user, action, beside, resource, circumstance: &circumstance })
+        let ask = Ask { user, action, beside, resource, circumstance: &circumstance };
+        let verdict = settings.rules.decide(&ask);
+        // What nobody could look at may be what a denial hangs on.
+        if unreadable.get() { Verdict::Refused } else { verdict }
     }
 }
 
 impl AskerParts {
-    /// Of the object that is there.
-    fn tags(&self, resource: &str) -> Option<Tags> {
-        let (bucket, key) = resource.split_once('/')?;
-        let bucket = BucketName::try_from(bucket.to_owned()).ok()?;
-        let key = ObjectKey::try_from(key.to_owned()).ok()?;
+    /// Of the object that is there, if there is one.
+    fn tags(&self, resource: &str) -> S3Result<Option<Tags>> {
+        let named = resource.split_once('/').and_then(|(bucket, key)| {
+            let bucket = BucketName::try_from(bucket.to_owned()).ok()?;
+            Some((bucket, ObjectKey::try_from(key.to_owned()).ok()?))
+        });
+        let Some((bucket, key)) = named else { return Ok(None) };
         let attributes = self.store.latest_attributes((&bucket, &key));
-        let attributes = attributes.map_err(|error| errors::read(&error)).ok()?;
-        Tags::of(&attributes).ok()?
+        let attributes = attributes.map_err(|error| errors::read(&error))?;
+        Tags::of(&attributes).map_err(|error| errors::internal(&error))
     }
 }
 

@@ -174,4 +174,9 @@ fn an_object_is_its_owners_whoever_owns_the_bucket() {
     let block = PublicAccessBlock { ignore_acls: true, ..PublicAccessBlock::default() };
     let ignoring = Rules { block, ..closed() };
     assert!(!may(&ignoring, Object(read), &nobody, public.as_ref()));
+    // Whoever put it without a signature: everybody, then.
+    let nobodys = Some(Acl::private(nobody.clone()));
+    assert!(may(&rules, Object(read), &nobody, nobodys.as_ref()));
+    assert!(!may(&rules, Object(read), &alt, nobodys.as_ref()));
+    assert!(!may(&ignoring, Object(read), &nobody, nobodys.as_ref()));
 }

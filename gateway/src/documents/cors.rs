@@ -12,6 +12,8 @@ use super::{Document, fits, json_document};
 
 /// Rules of one bucket; the limit of S3.
 const RULES_MAX: usize = 100;
+/// Characters of a rule's id; the limit of S3.
+const ID_MAX: usize = 255;
 const METHODS: [&str; 5] = ["GET", "PUT", "POST", "DELETE", "HEAD"];
 
 /// The rules of a bucket: the first that fits a request counts.
@@ -86,6 +88,9 @@ impl Rule {
         if let Some(method) = methods.iter().find(|method| !METHODS.contains(&method.as_str())) {
             return Err(s3_error!(InvalidRequest, "A CORS rule cannot allow method `{method}`"));
         }
+        if rule.id.as_ref().is_some_and(|id| id.chars().count() > ID_MAX) {
+            return Err(s3_error!(InvalidRequest, "ID length should not exceed {ID_MAX}"));
+        }
         let headers = rule.allowed_headers.unwrap_or_default();
         let wild = |text: &&String| text.matches('*').count() > 1;
         if let Some(pattern) = origins.iter().chain(&headers).find(wild) {
@@ -124,9 +129,29 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{any, prop, proptest};
     use s3s::S3ErrorCode;
 
     use super::*;
+
+    const PIECES: [&str; 16] = [
+        "<AllowedOrigin>*</AllowedOrigin>",
+        "<AllowedOrigin>a*a</AllowedOrigin>",
+        "<AllowedOrigin></AllowedOrigin>",
+        "<AllowedMethod>GET</AllowedMethod>",
+        "<AllowedMethod>PUT</AllowedMethod>",
+        "<AllowedMethod>get</AllowedMethod>",
+        "<AllowedHeader>*</AllowedHeader>",
+        "<AllowedHeader>é*</AllowedHeader>",
+        "<ExposeHeader>a\nb</ExposeHeader>",
+        "<MaxAgeSeconds>-1</MaxAgeSeconds>",
+        "<MaxAgeSeconds>99999999999</MaxAgeSeconds>",
+        "<ID>&#x0;</ID>",
+        "<ID>&else;</ID>",
+        "</CORSRule><CORSRule>",
+        "<CORSRule>",
+        "<![CDATA[<",
+    ];
 
     fn rule(origins: &[&str], methods: &[&str]) -> CORSRule {
         let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
@@ -196,12 +221,40 @@ mod tests {
         assert_eq!(code(vec![rule(&[], &["GET"])]), Some(S3ErrorCode::MalformedXML));
         let mut exposed = rule(&["*"], &["GET"]);
         exposed.expose_headers = Some(vec!["x-*".to_owned()]);
+        let mut named = rule(&["*"], &["GET"]);
+        named.id = Some("i".repeat(ID_MAX + 1));
         let long = "x".repeat(2_000);
         let large = vec![rule(&[&long], &["GET"]); RULES_MAX];
-        for bad in
-            [vec![rule(&["*"], &["PATCH"])], vec![rule(&["*.*"], &["GET"])], vec![exposed], large]
-        {
+        let (method, origin) = (rule(&["*"], &["PATCH"]), rule(&["*.*"], &["GET"]));
+        for bad in [vec![method], vec![origin], vec![exposed], vec![named], large] {
             assert_eq!(code(bad), Some(S3ErrorCode::InvalidRequest));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _unknown = Cors::from_bytes(&bytes.into());
+        }
+
+        /// Neither XML that a client could send, nor a request that is then judged by it.
+        #[test]
+        fn no_configuration_makes_it_panic(
+            pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..12),
+            asked in ("[a*:/é]{0,8}", "GET|PUT|[A-Z]{0,3}", prop::option::of("[a-z, *é]{0,12}")),
+        ) {
+            let xml = format!("<CORSConfiguration><CORSRule>{}", pieces.concat());
+            for xml in [format!("{xml}</CORSRule></CORSConfiguration>"), xml] {
+                let mut reader = s3s::xml::Deserializer::new(xml.as_bytes());
+                let read = s3s::xml::Deserialize::deserialize(&mut reader);
+                let Ok::<CORSConfiguration, _>(read) = read else { continue };
+                let Ok(cors) = Cors::from_configuration(read) else { continue };
+                let (origin, method, headers) = &asked;
+                let asked = Asked { origin, method, headers: headers.as_deref() };
+                let _allowed = cors.allows(&asked);
+                assert_eq!(cors.to_rules().len(), cors.0.len());
+                assert_eq!(Cors::from_bytes(&cors.to_bytes()), Some(cors));
+            }
         }
     }
 }

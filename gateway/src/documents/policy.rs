@@ -3,24 +3,20 @@
 //! The text is kept and shown as it came. It is checked when it is set, so that a policy which is kept
 //! says nothing that this release would not judge.
 
-use std::{fmt, marker::PhantomData};
-
 use bytes::Bytes;
 use model::{UserId, attribute};
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error, MapAccess, Visitor},
-};
 
 use super::Document;
-use condition::{Condition, Tests};
-use pattern::{Pattern, matches_ignoring_case};
+use condition::Condition;
+use pattern::{Circumstance, Pattern, matches_ignoring_case};
+use text::{PolicyText, PrincipalText, StatementText};
 
 mod condition;
 mod pattern;
 mod public;
 #[cfg(test)]
 mod tests;
+mod text;
 
 /// Bytes of a policy; the limit of S3.
 pub(crate) const POLICY_BYTES_MAX: usize = 20 * 1_024;
@@ -97,7 +93,7 @@ pub(crate) struct Request<'a> {
     pub(crate) resource: &'a str,
     /// The values of a condition key, if the request has it. Names are in lower case, but for a tag's
     /// behind the slash.
-    pub(crate) circumstance: &'a dyn Fn(&str) -> Option<Vec<String>>,
+    pub(crate) circumstance: Circumstance<'a>,
 }
 
 /// What a policy answers.
@@ -130,10 +126,14 @@ impl Policy {
         }
         let read: PolicyText =
             serde_json::from_str(text).map_err(|error| PolicyError::Json(error.to_string()))?;
-        if let Some(version) = read.version.filter(|v| v != "2012-10-17" && v != "2008-10-17") {
-            return Err(PolicyError::Version(version));
-        }
-        let statements = read.statements.into_vec().into_iter().map(Statement::new);
+        let variables = match read.version.as_deref() {
+            // Before them, a policy had no variables: what looks like one is text.
+            None | Some("2008-10-17") => false,
+            Some("2012-10-17") => true,
+            Some(other) => return Err(PolicyError::Version(other.to_owned())),
+        };
+        let statements = read.statements.into_vec().into_iter();
+        let statements = statements.map(|text| Statement::new(text, variables));
         let statements = statements.collect::<Result<Vec<_>, _>>()?;
         if statements.is_empty() {
             return Err(PolicyError::Empty);
@@ -180,7 +180,7 @@ impl Policy {
 }
 
 impl Statement {
-    fn new(text: StatementText) -> Result<Self, PolicyError> {
+    fn new(text: StatementText, variables: bool) -> Result<Self, PolicyError> {
         let allows = match text.effect.as_str() {
             "Allow" => true,
             "Deny" => false,
@@ -194,14 +194,14 @@ impl Statement {
         let actions = Not::one_of("Action", text.action, text.not_action)?;
         let actions = actions.try_map(|some| some.try_map(action))?;
         let resources = Not::one_of("Resource", text.resource, text.not_resource)?;
-        let resources = resources.try_map(|some| some.try_map(resource))?;
-        let conditions = condition::read(text.condition)?;
+        let resources = resources.try_map(|some| some.try_map(|one| resource(one, variables)))?;
+        let conditions = condition::read(text.condition, variables)?;
         Ok(Self { allows, who, actions, resources, conditions })
     }
 
     fn speaks_of(&self, request: &Request<'_>) -> bool {
         let action = |named: &String| matches_ignoring_case(named, request.action);
-        let resource = |named: &Pattern| named.matches(request.resource, request.user.as_str());
+        let resource = |named: &Pattern| named.matches(request.resource, request.circumstance);
         self.who.holds(|all| all.iter().any(|one| one.is(request.user)))
             && self.actions.holds(|all| all.iter().any(action))
             && self.resources.holds(|all| all.iter().any(resource))
@@ -260,8 +260,10 @@ impl Principal {
                 }
             },
         };
-        // No id of a user has anything else, and a wildcard within a name is no wildcard in IAM.
-        UserId::try_from(id.to_owned()).map(|id| Self::User(id.into())).map_err(|_| refused())
+        // No id of a user has anything else, and a wildcard within a name is no wildcard in IAM. Nobody
+        // is not named either: that would be everybody, by a name that no block of it knows.
+        let id = UserId::try_from(id.to_owned()).ok().filter(|id| !id.is_anonymous());
+        id.map(|id| Self::User(id.into())).ok_or_else(refused)
     }
 }
 
@@ -270,125 +272,9 @@ fn action(text: String) -> Result<String, PolicyError> {
     if text == "*" || own && text.len() > 3 { Ok(text) } else { Err(PolicyError::Action(text)) }
 }
 
-fn resource(text: String) -> Result<Pattern, PolicyError> {
+fn resource(text: String, variables: bool) -> Result<Pattern, PolicyError> {
     match text.strip_prefix(RESOURCE).or((text == "*").then_some("*")) {
-        Some(rest) if !rest.is_empty() => Ok(Pattern::new(rest)),
+        Some(rest) if !rest.is_empty() => Ok(Pattern::new(rest, variables)),
         _ => Err(PolicyError::Resource(text)),
-    }
-}
-
-/// The JSON of a policy. What it does not know is refused: it may be what a grant hangs on.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PolicyText {
-    #[serde(rename = "Version")]
-    version: Option<String>,
-    #[serde(rename = "Id")]
-    #[expect(dead_code, reason = "known, and without a meaning here")]
-    id: Option<String>,
-    #[serde(rename = "Statement")]
-    statements: OneOrMore<StatementText>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct StatementText {
-    #[expect(dead_code, reason = "known, and without a meaning here")]
-    sid: Option<String>,
-    effect: String,
-    principal: Option<PrincipalText>,
-    not_principal: Option<PrincipalText>,
-    action: Option<OneOrMore<String>>,
-    not_action: Option<OneOrMore<String>>,
-    resource: Option<OneOrMore<String>>,
-    not_resource: Option<OneOrMore<String>>,
-    #[serde(default)]
-    condition: Tests,
-}
-
-/// One, or a list of them.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMore<T> {
-    Many(Vec<T>),
-    One(T),
-}
-
-impl<T> OneOrMore<T> {
-    fn into_vec(self) -> Vec<T> {
-        match self {
-            Self::Many(all) => all,
-            Self::One(one) => vec![one],
-        }
-    }
-
-    fn try_map<U>(
-        self,
-        map: impl FnMut(T) -> Result<U, PolicyError>,
-    ) -> Result<Vec<U>, PolicyError> {
-        self.into_vec().into_iter().map(map).collect()
-    }
-}
-
-/// The entries of a JSON object, none of them twice: the one that is overlooked may be the one that
-/// limits.
-struct Entries<V>(Vec<(String, V)>);
-
-impl<V> Default for Entries<V> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(EntriesVisitor(PhantomData))
-    }
-}
-
-struct EntriesVisitor<V>(PhantomData<V>);
-
-impl<'de, V: Deserialize<'de>> Visitor<'de> for EntriesVisitor<V> {
-    type Value = Entries<V>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<V>, A::Error> {
-        let mut entries: Vec<(String, V)> = Vec::new();
-        while let Some((key, value)) = map.next_entry()? {
-            if entries.iter().any(|(known, _)| *known == key) {
-                return Err(A::Error::custom(format!("`{key}` stands twice in an object")));
-            }
-            entries.push((key, value));
-        }
-        Ok(Entries(entries))
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum PrincipalText {
-    Everybody(String),
-    Kinds(Entries<OneOrMore<String>>),
-}
-
-impl PrincipalText {
-    fn read(self) -> Result<Vec<Principal>, PolicyError> {
-        let kinds = match self {
-            Self::Everybody(text) if text == "*" => return Ok(vec![Principal::Everybody]),
-            Self::Everybody(text) => return Err(PolicyError::Principal(text)),
-            Self::Kinds(kinds) => kinds,
-        };
-        let mut all = Vec::new();
-        for (kind, names) in kinds.0 {
-            all.extend(match kind.as_str() {
-                "AWS" | "CanonicalUser" => names.try_map(|name| Principal::aws(&name))?,
-                "Service" | "Federated" => names.try_map(|_| Ok(Principal::Nobody))?,
-                _ => return Err(PolicyError::Principal(kind)),
-            });
-        }
-        Ok(all)
     }
 }

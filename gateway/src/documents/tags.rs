@@ -44,11 +44,14 @@ impl Tags {
         let Some(text) = header.filter(|text| !text.is_empty()) else { return Ok(None) };
         let malformed =
             || s3_error!(InvalidArgument, "x-amz-tagging is not in the form of a query");
-        let mut pairs = Vec::new();
+        let mut pairs: Vec<(String, String)> = Vec::new();
         for pair in text.split('&') {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let decoded = decoded(key).zip(decoded(value));
-            pairs.push(decoded.ok_or_else(malformed)?);
+            let (key, value) = decoded(key).zip(decoded(value)).ok_or_else(malformed)?;
+            if pairs.iter().any(|(known, _)| *known == key) {
+                return Err(s3_error!(InvalidArgument, "x-amz-tagging has a key twice"));
+            }
+            pairs.push((key, value));
         }
         Self::new(pairs, OF_OBJECT_MAX).map(Some)
     }
@@ -103,6 +106,7 @@ fn check(key: &str, value: &str) -> S3Result<()> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use proptest::prelude::{any, prop, proptest};
     use s3s::S3ErrorCode;
 
     use super::*;
@@ -136,12 +140,25 @@ mod tests {
         assert_eq!(read("a%20b=c+d%2F"), [tag("a b", "c d/")]);
         assert_eq!(Tags::from_header(None).unwrap(), None);
         assert_eq!(Tags::from_header(Some("")).unwrap(), None);
-        for bad in ["a%2=b", "a=%zz", "%ff=1"] {
+        for bad in ["a%2=b", "a=%zz", "%ff=1", "a=b&a=c", "a=b&%61"] {
             let error = Tags::from_header(Some(bad)).unwrap_err();
             assert_eq!(*error.code(), S3ErrorCode::InvalidArgument, "{bad}");
         }
-        let error = Tags::from_header(Some("a=b&a=c")).unwrap_err();
+        let error = Tags::from_header(Some("a=b&=c")).unwrap_err();
         assert_eq!(*error.code(), S3ErrorCode::InvalidTag);
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_and_no_bytes_make_it_panic(
+            text in "[a%&=+0-9é]{0,40}|.{0,20}",
+            bytes in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let _unknown = Tags::from_bytes(&bytes.into());
+            if let Ok(Some(tags)) = Tags::from_header(Some(&text)) {
+                assert_eq!(Tags::from_set(tags.to_set(), OF_OBJECT_MAX).unwrap(), tags);
+            }
+        }
     }
 
     #[test]

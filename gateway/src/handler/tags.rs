@@ -95,8 +95,7 @@ pub(super) async fn put_bucket_tagging(
     let tags = Tags::from_set(request.input.tagging.tag_set, OF_BUCKET_MAX)?;
     let tags = Some(&tags).filter(|tags| !tags.0.is_empty());
     handler.set_document(caller, request.input.bucket, tags).await?;
-    let output = PutBucketTaggingOutput::default();
-    Ok(S3Response::with_status(output, StatusCode::NO_CONTENT))
+    Ok(S3Response::new(PutBucketTaggingOutput::default()))
 }
 
 pub(super) async fn delete_bucket_tagging(

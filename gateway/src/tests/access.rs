@@ -1,7 +1,8 @@
 //! Who is let in where it is not their own: by ACL, by policy, without a signature.
 
-use model::RequestId;
+use model::{RequestId, attribute};
 use serde_json::{Value, json};
+use store::{Caller, VersionName};
 
 use super::{
     site::{Answer, Ask, Site, ask},
@@ -95,7 +96,7 @@ async fn lists_are_shown_and_set_as_xml() {
     };
     set(&site, ask("PUT", "/photos?acl").body(grant("READ").as_bytes())).await;
     assert_eq!(others(&site, ask("GET", "/photos")).await, [200, 403]);
-    assert_eq!(site.send(main(ask("GET", "/photos?acl"))).await.tags("ID"), ["main", "alt"]);
+    assert_eq!(site.send(main(ask("GET", "/photos?acl"))).await.tags("ID"), ["alt", "main"]);
     set(&site, ask("PUT", "/photos/a?acl").body(grant("WRITE_ACP").as_bytes())).await;
     assert_eq!(others(&site, ask("GET", "/photos/a")).await, [403, 403]);
     // Who may write the list may let themselves in.
@@ -228,6 +229,42 @@ async fn conditions_are_of_the_request_and_of_the_object_that_is_there() {
     statement["Condition"] = json!({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}});
     set(&site, policy(statement)).await;
     assert_eq!(others(&site, ask("GET", "/photos")).await, [403, 403]);
+}
+
+#[tokio::test]
+async fn who_may_depend_on_tags_that_nobody_here_can_read_is_refused() {
+    let site = site().await;
+    let all = allow(json!({"AWS": "alt"}), "s3:*", "photos/*");
+    let mut deny = all.clone();
+    deny["Effect"] = json!("Deny");
+    deny["Condition"] = json!({"StringEquals": {"s3:ExistingObjectTag/locked": "yes"}});
+    let text = json!({"Version": "2012-10-17", "Statement": [all, deny]}).to_string();
+    set(&site, ask("PUT", "/photos?policy").body(text.as_bytes())).await;
+    let tagging = |tags: &'static [u8]| {
+        let (bucket, key) = ("photos".to_owned().try_into(), "a".to_owned().try_into());
+        let name = VersionName { bucket: bucket.unwrap(), key: key.unwrap(), of: None };
+        let tags = Some(tags.into());
+        site.store.set_object_attribute(name, attribute::TAGS, tags, Caller::root())
+    };
+    for tags in [&br#"{"locked":"yes"}"#[..], br#"{"form":2,"locked":["yes"]}"#] {
+        tagging(tags).await.unwrap();
+        assert!(denied(&site.send(alt(ask("DELETE", "/photos/a"))).await));
+    }
+    tagging(br#"{"locked":"no"}"#).await.unwrap();
+    assert_eq!(site.send(alt(ask("DELETE", "/photos/a"))).await.status, 204);
+}
+
+#[tokio::test]
+async fn what_a_policy_asks_of_a_put_must_be_done_and_not_only_said() {
+    let site = site().await;
+    let mut statement = allow(json!({"AWS": "alt"}), "s3:PutObject*", "photos/*");
+    let given = "bucket-owner-full-control";
+    statement["Condition"] = json!({"StringEquals": {"s3:x-amz-acl": given}});
+    set(&site, policy(statement)).await;
+    let in_the_url = format!("/photos/x?x-amz-acl={given}");
+    assert!(denied(&site.send(alt(ask("PUT", &in_the_url).body(b"1"))).await));
+    assert_eq!(site.send(alt(canned("/photos/x", given).body(b"1"))).await.status, 200);
+    assert_eq!(site.send(main(ask("GET", "/photos/x"))).await.status, 200);
 }
 
 #[tokio::test]

@@ -94,13 +94,13 @@ async fn tags_of_a_bucket_are_set_and_taken_away_and_end_with_it() {
     let site = Site::with_bucket().await;
     let none = (404, "NoSuchTagSet".to_owned());
     assert_eq!(site.get("/photos?tagging").await.error(), none);
-    assert_eq!(put(&site, "/photos?tagging", TAGS).await.status, 204);
+    assert_eq!(put(&site, "/photos?tagging", TAGS).await.status, 200);
     assert_eq!(tags(&site, "/photos?tagging").await, ["a=1", "b=2"]);
     assert_eq!(delete(&site, "/photos").await, 204);
     assert_eq!(site.get("/photos?tagging").await.error(), (404, "NoSuchBucket".to_owned()));
     assert_eq!(site.put("/photos", b"").await.status, 200);
     assert_eq!(site.get("/photos?tagging").await.error(), none, "law 14");
-    assert_eq!(put(&site, "/photos?tagging", TAGS).await.status, 204);
+    assert_eq!(put(&site, "/photos?tagging", TAGS).await.status, 200);
     assert_eq!(delete(&site, "/photos?tagging").await, 204);
     assert_eq!(site.get("/photos?tagging").await.error(), none);
     assert_eq!(put(&site, "/none?tagging", TAGS).await.error(), (404, "NoSuchBucket".to_owned()));
@@ -203,7 +203,7 @@ async fn a_lifecycle_is_shown_as_it_was_put() {
     let shown = site.get("/photos?lifecycle").await;
     assert_eq!(shown.tags("Status"), ["Enabled", "Disabled"]);
     assert_eq!(shown.tag("Days").as_deref(), Some("7"));
-    assert_eq!(shown.tag("Date").as_deref(), Some("2030-01-01T00:00:00Z"));
+    assert_eq!(shown.tag("Date").as_deref(), Some("2030-01-01T00:00:00.000Z"));
     assert_eq!(shown.tags("ID").len(), 2, "one without an id is given one");
     let bad = b"<LifecycleConfiguration><Rule><Status>Enabled</Status><Prefix></Prefix>\
         <Expiration><Days>0</Days></Expiration></Rule></LifecycleConfiguration>";

@@ -8,7 +8,7 @@ use crate::{
     engine::Table,
     records::{
         BlockRecord, EndedRecord, GarbageRecord, HeldSegmentRecord, HistoryRecord, MultipartId,
-        ObjectRecord, PartRecord, Record, SupersededRecord,
+        ObjectRecord, PartRecord, Record, RecordError, SupersededRecord,
     },
     section::{Section, SectionError},
 };
@@ -63,7 +63,11 @@ fn forget_attributes(section: &mut Section<'_>, version_key: Bytes) -> Result<()
     let split = ObjectRecord::split_version_key(&version_key);
     let split = split.map(|(row, version)| (Bytes::copy_from_slice(row), version));
     if let Some((row, version)) = split {
-        let latest = section.get::<ObjectRecord>(&row)?;
+        let latest = match section.get::<ObjectRecord>(&row) {
+            // Whose they are, full sync will say; nothing waits for it.
+            Err(SectionError::Record(RecordError::Damaged { .. })) => return Ok(()),
+            read => read?,
+        };
         if latest.is_none_or(|latest| latest.version != version) {
             section.remove_attributes(version_key);
         }

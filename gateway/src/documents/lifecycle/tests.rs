@@ -1,3 +1,4 @@
+use proptest::prelude::{any, prop, proptest};
 use s3s::{
     S3ErrorCode,
     dto::{
@@ -194,4 +195,74 @@ fn an_upload_is_stale_after_its_days() {
     assert!(lifecycle.is_stale("logs/a", Millis(1), Millis(2 * DAY)));
     assert!(!lifecycle.is_stale("logs/a", Millis(1), Millis(2 * DAY - 1)));
     assert!(!lifecycle.is_stale("other", Millis(1), Millis(9 * DAY)));
+}
+
+const PIECES: [&str; 28] = [
+    "<Status>Enabled</Status>",
+    "<Status>Disabled</Status>",
+    "<Status>On</Status>",
+    "<Filter><Prefix>logs/</Prefix></Filter>",
+    "<Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter>",
+    "<Filter><Tag><Key></Key><Value>v</Value></Tag></Filter>",
+    "<Filter><And><Prefix>l</Prefix><Tag><Key>k</Key><Value>v</Value></Tag></And></Filter>",
+    "<Filter><ObjectSizeGreaterThan>-1</ObjectSizeGreaterThan></Filter>",
+    "<Filter><ObjectSizeLessThan>9223372036854775807</ObjectSizeLessThan></Filter>",
+    "<Filter></Filter>",
+    "<Prefix></Prefix>",
+    "<Prefix>logs/</Prefix>",
+    "<ID>one</ID>",
+    "<ID></ID>",
+    "<Expiration><Days>2147483647</Days></Expiration>",
+    "<Expiration><Days>0</Days></Expiration>",
+    "<Expiration><Date>9999-12-31T00:00:00Z</Date></Expiration>",
+    "<Expiration><Date>0000-01-01T00:00:00.000Z</Date></Expiration>",
+    "<Expiration><Date>2020-02-30</Date></Expiration>",
+    "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>",
+    "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>",
+    "<AbortIncompleteMultipartUpload><DaysAfterInitiation>2147483647</DaysAfterInitiation>\
+     </AbortIncompleteMultipartUpload>",
+    "<AbortIncompleteMultipartUpload/>",
+    "<Transition><Days>1</Days></Transition>",
+    "</Rule><Rule>",
+    "<Rule>",
+    "&#xFFFFFFFF;",
+    "<!--",
+];
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _unknown = Lifecycle::from_bytes(&bytes.into());
+    }
+
+    /// Neither XML that a client could send, nor an object that is then judged by it.
+    #[test]
+    fn no_configuration_makes_it_panic(
+        pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..8),
+        (size, modified, now) in (any::<u64>(), any::<u64>(), any::<u64>()),
+    ) {
+        let xml = format!("<LifecycleConfiguration><Rule>{}", pieces.concat());
+        for xml in [format!("{xml}</Rule></LifecycleConfiguration>"), xml] {
+            let mut reader = s3s::xml::Deserializer::new(xml.as_bytes());
+            let read = s3s::xml::Deserialize::deserialize(&mut reader);
+            let Ok::<BucketLifecycleConfiguration, _>(configuration) = read else { continue };
+            let mut drawn = 0;
+            let draw = || {
+                drawn += 1;
+                format!("drawn-{drawn}")
+            };
+            let Ok(lifecycle) = Lifecycle::from_configuration(configuration, draw) else {
+                continue;
+            };
+            let object = Candidate { key: "logs/a", size, modified: Millis(modified) };
+            let judged = lifecycle.expired(&object, Millis(now), || Ok::<_, ()>(Tags::default()));
+            assert!(judged.unwrap().is_none() || lifecycle.may_expire(&object, Millis(now)));
+            lifecycle.is_stale("logs/a", Millis(modified), Millis(now));
+            let kept = Lifecycle::from_bytes(&lifecycle.to_bytes()).unwrap();
+            assert_eq!(kept, lifecycle);
+            // What is shown is what could be set again.
+            let shown = BucketLifecycleConfiguration { rules: lifecycle.to_rules() };
+            assert_eq!(Lifecycle::from_configuration(shown, || "none".to_owned()).unwrap(), kept);
+        }
+    }
 }

@@ -5,7 +5,11 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use time::{Date, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Entries, OneOrMore, PolicyError, pattern};
+use super::{
+    PolicyError,
+    pattern::{Circumstance, Pattern, canonical},
+    text::{Entries, OneOrMore},
+};
 
 /// Operator to key to values, as they stand in the text.
 pub(super) type Tests = Entries<Entries<OneOrMore<Scalar>>>;
@@ -24,7 +28,7 @@ pub(super) enum Scalar {
 pub(super) struct Condition {
     /// In lower case, but for the key of a tag, which is behind a slash.
     pub(super) key: String,
-    pub(super) values: Vec<String>,
+    pub(super) values: Vec<Pattern>,
     pub(super) operator: Operator,
 }
 
@@ -62,7 +66,7 @@ pub(super) enum Compare {
     GreaterOrEqual,
 }
 
-pub(super) fn read(tests: Tests) -> Result<Vec<Condition>, PolicyError> {
+pub(super) fn read(tests: Tests, variables: bool) -> Result<Vec<Condition>, PolicyError> {
     let mut conditions = Vec::new();
     for (name, keys) in tests.0 {
         let operator = Operator::named(&name).ok_or(PolicyError::Operator(name))?;
@@ -72,18 +76,11 @@ pub(super) fn read(tests: Tests) -> Result<Vec<Condition>, PolicyError> {
                 let value = value.clone();
                 return Err(PolicyError::Value { key, value });
             }
+            let values = values.iter().map(|value| Pattern::new(value, variables)).collect();
             conditions.push(Condition { key: canonical(&key), values, operator });
         }
     }
     Ok(conditions)
-}
-
-/// Keys have no case; the key of a tag has.
-fn canonical(key: &str) -> String {
-    match key.split_once('/') {
-        None => key.to_ascii_lowercase(),
-        Some((name, tag)) => format!("{}/{tag}", name.to_ascii_lowercase()),
-    }
 }
 
 impl Scalar {
@@ -115,9 +112,7 @@ impl Operator {
         let sound = test != Test::Null || !(if_exists || all || any);
         sound.then_some(Self { test, negated, if_exists, all, any })
     }
-}
 
-impl Operator {
     /// Whether a request without the key is outside of it.
     pub(super) fn needs_the_key(self) -> bool {
         !self.if_exists && !self.all
@@ -153,16 +148,22 @@ impl Test {
             Self::Equals | Self::EqualsIgnoringCase | Self::Like => true,
             Self::Number(_) => number(value).is_some(),
             Self::Date(_) => date(value).is_some(),
-            Self::Bool | Self::Null => value.parse::<bool>().is_ok(),
+            Self::Bool | Self::Null => {
+                ["true", "false"].iter().any(|b| value.eq_ignore_ascii_case(b))
+            }
             Self::Ip => network(value).is_some(),
         }
     }
 
-    fn fits(self, wanted: &str, found: &str) -> bool {
+    fn fits(self, wanted: &Pattern, found: &str, circumstance: Circumstance<'_>) -> bool {
+        if self == Self::Like {
+            return wanted.matches(found, circumstance);
+        }
+        let Some(wanted) = wanted.literal(circumstance) else { return false };
+        let wanted: &str = &wanted;
         match self {
             Self::Equals => wanted == found,
             Self::EqualsIgnoringCase => wanted.to_lowercase() == found.to_lowercase(),
-            Self::Like => pattern::matches(wanted, found),
             Self::Number(compare) => both(number(found), number(wanted), compare),
             Self::Date(compare) => both(date(found), date(wanted), compare),
             Self::Bool => wanted.eq_ignore_ascii_case(found),
@@ -170,7 +171,7 @@ impl Test {
                 let parsed = network(wanted).zip(found.parse::<IpAddr>().ok());
                 parsed.is_some_and(|(network, address)| holds(network, address))
             }
-            Self::Null => false,
+            Self::Like | Self::Null => false,
         }
     }
 }
@@ -239,17 +240,19 @@ fn holds((network, bits): (IpAddr, u32), address: IpAddr) -> bool {
 }
 
 impl Condition {
-    pub(super) fn holds(&self, circumstance: &dyn Fn(&str) -> Option<Vec<String>>) -> bool {
+    pub(super) fn holds(&self, circumstance: Circumstance<'_>) -> bool {
         let found = circumstance(&self.key).filter(|found| !found.is_empty());
         let Operator { test, negated, if_exists, all, any } = self.operator;
         if test == Test::Null {
             let absent = if found.is_some() { "false" } else { "true" };
-            return self.values.iter().any(|value| value.eq_ignore_ascii_case(absent));
+            return self.values.iter().any(|value| value.as_str().eq_ignore_ascii_case(absent));
         }
         let Some(found) = found else {
             return if_exists || all || negated && !any;
         };
-        let fits = |found: &String| self.values.iter().any(|wanted| test.fits(wanted, found));
+        let fits = |found: &String| {
+            self.values.iter().any(|wanted| test.fits(wanted, found, circumstance))
+        };
         // "Not" is of each value by itself: none of those wanted is the one found.
         if all || negated && !any {
             found.iter().all(|found| fits(found) != negated)

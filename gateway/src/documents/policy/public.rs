@@ -4,6 +4,7 @@
 use super::{
     Principal, Statement,
     condition::{Condition, Test, network},
+    pattern::Pattern,
 };
 
 /// Keys that limit access if they are tested for fixed values.
@@ -37,10 +38,13 @@ impl Condition {
         if self.operator.negated || self.values.is_empty() || !self.operator.needs_the_key() {
             return false;
         }
-        let fixed = |value: &String| !value.contains(['*', '?']) && !value.contains("${");
+        let fixed = |value: &Pattern| {
+            let value = value.as_str();
+            !value.contains(['*', '?']) && !value.contains("${")
+        };
         match self.operator.test {
             Test::Ip if self.key == "aws:sourceip" => self.values.iter().all(|value| {
-                network(value).is_some_and(|(address, bits)| {
+                network(value.as_str()).is_some_and(|(address, bits)| {
                     bits >= if address.is_ipv4() { BITS_V4 } else { BITS_V6 }
                 })
             }),

@@ -1,4 +1,4 @@
-use proptest::prelude::{any, proptest};
+use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
 use serde_json::{Value, json};
 
 use super::*;
@@ -176,6 +176,31 @@ fn keys_have_no_case_and_tags_have() {
 }
 
 #[test]
+fn variables_of_a_condition_stand_for_what_the_request_says() {
+    let mut statement = allow(json!("s3:*"), json!("arn:aws:s3:::photos"));
+    statement["Condition"] = json!({"StringLike": {"s3:prefix": "home/${aws:username}/*"}});
+    let listed = |version: Option<&str>, prefix: &str| {
+        let mut text = json!({"Statement": statement});
+        if let Some(version) = version {
+            text["Version"] = json!(version);
+        }
+        let policy = Policy::parse_for(&text.to_string(), "photos").unwrap();
+        let circumstance = |key: &str| match key {
+            "s3:prefix" => Some(vec![prefix.to_owned()]),
+            "aws:username" => Some(vec!["alt".to_owned()]),
+            _ => None,
+        };
+        answer_in(&policy, ("alt", "s3:ListBucket", "photos"), &circumstance) == Answer::Allowed
+    };
+    let (newer, older) = (Some("2012-10-17"), Some("2008-10-17"));
+    assert!(listed(newer, "home/alt/a") && !listed(newer, "home/main/a"));
+    for version in [older, None] {
+        assert!(!listed(version, "home/alt/a"), "there were none then");
+        assert!(listed(version, "home/${aws:username}/a"));
+    }
+}
+
+#[test]
 fn public_is_what_is_open_to_everybody_without_fixed_limits() {
     let all = allow(json!("s3:ListBucket"), json!("arn:aws:s3:::photos"));
     let public = |statement: Value| policy(statement).unwrap().is_public();
@@ -206,6 +231,7 @@ fn what_is_no_policy_of_the_bucket_is_refused_and_says_why() {
         (with(all.clone(), "Principal", json!("alt")), "principal"),
         (with(all.clone(), "Principal", json!({"AWS": "a*"})), "a*"),
         (with(all.clone(), "Principal", json!({"Else": "a"})), "Else"),
+        (with(all.clone(), "Principal", json!({"AWS": UserId::anonymous().as_str()})), "principal"),
         (with(all.clone(), "NotAction", json!("s3:GetObject")), "NotAction"),
         (with(all.clone(), "Condition", json!({"StringIs": {"aws:Referer": "a"}})), "StringIs"),
         (with(all.clone(), "Condition", json!({"NullIfExists": {"a": "true"}})), "NullIfExists"),
@@ -241,7 +267,84 @@ fn the_text_is_kept_as_it_came() {
     assert_eq!(Policy::from_bytes(&Bytes::from_static(b"{}")), None);
 }
 
+/// What policies are made of, in places where it may or may not belong.
+fn pieces() -> impl Strategy<Value = Value> {
+    const TEXTS: [&str; 18] = [
+        "*",
+        "Allow",
+        "Deny",
+        "s3:Get*",
+        "arn:aws:s3:::photos/${aws:username, 'x'}/*?",
+        "arn:aws:s3:::*",
+        "arn:aws:iam::alt:root",
+        "arn:aws:iam::1:user/",
+        "2012-10-17",
+        "10.0.0.0/33",
+        "::/0",
+        "0.0.0.0/0",
+        "true",
+        "1e400",
+        "-9223372036854775808",
+        "9999-12-31T23:59:60Z",
+        "${",
+        "",
+    ];
+    const NAMES: [&str; 18] = [
+        "Version",
+        "Statement",
+        "Effect",
+        "Principal",
+        "NotPrincipal",
+        "AWS",
+        "Action",
+        "NotAction",
+        "Resource",
+        "Condition",
+        "Null",
+        "IpAddress",
+        "ForAllValues:StringNotLike",
+        "ForAnyValue:DateLessThanIfExists",
+        "NumericEquals",
+        "Bool",
+        "s3:prefix",
+        "aws:SourceIp",
+    ];
+    let text = prop::sample::select(&TEXTS[..]).prop_map(|text| json!(text));
+    let leaf = prop_oneof![
+        8 => text,
+        1 => any::<String>().prop_map(Value::from),
+        1 => any::<f64>().prop_map(Value::from),
+        1 => any::<bool>().prop_map(Value::from),
+        1 => Just(Value::Null),
+    ];
+    leaf.prop_recursive(5, 40, 6, |inner| {
+        let entry = (prop::sample::select(&NAMES[..]), inner.clone());
+        let entry = entry.prop_map(|(name, value)| (name.to_owned(), value));
+        prop_oneof![
+            prop::collection::vec(inner, 0..4).prop_map(Value::from),
+            prop::collection::vec(entry, 0..6)
+                .prop_map(|all| Value::Object(all.into_iter().collect())),
+        ]
+    })
+}
+
+/// A statement that is one, but for what takes the place of some parts of it.
+fn statements() -> impl Strategy<Value = Value> {
+    const NAMES: [&str; 6] =
+        ["Principal", "Action", "Resource", "Condition", "Effect", "NotPrincipal"];
+    let parts = prop::collection::vec((prop::sample::select(&NAMES[..]), pieces()), 0..3);
+    parts.prop_map(|parts| {
+        let all = allow(json!("s3:*"), json!("arn:aws:s3:::photos/*"));
+        parts.into_iter().fold(all, |all, (name, value)| with(all, name, value))
+    })
+}
+
 proptest! {
+    #[test]
+    fn no_bytes_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _unknown = Policy::from_bytes(&bytes.into());
+    }
+
     #[test]
     fn no_text_makes_the_parser_panic(text in any::<String>()) {
         let _refused = Policy::parse(&text);
@@ -249,11 +352,26 @@ proptest! {
 
     #[test]
     fn no_text_that_is_almost_a_policy_makes_it_panic(
-        texts in proptest::collection::vec(
+        texts in prop::collection::vec(
             "[\\[\\]{}:,\"*a-z0-9]{0,12}|\"Statement\"|\"Effect\":\"Allow\"|\"Condition\"", 0..20),
     ) {
         let text = texts.concat();
         let text = format!(r#"{{"Statement":[{{"Effect":"Allow","Principal":"*",{text}}}]}}"#);
         let _refused = Policy::parse(&text);
+    }
+
+    /// Neither reading nor judging: whatever is found in a request, too.
+    #[test]
+    fn no_policy_makes_a_request_panic(
+        statement in prop_oneof![statements(), pieces()],
+        found in prop::option::of(prop::collection::vec("[0-9.:/TZ-]{0,12}|.{0,3}", 0..3)),
+    ) {
+        if let Ok(policy) = policy(statement) {
+            for user in ["alt", UserId::anonymous().as_str()] {
+                let circumstance = |_: &str| found.clone();
+                answer_in(&policy, (user, "s3:GetObject", "photos/a"), &circumstance);
+            }
+            assert_eq!(Policy::from_bytes(&policy.to_bytes()), Some(policy));
+        }
     }
 }

@@ -1,3 +1,4 @@
+use proptest::prelude::{any, prop, proptest};
 use s3s::S3ErrorCode;
 
 use super::*;
@@ -101,4 +102,22 @@ fn what_names_nobody_or_says_too_much_is_refused() {
     assert_eq!(read(xml("main", none, "READ")), Err(Code::MalformedACLError));
     let email = grantee(None, None, Some("a@b"));
     assert_eq!(read(xml("main", email, "READ")), Err(Code::UnresolvableGrantByEmailAddress));
+}
+
+proptest! {
+    #[test]
+    fn no_header_and_no_bytes_make_it_panic(
+        place in 0usize..5,
+        header in "((id|uri|emailAddress|ID)?=?\"?(main|alt|é)?\"?,?){0,4}|.{0,30}",
+        name in ".{0,20}",
+        bytes in prop::collection::vec(any::<u8>(), 0..100),
+    ) {
+        use crate::documents::Document;
+
+        let _unknown = Acl::from_bytes(&bytes.into());
+        let _refused = read(canned(&name));
+        if let Ok(Some(acl)) = read(granted(place, &header)) {
+            assert_eq!(Acl::from_bytes(&acl.to_bytes()), Some(acl));
+        }
+    }
 }
