@@ -27,8 +27,7 @@ const BITS_V6: u32 = 32;
 
 impl Statement {
     pub(super) fn is_public(&self) -> bool {
-        let everybody = self.who.all_but
-            || self.who.named.iter().any(|principal| *principal == Principal::Everybody);
+        let everybody = self.who.all_but || self.who.named.contains(&Principal::Everybody);
         self.allows && everybody && !self.conditions.iter().any(Condition::limits)
     }
 }
