@@ -172,6 +172,34 @@ pub(crate) fn invalid_part(number: u16) -> S3Error {
     s3_error!(InvalidPart, "Part {number} is not there, or has another ETag or checksum")
 }
 
+/// S3's own code for it is not among those of s3s.
+pub(crate) fn no_public_access_block() -> S3Error {
+    let message = "The public access block configuration was not found";
+    custom("NoSuchPublicAccessBlockConfiguration", StatusCode::NOT_FOUND, message)
+}
+
+/// Of a preflight that does not say enough.
+pub(crate) fn insufficient(what: &str) -> S3Error {
+    let message = format!("Insufficient information. {what} needed");
+    custom("BadRequest", StatusCode::BAD_REQUEST, message)
+}
+
+/// Of a preflight that is not allowed. S3's own code for it is not among those of s3s.
+pub(crate) fn forbidden(message: &'static str) -> S3Error {
+    custom("AccessForbidden", StatusCode::FORBIDDEN, message)
+}
+
+pub(crate) fn acls_disabled() -> S3Error {
+    s3_error!(AccessControlListNotSupported, "The bucket does not allow ACLs")
+}
+
+pub(crate) fn acl_with_ownership() -> S3Error {
+    s3_error!(
+        InvalidBucketAclWithObjectOwnership,
+        "A bucket whose owner owns every object cannot have an ACL that gives others anything"
+    )
+}
+
 pub(crate) fn precondition_failed() -> S3Error {
     plain(S3ErrorCode::PreconditionFailed)
 }

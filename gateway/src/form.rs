@@ -6,15 +6,16 @@
 use std::ops::RangeInclusive;
 
 use http::{HeaderMap, Request, Uri, header};
-use model::RequestId;
+use model::{RequestId, UserId};
 use s3s::{
     Body, HttpResponse, S3ErrorCode, S3Request, S3Result,
     dto::{PutObjectInput, StreamingBlob},
+    path::S3Path,
 };
-use store::Caller;
 
 use crate::{
-    auth::{Access, Auth},
+    access::{Asked, Guard},
+    auth::Auth,
     errors,
     handler::{
         Handler,
@@ -42,7 +43,7 @@ use reader::Reader;
 pub(crate) struct Forms {
     pub(crate) handler: Handler,
     pub(crate) auth: Auth,
-    pub(crate) access: Access,
+    pub(crate) access: Guard,
     pub(crate) hosts: Hosts,
 }
 
@@ -74,16 +75,23 @@ impl Forms {
         let (fields, file) = Reader::new(body, &boundary).form().await?;
 
         let key = fields.key()?;
-        let caller = self.caller(&fields, id).await?;
+        let user = self.user(&fields).await?;
         let permitted = self.permitted(&fields, &bucket)?;
         let mut input = input::put_object(&fields, (bucket.clone().into_owned(), key.clone()))?;
+        let asked = Asked {
+            operation: Operation::PostObject.name(),
+            path: &S3Path::object(&bucket, &key),
+            headers: &input::headers(&fields, &input),
+            uri: &parts.uri,
+            user: &user,
+            peer: parts.extensions.get().copied(),
+        };
+        let reader = self.access.let_in(&asked, id)?;
         input.body = Some(StreamingBlob::new(file));
         let most = PUT_BYTES_MAX.min(*permitted.end()).min(form_bytes(&parts.headers));
         let mut put = request_of(input, id);
         put.extensions.insert(Within(*permitted.start()..=most));
-        if let Some(caller) = caller {
-            put.extensions.insert(caller);
-        }
+        reader.leave(&mut put.extensions);
         let made = put_object(&self.handler, put).await?.output;
         answer::answer(&fields, (&bucket, &key, hosted), &made)
     }
@@ -99,14 +107,13 @@ impl Forms {
     }
 
     /// Who posts a form; nobody, if it is not signed.
-    async fn caller(&self, fields: &Fields, request: RequestId) -> S3Result<Option<Caller>> {
+    async fn user(&self, fields: &Fields) -> S3Result<UserId> {
         let Some(signed) = signature::Signed::read(fields)? else {
-            return Ok(None);
+            return Ok(UserId::anonymous());
         };
         let secret = s3s::auth::S3Auth::get_secret_key(&self.auth, signed.access_key()).await?;
         signed.verify(secret.expose())?;
-        let user = self.access.user(signed.access_key())?;
-        Ok(Some(Caller::of(user, request)))
+        self.access.user(signed.access_key())
     }
 }
 

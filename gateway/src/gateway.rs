@@ -3,7 +3,7 @@
 //! Everything that a client can hold open has a bound: connections, the time to send a head,
 //! the silence within a body, the size of what is kept in memory.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ops::Metrics;
 use store::Store;
@@ -16,6 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Live, ReadMiss,
+    access::Peer,
     auth::RootKeys,
     blocks::Blocks,
     connection::{Stream, connection},
@@ -27,6 +28,7 @@ use crate::{
     places::{Place, Places},
     rates::Rates,
     service::Service,
+    settings::AllSettings,
 };
 
 /// Bodies larger than a block that come in at once: each holds up to about 8 MiB.
@@ -77,7 +79,8 @@ impl Gateway {
         let meter = Meter::new(metrics);
         let blocks = Arc::new(Blocks::new(store.clone(), miss, meter.clone()));
         let uploads = Arc::new(Semaphore::new(UPLOADS_MAX));
-        let handler = Handler { store, blocks, meter, region: options.region, uploads };
+        let settings = AllSettings::new(store.clone());
+        let handler = Handler { store, settings, blocks, meter, region: options.region, uploads };
         let service = Service::new(handler, options.root, Hosts::new(options.domain.as_deref()));
         Self { service, live: options.live, rates: Arc::new(Rates::new()) }
     }
@@ -104,10 +107,12 @@ impl Gateway {
                     let gateway = self.clone();
                     let (cancelled, abort) = (cancelled.clone(), abort.clone());
                     connections.spawn(async move {
-                        let limited = gateway.limited(&place);
+                        let from = stream.peer_addr().ok();
+                        let mut limited = gateway.limited(&place, from);
                         let serve = Box::pin(async {
                             let opened = cancelled.run_until_cancelled(gateway.open(stream)).await;
                             if let Some(Some(stream)) = opened {
+                                limited.secure(matches!(stream, Stream::Tls(_)));
                                 let connection = Box::pin(connection(stream, limited, cancelled));
                                 let _ended = abort.run_until_cancelled(connection).await;
                             }
@@ -192,12 +197,13 @@ impl Gateway {
         }
     }
 
-    pub(crate) fn limited(&self, place: &Place) -> Limited {
+    pub(crate) fn limited(&self, place: &Place, from: Option<SocketAddr>) -> Limited {
         Limited {
             service: self.service.clone(),
             live: self.live.clone(),
             rates: Arc::clone(&self.rates),
             client: place.client,
+            peer: from.map(|from| Peer { ip: from.ip(), secure: false }),
             excess: place.excess,
         }
     }

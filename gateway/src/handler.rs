@@ -8,18 +8,21 @@ use s3s::{S3, S3Request, S3Response, S3Result, dto};
 use store::{Caller, ReadError, Store};
 use tokio::sync::Semaphore;
 
-use crate::{blocks::Blocks, errors, meter::Meter};
+use crate::{blocks::Blocks, errors, meter::Meter, settings::AllSettings};
 
+mod acl;
 mod buckets;
 mod complete;
 mod copy;
 mod delete;
+mod documents;
 pub(crate) mod get;
 mod list;
 mod multipart;
 pub(crate) mod object_attributes;
 mod parts;
 pub(crate) mod put;
+mod reading;
 mod source;
 mod tags;
 mod versions;
@@ -28,6 +31,7 @@ mod versions;
 #[derive(Clone)]
 pub(crate) struct Handler {
     pub(crate) store: Store,
+    pub(crate) settings: AllSettings,
     pub(crate) blocks: Arc<Blocks>,
     pub(crate) meter: Meter,
     pub(crate) region: String,
@@ -40,7 +44,8 @@ impl Handler {
     fn bucket(&self, name: &BucketName, caller: &Caller) -> S3Result<Bucket> {
         let state = self.store.bucket(name).map_err(|error| errors::read(&error))?;
         let bucket = state.live.ok_or_else(errors::no_such_bucket)?;
-        if caller.user.may_use(&bucket) { Ok(bucket) } else { Err(errors::denied()) }
+        let granted = caller.granted == Some(bucket.birth);
+        if granted || caller.user.may_use(&bucket) { Ok(bucket) } else { Err(errors::denied()) }
     }
 
     /// Reads something of the store that may look at many rows, which would hold up the requests
@@ -60,7 +65,7 @@ impl Handler {
     }
 }
 
-/// Who sent a request: [`crate::auth::Access`] has left it there, or nobody has signed.
+/// Who sent a request: [`crate::access::Guard`] has left it there.
 fn caller<I>(request: &S3Request<I>) -> S3Result<Caller> {
     request.extensions.get::<Caller>().cloned().ok_or_else(errors::denied)
 }
@@ -82,6 +87,32 @@ macro_rules! operations {
 }
 
 operations! {
+    acl::get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput;
+    acl::get_object_acl(GetObjectAclInput) -> GetObjectAclOutput;
+    acl::put_bucket_acl(PutBucketAclInput) -> PutBucketAclOutput;
+    acl::put_object_acl(PutObjectAclInput) -> PutObjectAclOutput;
+    documents::delete_bucket_cors(DeleteBucketCorsInput) -> DeleteBucketCorsOutput;
+    documents::delete_bucket_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput;
+    documents::delete_bucket_ownership_controls(DeleteBucketOwnershipControlsInput)
+        -> DeleteBucketOwnershipControlsOutput;
+    documents::delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput;
+    documents::delete_public_access_block(DeletePublicAccessBlockInput)
+        -> DeletePublicAccessBlockOutput;
+    documents::get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput;
+    documents::get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput)
+        -> GetBucketLifecycleConfigurationOutput;
+    documents::get_bucket_ownership_controls(GetBucketOwnershipControlsInput)
+        -> GetBucketOwnershipControlsOutput;
+    documents::get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput;
+    documents::get_bucket_policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput;
+    documents::get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput;
+    documents::put_bucket_cors(PutBucketCorsInput) -> PutBucketCorsOutput;
+    documents::put_bucket_lifecycle_configuration(PutBucketLifecycleConfigurationInput)
+        -> PutBucketLifecycleConfigurationOutput;
+    documents::put_bucket_ownership_controls(PutBucketOwnershipControlsInput)
+        -> PutBucketOwnershipControlsOutput;
+    documents::put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput;
+    documents::put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput;
     complete::complete_multipart_upload(CompleteMultipartUploadInput)
         -> CompleteMultipartUploadOutput;
     copy::copy_object(CopyObjectInput) -> CopyObjectOutput;
@@ -107,6 +138,11 @@ operations! {
     versions::get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
     versions::put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput;
     versions::list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput;
+    tags::delete_bucket_tagging(DeleteBucketTaggingInput) -> DeleteBucketTaggingOutput;
+    tags::delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput;
+    tags::get_bucket_tagging(GetBucketTaggingInput) -> GetBucketTaggingOutput;
     tags::get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput;
+    tags::put_bucket_tagging(PutBucketTaggingInput) -> PutBucketTaggingOutput;
+    tags::put_object_tagging(PutObjectTaggingInput) -> PutObjectTaggingOutput;
     put::put_object(PutObjectInput) -> PutObjectOutput;
 }

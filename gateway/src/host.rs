@@ -39,9 +39,7 @@ impl Hosts {
         uri: &'r Uri,
         host: Option<&'r HeaderValue>,
     ) -> Addressed<'r> {
-        let authority = uri.authority().map(http::uri::Authority::as_str);
-        let host = host.and_then(|host| host.to_str().ok()).or(authority);
-        let named = host.and_then(|host| self.bucket(host));
+        let named = self.named(uri, host);
         let path = uri.path().strip_prefix('/').unwrap_or_default();
         let (first, rest) = split(path);
         match named {
@@ -51,6 +49,23 @@ impl Hosts {
             None if rest.is_empty() => Addressed::Bucket { name: first.into(), hosted: false },
             None => Addressed::Object,
         }
+    }
+
+    /// The bucket that a request names, as it stands in its host or at the head of its path.
+    pub(crate) fn bucket_of<'r>(
+        &self,
+        uri: &'r Uri,
+        host: Option<&'r HeaderValue>,
+    ) -> Option<Cow<'r, str>> {
+        let (first, _) = split(uri.path().strip_prefix('/').unwrap_or_default());
+        self.named(uri, host)
+            .or_else(|| Some(first).filter(|first| !first.is_empty()).map(Cow::from))
+    }
+
+    fn named<'r>(&self, uri: &'r Uri, host: Option<&'r HeaderValue>) -> Option<Cow<'r, str>> {
+        let authority = uri.authority().map(http::uri::Authority::as_str);
+        let host = host.and_then(|host| host.to_str().ok()).or(authority);
+        host.and_then(|host| self.bucket(host))
     }
 
     /// The bucket that a host names, in lower case: names of hosts have no case, and those of

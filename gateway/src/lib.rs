@@ -3,6 +3,7 @@
 //! Only this crate knows s3s. It keeps nothing itself: what a client is told has been committed
 //! by the store (law 1), and a read gives the right bytes or an error (law 5).
 
+mod access;
 pub mod admin;
 mod attributes;
 mod auth;
@@ -12,7 +13,9 @@ mod checksum;
 mod chunk_limit;
 mod composite;
 mod connection;
+mod cross_origin;
 mod dates;
+mod documents;
 mod error_document;
 mod errors;
 mod expected_owner;
@@ -20,6 +23,7 @@ mod form;
 mod gateway;
 mod handler;
 mod host;
+mod lifecycle;
 mod limited;
 mod limits;
 mod listing;
@@ -34,11 +38,13 @@ mod plan;
 mod preconditions;
 mod presigned;
 mod promises;
+mod query;
 mod range;
 mod rates;
 mod read_miss;
 mod receive;
 mod service;
+mod settings;
 mod subresource;
 mod unsupported;
 mod version_two;
@@ -50,5 +56,6 @@ mod tests;
 
 pub use auth::RootKeys;
 pub use gateway::{Gateway, Options};
+pub use lifecycle::expire_forever;
 pub use limits::{Limits, Live, Rate};
 pub use read_miss::{MissError, ReadMiss};

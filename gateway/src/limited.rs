@@ -8,6 +8,7 @@ use s3s::{Body, HttpError, HttpResponse, S3Error, s3_error};
 use tokio::sync::watch;
 
 use crate::{
+    access::Peer,
     errors,
     limits::{Client, Limits, Live},
     rates::Rates,
@@ -21,6 +22,8 @@ pub(crate) struct Limited {
     pub(crate) live: watch::Receiver<Live>,
     pub(crate) rates: Arc<Rates>,
     pub(crate) client: Client,
+    /// `None`: it was gone before anybody asked.
+    pub(crate) peer: Option<Peer>,
     /// The client has too many connections: on this one it is only told so.
     pub(crate) excess: bool,
 }
@@ -34,7 +37,18 @@ enum Beyond {
 }
 
 impl Limited {
-    pub(crate) async fn answer(self, request: Request<Body>) -> Result<HttpResponse, HttpError> {
+    /// Takes note of whether the connection is encrypted.
+    pub(crate) fn secure(&mut self, secure: bool) {
+        self.peer = self.peer.map(|peer| Peer { secure, ..peer });
+    }
+
+    pub(crate) async fn answer(
+        self,
+        mut request: Request<Body>,
+    ) -> Result<HttpResponse, HttpError> {
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(peer);
+        }
         let expects = Expects::of(&request);
         let mut answer = self.within(request).await?;
         if expects.closes(answer.status()) {

@@ -49,10 +49,16 @@ macro_rules! operations {
 
 operations! {
     AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CreateBucket, CreateMultipartUpload,
-    DeleteBucket, DeleteObject, DeleteObjects, GetBucketLocation, GetBucketVersioning, GetObject,
-    GetObjectAttributes, GetObjectTagging, HeadBucket, HeadObject, ListBuckets,
+    DeleteBucket, DeleteBucketCors, DeleteBucketLifecycle, DeleteBucketOwnershipControls,
+    DeleteBucketPolicy, DeleteBucketTagging, DeleteObject, DeleteObjectTagging, DeleteObjects,
+    DeletePublicAccessBlock, GetBucketAcl, GetBucketCors, GetBucketLifecycleConfiguration,
+    GetBucketLocation, GetBucketOwnershipControls, GetBucketPolicy, GetBucketPolicyStatus,
+    GetBucketTagging, GetBucketVersioning, GetObject, GetObjectAcl, GetObjectAttributes,
+    GetObjectTagging, GetPublicAccessBlock, HeadBucket, HeadObject, ListBuckets,
     ListMultipartUploads, ListObjects, ListObjectsV2, ListObjectVersions, ListParts, PostObject,
-    PutBucketVersioning, PutObject, UploadPart, UploadPartCopy,
+    PutBucketAcl, PutBucketCors, PutBucketLifecycleConfiguration, PutBucketOwnershipControls,
+    PutBucketPolicy, PutBucketTagging, PutBucketVersioning, PutObject, PutObjectAcl,
+    PutObjectTagging, PutPublicAccessBlock, UploadPart, UploadPartCopy,
 }
 
 /// Where the router leaves the operation of a request. Clones are the same place.
@@ -85,6 +91,6 @@ mod tests {
                 assert_eq!(Operation::named(operation.name()), operation);
             }
         }
-        assert_eq!(Operation::named("GetBucketAcl"), Operation::Other);
+        assert_eq!(Operation::named("GetObjectTorrent"), Operation::Other);
     }
 }

@@ -13,8 +13,11 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::{
-    auth::{Access, Auth, RootKeys},
-    chunk_limit, dates,
+    access::Guard,
+    auth::{Auth, RootKeys},
+    chunk_limit,
+    cross_origin::{self, CrossOrigin},
+    dates,
     error_document::{self, About},
     form::{self, Forms},
     handler::{Handler, get::HeadStatus, object_attributes::BareETag},
@@ -22,7 +25,9 @@ use crate::{
     meter::Meter,
     names::BucketNames,
     operation::OperationSlot,
-    presigned, subresource, version_two, wrong_region,
+    presigned,
+    settings::AllSettings,
+    subresource, version_two, wrong_region,
 };
 
 /// Bytes of a request's XML: 1,000 keys of 1 KiB in `DeleteObjects`, each byte of them escaped.
@@ -43,6 +48,7 @@ pub(crate) struct Service {
     region: Arc<str>,
     /// The id of the site.
     host: Arc<str>,
+    settings: AllSettings,
 }
 
 impl Service {
@@ -50,7 +56,8 @@ impl Service {
         let (meter, store) = (handler.meter.clone(), handler.store.clone());
         let region = Arc::from(handler.region.as_str());
         let host = Arc::from(store.identity().site.to_string());
-        let access = Access::new(keys.access_key.clone(), store.clone());
+        let settings = handler.settings.clone();
+        let access = Guard::new(keys.access_key.clone(), store.clone(), settings.clone());
         let auth = Auth::new(keys, store);
         let mut config = S3Config::default();
         config.xml_max_body_size = XML_BYTES_MAX;
@@ -61,7 +68,7 @@ impl Service {
         builder.set_validation(BucketNames);
         builder.set_host(hosts.clone());
         let forms = Arc::new(Forms { handler, auth, access, hosts });
-        Self { s3: builder.build(), forms, meter, region, host }
+        Self { s3: builder.build(), forms, meter, region, host, settings }
     }
 
     /// Answers one request.
@@ -71,7 +78,10 @@ impl Service {
         let slot = OperationSlot::default();
         let id = new_id();
         let uri = request.uri().clone();
-        let answer = if let Some(refusal) = wrong_region::refusal(request.headers(), &self.region) {
+        let cross_origin = CrossOrigin::of(&request, &self.forms.hosts);
+        let answer = if request.method() == Method::OPTIONS {
+            cross_origin::preflight(&self.settings, &request, cross_origin.as_ref()).or_else(show)
+        } else if let Some(refusal) = wrong_region::refusal(request.headers(), &self.region) {
             Ok(refusal)
         } else {
             let (mut parts, body) = request.into_parts();
@@ -81,7 +91,10 @@ impl Service {
             let span = tracing::info_span!("request", %id);
             self.dispatch(Request::from_parts(parts, body)).instrument(span).await
         };
-        let answer = answer.map(|answer| self.adjust(answer, (id, uri.path()), head_only));
+        let mut answer = answer.map(|answer| self.adjust(answer, (id, uri.path()), head_only));
+        if let (Some(cross_origin), Ok(answer)) = (cross_origin, &mut answer) {
+            cross_origin.mark(&self.settings, answer);
+        }
         let status = answer.as_ref().map_or(StatusCode::INTERNAL_SERVER_ERROR, Response::status);
         let (operation, took) = (slot.get(), started.elapsed());
         tracing::debug!(request = %id, operation = operation.name(), %status, ?took, "answered");

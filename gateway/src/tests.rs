@@ -1,7 +1,9 @@
 //! Requests as clients send them, signed, against a store in a temporary directory.
 
+mod access;
 mod addresses;
 mod buckets;
+mod documents;
 mod forms;
 mod integrity;
 mod limits;

@@ -1,5 +1,5 @@
 //! What a put or a new bucket may ask for and cannot have here. It is refused, never ignored:
-//! a client that asks for a lock, a key or a public object must not believe it has one.
+//! a client that asks for a lock or a key must not believe it has one.
 
 use s3s::{
     S3Result,
@@ -10,9 +10,6 @@ use s3s::{
     s3_error,
 };
 
-/// Canned ACLs that change nothing where there are none.
-const PRIVATE: [&str; 2] = ["private", "bucket-owner-full-control"];
-
 /// Storage classes that promise no more than any object has here.
 const CLASSES: [&str; 2] = ["STANDARD", "REDUCED_REDUNDANCY"];
 
@@ -20,10 +17,7 @@ const CLASSES: [&str; 2] = ["STANDARD", "REDUCED_REDUNDANCY"];
 struct Asked<'a> {
     encrypted: bool,
     locked: bool,
-    tagged: bool,
     redirected: bool,
-    granted: bool,
-    acl: Option<&'a str>,
     class: Option<&'a str>,
 }
 
@@ -37,13 +31,7 @@ macro_rules! asked {
             locked: $input.object_lock_mode.is_some()
                 || $input.object_lock_legal_hold_status.is_some()
                 || $input.object_lock_retain_until_date.is_some(),
-            tagged: $input.tagging.is_some(),
             redirected: $input.website_redirect_location.is_some(),
-            granted: $input.grant_full_control.is_some()
-                || $input.grant_read.is_some()
-                || $input.grant_read_acp.is_some()
-                || $input.grant_write_acp.is_some(),
-            acl: $input.acl.as_ref().map(|acl| acl.as_str()),
             class: $input.storage_class.as_ref().map(|class| class.as_str()),
         }
     };
@@ -77,10 +65,8 @@ fn new_object(asked: &Asked<'_>) -> S3Result<()> {
     refuse(&[
         (asked.encrypted, "server-side encryption"),
         (asked.locked, "object lock"),
-        (asked.tagged, "tags"),
         (asked.redirected, "website redirects"),
     ])?;
-    acl(asked.acl, asked.granted)?;
     match asked.class {
         Some(class) if !CLASSES.contains(&class) => {
             Err(s3_error!(InvalidStorageClass, "Storage class `{class}` is not available"))
@@ -90,13 +76,7 @@ fn new_object(asked: &Asked<'_>) -> S3Result<()> {
 }
 
 pub(crate) fn create_bucket(input: &CreateBucketInput) -> S3Result<()> {
-    let granted = input.grant_full_control.is_some()
-        || input.grant_read.is_some()
-        || input.grant_read_acp.is_some()
-        || input.grant_write.is_some()
-        || input.grant_write_acp.is_some();
-    refuse(&[(input.object_lock_enabled_for_bucket == Some(true), "object lock")])?;
-    acl(input.acl.as_ref().map(|acl| acl.as_str()), granted)
+    refuse(&[(input.object_lock_enabled_for_bucket == Some(true), "object lock")])
 }
 
 fn refuse(asked: &[(bool, &str)]) -> S3Result<()> {
@@ -104,13 +84,6 @@ fn refuse(asked: &[(bool, &str)]) -> S3Result<()> {
         Some((_, what)) => Err(s3_error!(NotImplemented, "There are no {what} here")),
         None => Ok(()),
     }
-}
-
-fn acl(canned: Option<&str>, granted: bool) -> S3Result<()> {
-    if granted || canned.is_some_and(|canned| !PRIVATE.contains(&canned)) {
-        return Err(s3_error!(AccessControlListNotSupported, "There are no ACLs here"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use model::{Attributes, Bucket, BucketName, ObjectKey, Version};
+use model::{Attributes, Bucket, BucketName, ObjectKey, Slot, Version};
 use tokio::sync::watch;
 
 use crate::{
@@ -42,6 +42,18 @@ impl Store {
     #[must_use]
     pub fn buckets_changed(&self) -> watch::Receiver<u64> {
         self.shared.views.changes()
+    }
+
+    /// Creates a bucket, which is the caller's. Durable when this returns.
+    ///
+    /// # Errors
+    /// `BucketExists`, or that writes are refused or failed.
+    pub async fn create_bucket(
+        &self,
+        name: BucketName,
+        caller: Caller,
+    ) -> Result<Bucket, WriteError> {
+        self.create_bucket_with(name, BTreeMap::new(), caller).await
     }
 
     /// Creates a bucket that begins with attributes, by name; it is the caller's. Durable when this
@@ -93,16 +105,17 @@ impl Store {
         Ok(record.unwrap_or_default().attributes)
     }
 
-    /// What was set of the latest version of a key; nothing, if there is none.
+    /// What was set of the version in a slot of a key, or of the latest; nothing, if there is none.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn latest_attributes(
+    pub fn attributes_in(
         &self,
         (bucket, key): (&BucketName, &ObjectKey),
+        slot: Option<Slot>,
     ) -> Result<Attributes, ReadError> {
-        let latest = self.shared.get::<ObjectRecord>(&ObjectRecord::key(bucket, key))?;
-        let of = latest.map(|latest| self.object_attributes((bucket, key), latest.version));
+        let held = self.record(&ObjectRecord::key(bucket, key), slot)?;
+        let of = held.map(|held| self.object_attributes((bucket, key), held.version));
         of.unwrap_or_else(|| Ok(Attributes::default()))
     }
 

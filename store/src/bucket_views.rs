@@ -8,8 +8,10 @@ use std::{
 use model::{Attributes, BucketName, visibility::BucketState};
 use tokio::sync::watch;
 
-/// Views that are kept; beyond them, all are forgotten and read anew.
+/// Views that are kept, and what was set of their buckets together; beyond either, all are forgotten
+/// and read anew.
 const VIEWS_MAX: usize = 4_096;
+const BYTES_MAX: usize = 64 << 20;
 
 /// A bucket name, and what was set of the bucket that exists under it.
 ///
@@ -22,11 +24,26 @@ pub struct BucketView {
     pub attributes: Attributes,
 }
 
+impl BucketView {
+    /// What was set of the bucket, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.attributes.0.iter().map(|(name, register)| name.len() + register.value.len()).sum()
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct BucketViews {
     /// Counts the commits that changed a bucket.
     changes: watch::Sender<u64>,
-    kept: RwLock<HashMap<BucketName, (u64, Arc<BucketView>)>>,
+    kept: RwLock<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    views: HashMap<BucketName, (u64, Arc<BucketView>)>,
+    /// Of all of them, and of those that were replaced since they were last forgotten.
+    bytes: usize,
 }
 
 impl BucketViews {
@@ -49,7 +66,7 @@ impl BucketViews {
         // Before the read: what a commit changes meanwhile makes the view old, never too new.
         let now = *self.changes.borrow();
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, view)) = kept.get(name).filter(|(changes, _)| *changes == now) {
+        if let Some((_, view)) = kept.views.get(name).filter(|(changes, _)| *changes == now) {
             return Ok(Arc::clone(view));
         }
         drop(kept);
@@ -57,10 +74,11 @@ impl BucketViews {
         // Names without a bucket are the client's to make up, as many as it likes.
         if view.state.live.is_some() {
             let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() >= VIEWS_MAX {
-                kept.clear();
+            if kept.views.len() >= VIEWS_MAX || kept.bytes >= BYTES_MAX {
+                *kept = Kept::default();
             }
-            kept.insert(name.clone(), (now, Arc::clone(&view)));
+            kept.bytes += view.bytes();
+            kept.views.insert(name.clone(), (now, Arc::clone(&view)));
         }
         Ok(view)
     }
@@ -70,7 +88,7 @@ impl BucketViews {
 mod tests {
     use std::convert::Infallible;
 
-    use model::{Bucket, Hlc, SiteId, UserId, Version};
+    use model::{Bucket, Hlc, Register, SiteId, UserId, Version};
 
     use super::*;
 
@@ -122,10 +140,23 @@ mod tests {
     fn names_without_a_bucket_take_no_memory_and_buckets_a_bounded_one() {
         let views = BucketViews::default();
         read(&views, 0, false);
-        assert!(views.kept.read().unwrap().is_empty());
+        assert!(views.kept.read().unwrap().views.is_empty());
         for n in 0..=VIEWS_MAX {
             read(&views, n, true);
         }
-        assert_eq!(views.kept.read().unwrap().len(), 1);
+        assert_eq!(views.kept.read().unwrap().views.len(), 1);
+        let large = || {
+            let version = Version { hlc: Hlc(1), site: SiteId([1; 16]) };
+            let register = Register { version, value: vec![0; BYTES_MAX / 4].into() };
+            let mut large = view(true);
+            large.attributes.0.insert("policy".to_owned(), register);
+            Ok::<_, Infallible>(large)
+        };
+        for n in 0..=4 {
+            views.view(&name(n + 1), large).unwrap();
+        }
+        let kept = views.kept.read().unwrap();
+        assert_eq!(kept.views.len(), 1, "the four before it were too large together");
+        assert!(kept.bytes < BYTES_MAX / 2);
     }
 }

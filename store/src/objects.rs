@@ -95,7 +95,7 @@ impl Store {
     }
 
     /// Of a slot, or the latest.
-    fn record(
+    pub(crate) fn record(
         &self,
         latest: &Bytes,
         slot: Option<Slot>,

@@ -252,18 +252,6 @@ impl Store {
         Ok(buckets)
     }
 
-    /// Creates a bucket, which is the caller's. Durable when this returns.
-    ///
-    /// # Errors
-    /// `BucketExists`, or that writes are refused or failed.
-    pub async fn create_bucket(
-        &self,
-        name: BucketName,
-        caller: Caller,
-    ) -> Result<Bucket, WriteError> {
-        self.create_bucket_with(name, BTreeMap::new(), caller).await
-    }
-
     /// Deletes a bucket that is empty. Durable when this returns.
     ///
     /// # Errors

@@ -83,6 +83,7 @@ impl Site {
         shutdown.spawn("collector", collect);
         shutdown.spawn("folder", store::fold_forever(store.clone(), shutdown.token()));
         shutdown.spawn("verification", store::verify_forever(store.clone(), shutdown.token()));
+        shutdown.spawn("lifecycle", gateway::expire_forever(store.clone(), shutdown.token()));
         let fence = &config.fence;
         let fence = FenceLimits { max_age: fence.max_age, max_bytes: fence.max_bytes };
         let (of, told) = (store.clone(), metrics.clone());

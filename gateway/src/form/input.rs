@@ -1,5 +1,6 @@
 //! The put that a form asks for.
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use s3s::{
     S3Result,
     dto::{PutObjectInput, Tagging, Timestamp, TimestampFormat},
@@ -57,6 +58,19 @@ pub(super) fn put_object(
         .website_redirect_location(fields.text("x-amz-website-redirect-location"))
         .build();
     input.map_err(|_| errors::malformed_form())
+}
+
+/// The fields as the headers of a put would say them, for the conditions of policies.
+pub(super) fn headers(fields: &Fields, input: &PutObjectInput) -> HeaderMap {
+    let named = |name: &str, value: &str| {
+        Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
+    };
+    let of_amazon = fields.iter().filter(|(name, _)| name.starts_with("x-amz-"));
+    let mut headers: HeaderMap = of_amazon.filter_map(|(name, value)| named(name, value)).collect();
+    let acl = input.acl.as_ref().map(|acl| ("x-amz-acl", acl.as_str()));
+    let tags = input.tagging.as_ref().map(|tags| ("x-amz-tagging", tags.as_str()));
+    headers.extend(acl.into_iter().chain(tags).filter_map(|(name, value)| named(name, value)));
+    headers
 }
 
 /// Tags come as XML in a form, and as a query in the header of a put.

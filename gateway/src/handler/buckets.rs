@@ -13,8 +13,11 @@ use s3s::{
 
 use store::WriteError;
 
-use super::{Handler, caller};
-use crate::{errors, names, unsupported};
+use super::{Handler, acl, caller};
+use crate::{
+    documents::{Document, acl::Acl, ownership::Ownership},
+    errors, names, unsupported,
+};
 
 /// The region that S3 shows as none.
 const REGION_WITHOUT_NAME: &str = "us-east-1";
@@ -27,8 +30,15 @@ pub(super) async fn create_bucket(
     request: S3Request<CreateBucketInput>,
 ) -> S3Result<S3Response<CreateBucketOutput>> {
     let caller = caller(&request)?;
-    let input = request.input;
+    let mut input = request.input;
     unsupported::create_bucket(&input)?;
+    let ownership = input.object_ownership.as_ref().map(Ownership::named).transpose()?;
+    let write = input.grant_write.take();
+    let sent = acl::sent!(input, write: write, xml: None);
+    let acl = acl::of_new_bucket(handler, (&caller.user, ownership), sent)?;
+    let acl = acl.map(|acl| (Acl::NAME.to_owned(), acl.to_bytes()));
+    let ownership = ownership.map(|kind| (Ownership::NAME.to_owned(), kind.to_bytes()));
+    let attributes = acl.into_iter().chain(ownership).collect();
     let constraint = input.create_bucket_configuration.and_then(|c| c.location_constraint);
     if let Some(asked) = constraint.filter(|asked| asked.as_str() != handler.region) {
         let (asked, region) = (asked.as_str(), &handler.region);
@@ -39,7 +49,7 @@ pub(super) async fn create_bucket(
     }
     let location = Some(format!("/{}", input.bucket));
     let name = names::new_bucket(input.bucket)?;
-    match handler.store.create_bucket(name, caller).await {
+    match handler.store.create_bucket_with(name, attributes, caller).await {
         // In this region, S3 lets an owner create a bucket again.
         Err(WriteError::BucketExists { owned: true }) if handler.region == REGION_WITHOUT_NAME => {}
         created => _ = created.map_err(errors::write)?,

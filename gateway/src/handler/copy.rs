@@ -1,8 +1,6 @@
 //! `CopyObject`: the new object names the blocks of the old one. No byte moves, neither here nor
 //! to other sites, which have the blocks too.
 
-use std::collections::BTreeMap;
-
 use futures::StreamExt;
 use http::{HeaderMap, header};
 use model::{BucketName, Manifest, ObjectKey};
@@ -10,22 +8,24 @@ use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
         CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, ETag, ETagCondition,
-        MetadataDirective,
+        MetadataDirective, TaggingDirective,
     },
     s3_error,
 };
-use store::{CopyObject, Object};
+use store::{Caller, CopyObject, Object};
 
 use super::{
-    Handler,
+    Handler, acl,
     buckets::timestamp,
     caller,
     put::condition,
     source::{self, COPY_BYTES_MAX, source_conditions},
 };
 use crate::{
+    access::{Asker, Reader},
     attributes::{Attributes, sent},
     checksum::{self, Algorithm, Checksums, show_checksums},
+    documents::{Document, tags::Tags},
     errors, names,
     object_body::ObjectBody,
     promises, unsupported,
@@ -35,12 +35,13 @@ pub(super) async fn copy_object(
     handler: &Handler,
     request: S3Request<CopyObjectInput>,
 ) -> S3Result<S3Response<CopyObjectOutput>> {
-    let caller = caller(&request)?;
+    let (caller, reader, asker) = (caller(&request)?, Reader::of(&request)?, Asker::of(&request)?);
     let S3Request { mut input, headers, .. } = request;
     unsupported::copy(&input)?;
     let condition =
         condition(tag(&headers, header::IF_MATCH)?, tag(&headers, header::IF_NONE_MATCH)?)?;
     let asked = asked_checksum(&input)?;
+    let (sent, tags) = (acl::sent!(input), replaced_tags(&input)?);
     let replaced = replaced(&mut input)?;
     let conditions = source_conditions!(input);
     let (bucket, key) = (names::bucket(input.bucket)?, names::key(input.key)?);
@@ -52,7 +53,8 @@ pub(super) async fn copy_object(
     }
     handler.writable()?;
     handler.bucket(&bucket, &caller)?;
-    let source = source::find(handler, &caller, &input.copy_source, &conditions).await?;
+    let asks = (&asker, &caller);
+    let (source, of_source) = source::find(handler, asks, &input.copy_source, &conditions).await?;
     if source.manifest.size > COPY_BYTES_MAX {
         return Err(s3_error!(
             InvalidRequest,
@@ -60,17 +62,21 @@ pub(super) async fn copy_object(
             source.manifest.size
         ));
     }
+    let tags = match tags {
+        Some(tags) => Some(tags),
+        None => Tags::of(&of_source).map_err(|error| errors::internal(&error))?,
+    };
+    let attributes = handler.begins_with(&reader, sent, tags)?;
     let mut manifest = source.manifest.clone();
     if let Some(Attributes { headers, metadata }) = replaced {
         (manifest.headers, manifest.metadata) = (headers, metadata);
     }
     if let Some(algorithm) = asked.filter(|a| !manifest.checksums.contains_key(a.name())) {
-        let computed = compute(handler, &input.copy_source, (&caller, &source), algorithm).await;
+        let computed = compute(handler, &input.copy_source, (asks, &source), algorithm).await;
         manifest.checksums = promises::kept(&mut computed?);
     }
     let result = result(&manifest);
     let copy_source_version_id = source::id(handler, &input.copy_source, &source)?;
-    let attributes = BTreeMap::new();
     let copy = CopyObject { caller, bucket, key, manifest, source, condition, attributes };
     let stored = handler.store.copy_object(copy).await.map_err(errors::write)?;
     let last_modified = Some(timestamp(stored.version.hlc.millis()));
@@ -101,6 +107,19 @@ fn replaced(input: &mut CopyObjectInput) -> S3Result<Option<Attributes>> {
     }
 }
 
+/// The tags that the copy is to have in place of the source's. `None`: the same as the source.
+fn replaced_tags(input: &CopyObjectInput) -> S3Result<Option<Tags>> {
+    match input.tagging_directive.as_ref().map(TaggingDirective::as_str) {
+        None | Some(TaggingDirective::COPY) => Ok(None),
+        Some(TaggingDirective::REPLACE) => {
+            Tags::from_header(input.tagging.as_deref()).map(|tags| tags.or(Some(Tags::default())))
+        }
+        Some(other) => {
+            Err(s3_error!(InvalidArgument, "x-amz-tagging-directive `{other}` is not known"))
+        }
+    }
+}
+
 fn asked_checksum(input: &CopyObjectInput) -> S3Result<Option<Algorithm>> {
     let Some(asked) = &input.checksum_algorithm else {
         return Ok(None);
@@ -121,10 +140,10 @@ fn is_itself(source: &CopySource, bucket: &BucketName, key: &ObjectKey) -> bool 
 async fn compute(
     handler: &Handler,
     from: &CopySource,
-    (caller, source): (&store::Caller, &Object),
+    (asks, source): ((&Asker, &Caller), &Object),
     algorithm: Algorithm,
 ) -> S3Result<Checksums> {
-    let again = source::find(handler, caller, from, &Default::default()).await?;
+    let (again, _) = source::find(handler, asks, from, &Default::default()).await?;
     if again.version != source.version {
         return Err(s3_error!(OperationAborted, "The source changed during the copy; try again"));
     }

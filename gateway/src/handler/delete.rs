@@ -13,7 +13,11 @@ use s3s::{
 use store::{Caller, Condition, Deleted, Seen};
 
 use super::{Handler, caller, get::seconds};
-use crate::{errors, names};
+use crate::{
+    access::{Asker, Reader},
+    errors, names,
+    settings::Settings,
+};
 
 /// Keys of one request; the limit of S3.
 const KEYS_MAX: usize = 1_000;
@@ -56,7 +60,8 @@ pub(super) async fn delete_objects(
     handler: &Handler,
     request: S3Request<DeleteObjectsInput>,
 ) -> S3Result<S3Response<DeleteObjectsOutput>> {
-    let caller = &caller(&request)?;
+    let (caller, reader, asker) =
+        (&caller(&request)?, Reader::of(&request)?, &Asker::of(&request)?);
     let DeleteObjectsInput { bucket, delete, .. } = request.input;
     if !(1..=KEYS_MAX).contains(&delete.objects.len()) {
         return Err(s3_error!(MalformedXML, "A request may delete 1 to {KEYS_MAX} keys"));
@@ -64,9 +69,10 @@ pub(super) async fn delete_objects(
     let bucket = &names::bucket(bucket)?;
     handler.writable()?;
     handler.bucket(bucket, caller)?;
+    let settings: &Settings = reader.settings()?;
     let deletes = delete.objects.into_iter().map(|object| async move {
         let named = (object.key.clone(), object.version_id.clone());
-        (named, delete_one(handler, (bucket, caller), object).await)
+        (named, delete_one(handler, (asker, settings), (bucket, caller), object).await)
     });
     let outcomes: Vec<_> = futures::stream::iter(deletes).buffered(DELETES_AT_ONCE).collect().await;
     let (mut deleted, mut errors) = (Vec::new(), Vec::new());
@@ -86,14 +92,18 @@ pub(super) async fn delete_objects(
 
 async fn delete_one(
     handler: &Handler,
+    (asker, settings): (&Asker, &Settings),
     (bucket, caller): (&BucketName, &Caller),
     object: ObjectIdentifier,
 ) -> S3Result<Option<Deleted>> {
     let slot = names::version(object.version_id.as_deref())?;
     let etag = object.e_tag.map(tag);
     let condition = seen(etag, object.last_modified_time, object.size)?;
-    let object = (bucket.clone(), names::key(object.key)?);
-    delete(handler, (object, slot), caller.clone(), condition).await
+    let key = names::key(object.key)?;
+    if !asker.may_delete(settings, (bucket, &key), slot) {
+        return Err(errors::denied());
+    }
+    delete(handler, ((bucket.clone(), key), slot), caller.clone(), condition).await
 }
 
 /// An entity tag as the XML of many deletes names it.

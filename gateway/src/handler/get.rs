@@ -13,18 +13,23 @@ use s3s::{
     },
     s3_error,
 };
-use store::{Caller, Object};
+use store::Object;
 
-use super::{Handler, buckets::timestamp, caller, versions};
+use super::{Handler, buckets::timestamp, versions};
 use crate::{
+    access::Reader,
     attributes,
     checksum::{self, Algorithm},
+    documents::{Document, tags::Tags},
     errors, names,
     object_body::ObjectBody,
     part_checksums,
     preconditions::{Preconditions, TagCondition, Verdict},
     range::{self, Asked},
 };
+
+/// How many tags an object has; s3s does not say it in the answer to a HEAD.
+const TAG_COUNT: &str = "x-amz-tagging-count";
 
 /// A status that the answer to a HEAD has to have; s3s knows only 200 there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,6 +63,8 @@ pub(super) struct Found {
     pub(super) id: Option<String>,
     /// The part that was asked for.
     part: Option<usize>,
+    /// How many tags it has, if any.
+    tags: Option<i32>,
 }
 
 macro_rules! ask {
@@ -120,10 +127,11 @@ pub(super) async fn get_object(
     request: S3Request<GetObjectInput>,
 ) -> S3Result<S3Response<GetObjectOutput>> {
     let checksums = wants_checksums(request.input.checksum_mode.as_ref());
-    let caller = caller(&request)?;
-    let found = find(handler, &caller, ask!(request)).await?;
+    let reader = Reader::of(&request)?;
+    let found = find(handler, &reader, ask!(request)).await?;
     let mut output = shown!(GetObjectOutput, found, checksums);
-    let Found { object, range, .. } = found;
+    let Found { object, range, tags, .. } = found;
+    output.tag_count = tags;
     let body = ObjectBody::open(&handler.blocks, object, range, Some(handler.meter.clone())).await;
     output.body = Some(StreamingBlob::new(body.map_err(errors::fetch)?));
     Ok(S3Response::new(output))
@@ -133,7 +141,7 @@ pub(super) async fn head_object(
     handler: &Handler,
     request: S3Request<HeadObjectInput>,
 ) -> S3Result<S3Response<HeadObjectOutput>> {
-    let caller = caller(&request)?;
+    let reader = Reader::of(&request)?;
     let mut request = request;
     let input = &mut request.input;
     let checksums = wants_checksums(input.checksum_mode.as_ref());
@@ -143,7 +151,7 @@ pub(super) async fn head_object(
     let language = input.response_content_language.take();
     let content_type = input.response_content_type.take();
     let expires = input.response_expires.take();
-    let found = find(handler, &caller, ask!(request)).await?;
+    let found = find(handler, &reader, ask!(request)).await?;
     let mut output = shown!(HeadObjectOutput, found, checksums);
     output.cache_control = cache_control.or(output.cache_control);
     output.content_disposition = disposition.or(output.content_disposition);
@@ -152,18 +160,22 @@ pub(super) async fn head_object(
     output.content_type = content_type.or(output.content_type);
     output.expires = expires.or(output.expires);
     let mut response = S3Response::new(output);
+    if let Some(count) = found.tags {
+        response.headers.insert(TAG_COUNT, HeaderValue::from(count));
+    }
     if found.partial {
         response.extensions.insert(HeadStatus(StatusCode::PARTIAL_CONTENT));
     }
     Ok(response)
 }
 
-pub(super) async fn find(handler: &Handler, caller: &Caller, ask: Ask) -> S3Result<Found> {
+pub(super) async fn find(handler: &Handler, reader: &Reader, ask: Ask) -> S3Result<Found> {
     let slot = names::version(ask.version.as_deref())?;
     let (bucket, key) = (names::bucket(ask.bucket)?, names::key(ask.key)?);
-    handler.bucket(&bucket, caller)?;
-    let object = versions::find(handler, (&bucket, &key), slot).await?;
+    let (object, attributes) = handler.object(reader, (&bucket, &key), slot).await?;
     let id = versions::shown_id(handler, &bucket, object.slot)?;
+    let tags = Tags::of(&attributes).map_err(|error| errors::internal(&error))?;
+    let tags = tags.and_then(|tags| tags.count());
     let modified = object.version.hlc.millis();
     match ask.preconditions.evaluate(&object.manifest.etag.0, modified) {
         Verdict::Hold => {}
@@ -189,7 +201,7 @@ pub(super) async fn find(handler: &Handler, caller: &Caller, ask: Ask) -> S3Resu
     // Of an empty object no range of bytes can be named.
     let partial = range.as_ref().is_some_and(|range| !range.is_empty());
     let part = ask.part.and_then(|number| usize::try_from(number).ok()?.checked_sub(1));
-    Ok(Found { range: range.unwrap_or(0..size), partial, id, part, object })
+    Ok(Found { range: range.unwrap_or(0..size), partial, id, part, tags, object })
 }
 
 fn asked(range: AskedRange) -> Asked {

@@ -1,7 +1,5 @@
 //! Multipart uploads as such: begun, aborted, listed. They are local to this site.
 
-use std::collections::BTreeMap;
-
 use http::StatusCode;
 use s3s::{
     S3Request, S3Response, S3Result,
@@ -17,31 +15,35 @@ use store::{
 };
 
 use super::{
-    Handler,
+    Handler, acl,
     buckets::{owner, timestamp},
     caller,
     list::{Names, limit, said, shown},
 };
 use crate::{
+    access::Reader,
     attributes::{Attributes, sent},
-    composite, errors, names, unsupported,
+    composite,
+    documents::tags::Tags,
+    errors, names, unsupported,
 };
 
 pub(super) async fn create_multipart_upload(
     handler: &Handler,
     request: S3Request<CreateMultipartUploadInput>,
 ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-    let caller = caller(&request)?;
+    let (caller, reader) = (caller(&request)?, Reader::of(&request)?);
     let mut input = request.input;
     unsupported::create_multipart(&input)?;
     let (algorithm, kind) = (input.checksum_algorithm.as_ref(), input.checksum_type.as_ref());
     let algorithm = algorithm.map(ChecksumAlgorithm::as_str);
     let checksum = composite::chosen_checksum(algorithm, kind.map(ChecksumType::as_str))?;
+    let (sent, tags) = (acl::sent!(input), Tags::from_header(input.tagging.as_deref())?);
     let Attributes { headers, metadata } = Attributes::new(sent!(input))?;
     let (bucket, key) = (names::bucket(input.bucket.clone())?, names::key(input.key.clone())?);
     handler.writable()?;
+    let attributes = handler.begins_with(&reader, sent, tags)?;
     let (shown_algorithm, shown_kind) = shown_checksum(checksum.as_ref());
-    let attributes = BTreeMap::new();
     let new = NewMultipart { caller, bucket, key, headers, metadata, checksum, attributes };
     let id = handler.store.create_multipart(new).await.map_err(errors::write)?;
     Ok(S3Response::new(CreateMultipartUploadOutput {

@@ -13,11 +13,11 @@ use s3s::{
 use super::{
     Handler,
     buckets::timestamp,
-    caller,
     get::{Ask, Found, find},
     list::{limit, shown},
 };
 use crate::{
+    access::Reader,
     checksum::{self, Algorithm, show_checksums},
     part_checksums,
 };
@@ -39,7 +39,7 @@ pub(super) async fn get_object_attributes(
     handler: &Handler,
     request: S3Request<GetObjectAttributesInput>,
 ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
-    let caller = caller(&request)?;
+    let reader = Reader::of(&request)?;
     let input = request.input;
     let asked: Vec<&str> = input
         .object_attributes
@@ -56,7 +56,7 @@ pub(super) async fn get_object_attributes(
     }
     let page = (after, limit(input.max_parts)?);
     let ask = Ask::whole((input.bucket, input.key), input.version_id);
-    let Found { object, id, .. } = find(handler, &caller, ask).await?;
+    let Found { object, id, .. } = find(handler, &reader, ask).await?;
     let manifest = &object.manifest;
     let output = GetObjectAttributesOutput {
         checksum: wanted(ObjectAttributes::CHECKSUM).then(|| checksum(manifest)).flatten(),

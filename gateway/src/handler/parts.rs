@@ -20,6 +20,7 @@ use super::{
     source::{self, COPY_BYTES_MAX, source_conditions},
 };
 use crate::{
+    access::Asker,
     body_digests::{BodyDigests, Digests},
     checksum::{self, Algorithm, show_checksums},
     composite, errors,
@@ -62,13 +63,14 @@ pub(super) async fn upload_part_copy(
     handler: &Handler,
     request: S3Request<UploadPartCopyInput>,
 ) -> S3Result<S3Response<UploadPartCopyOutput>> {
-    let caller = caller(&request)?;
+    let (caller, asker) = (caller(&request)?, Asker::of(&request)?);
     let mut input = request.input;
     unsupported::part_copy(&input)?;
     let conditions = source_conditions!(input);
     let number = composite::number(input.part_number)?;
     let target = Target::find(handler, caller, (input.bucket, input.key), &input.upload_id)?;
-    let object = source::find(handler, &target.caller, &input.copy_source, &conditions).await?;
+    let asks = (&asker, &target.caller);
+    let (object, _) = source::find(handler, asks, &input.copy_source, &conditions).await?;
     let copy_source_version_id = source::id(handler, &input.copy_source, &object)?;
     let range = copied(input.copy_source_range.as_deref(), &object)?;
     let size = range.end - range.start;

@@ -1,6 +1,6 @@
 //! `PutObject`: streamed into the store, checked whole, then committed at once.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
+use std::{ops::RangeInclusive, time::Duration};
 
 use http::HeaderMap;
 use model::{ETag, Manifest, Parts};
@@ -12,11 +12,13 @@ use s3s::{
 use store::{Condition, PutObject, Uploaded};
 use tokio::sync::SemaphorePermit;
 
-use super::{Handler, caller};
+use super::{Handler, acl, caller};
 use crate::{
+    access::Reader,
     attributes::{Attributes, sent},
     body_digests::{BodyDigests, Digests},
     checksum::{self, Checksums, show_checksums},
+    documents::tags::Tags,
     errors, names,
     promises::{self, Promises, promised},
     receive::{Size, receive},
@@ -41,7 +43,7 @@ pub(crate) async fn put_object(
     handler: &Handler,
     request: S3Request<PutObjectInput>,
 ) -> S3Result<S3Response<PutObjectOutput>> {
-    let caller = caller(&request)?;
+    let (caller, reader) = (caller(&request)?, Reader::of(&request)?);
     let S3Request { mut input, headers, extensions, trailing_headers, .. } = request;
     unsupported::put(&input)?;
     let size = match extensions.get::<Within>() {
@@ -49,11 +51,13 @@ pub(crate) async fn put_object(
         None => Size::Exactly(announced_size(&headers, input.content_length)?),
     };
     let condition = condition(input.if_match.take(), input.if_none_match.take())?;
-    let attributes = Attributes::new(sent!(input))?;
+    let (sent, tags) = (acl::sent!(input), Tags::from_header(input.tagging.as_deref())?);
+    let described = Attributes::new(sent!(input))?;
     let promises = Promises::new(promised!(input), &headers)?;
     let (bucket, key) = (names::bucket(input.bucket)?, names::key(input.key)?);
     handler.writable()?;
     handler.bucket(&bucket, &caller)?;
+    let attributes = handler.begins_with(&reader, sent, tags)?;
     let body = input.body.ok_or_else(|| s3_error!(IncompleteBody, "There is no body"))?;
 
     let _place = place(handler, size.most()).await?;
@@ -64,8 +68,7 @@ pub(crate) async fn put_object(
     handler.meter.received(uploaded.size());
 
     let mut output = output(&digests);
-    let manifest = manifest(&uploaded, digests, attributes);
-    let attributes = BTreeMap::new();
+    let manifest = manifest(&uploaded, digests, described);
     let put = PutObject { caller, bucket, key, manifest, uploaded, condition, attributes };
     let stored = handler.store.put_object(put).await.map_err(errors::write)?;
     output.version_id = stored.id.map(|id| id.to_string());

@@ -1,10 +1,12 @@
 //! The source of a copy: an object of this site that its caller may read.
 
+use model::Attributes;
 use s3s::{S3Error, S3ErrorCode, S3Result, dto::CopySource, s3_error};
 use store::{Caller, Object};
 
 use super::{Handler, versions};
 use crate::{
+    access::Asker,
     errors, names,
     preconditions::{Preconditions, Verdict},
 };
@@ -34,20 +36,22 @@ pub(super) use source_conditions;
 /// Finds the source; its blocks stay while the answer lives.
 pub(super) async fn find(
     handler: &Handler,
-    caller: &Caller,
+    (asker, caller): (&Asker, &Caller),
     source: &CopySource,
     conditions: &Preconditions,
-) -> S3Result<Object> {
+) -> S3Result<(Object, Attributes)> {
     let CopySource::Bucket { bucket, key, version_id } = source else {
         return Err(s3_error!(NotImplemented, "There are no access points here"));
     };
     let slot = names::version(version_id.as_deref())?;
     let (bucket, key) = (names::bucket(bucket.to_string())?, names::key(key.to_string())?);
-    handler.bucket(&bucket, caller)?;
-    let object = versions::find(handler, (&bucket, &key), slot).await.map_err(no_marker)?;
+    let settings = handler.settings.of(&bucket)?.ok_or_else(errors::no_such_bucket)?;
+    let reader = asker.reader(caller, settings, (&bucket, &key, slot))?;
+    let found = handler.object(&reader, (&bucket, &key), slot).await;
+    let (object, attributes) = found.map_err(no_marker)?;
     let modified = object.version.hlc.millis();
     match conditions.evaluate(&object.manifest.etag.0, modified) {
-        Verdict::Hold => Ok(object),
+        Verdict::Hold => Ok((object, attributes)),
         // Of a copy nothing can be "not modified": either is a condition that does not hold.
         Verdict::Failed | Verdict::NotModified => Err(errors::precondition_failed()),
     }

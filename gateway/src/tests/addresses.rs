@@ -86,6 +86,6 @@ async fn what_s3s_would_take_for_another_operation_does_nothing() {
     let refused = site.send(ask("PUT", "/photos/a?renameObject").body(b"2")).await;
     assert_eq!(refused.error(), (501, "NotImplemented".to_owned()));
     assert_eq!(site.get("/photos/a").await.body, b"1");
-    let refused = site.send(ask("PUT", "/photos?cors").body(b"no XML")).await;
+    let refused = site.send(ask("PUT", "/photos?replication").body(b"no XML")).await;
     assert_eq!(refused.error(), (501, "NotImplemented".to_owned()), "before its body");
 }

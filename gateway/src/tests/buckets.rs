@@ -71,7 +71,9 @@ async fn names_and_places_that_cannot_be_are_refused() {
 #[tokio::test]
 async fn operations_that_are_not_there_say_so() {
     let site = Site::with_bucket().await;
-    for missing in ["/photos?acl", "/photos?policy", "/photos?website", "/photos/a?acl"] {
+    for missing in
+        ["/photos?website", "/photos?logging", "/photos?notification", "/photos/a?torrent"]
+    {
         let refused = site.get(missing).await;
         assert_eq!(refused.error(), (501, "NotImplemented".to_owned()), "{missing}");
     }

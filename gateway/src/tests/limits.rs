@@ -237,7 +237,7 @@ async fn over_http2(site: &Site) -> (http2::SendRequest<Body>, tokio::task::Join
     let places = Arc::new(Places::default());
     let place = places.enter(Client::of(([192, 0, 2, 1], 1).into()), &limits()).unwrap();
     let (client, server) = tokio::io::duplex(1 << 20);
-    let limited = site.gateway.limited(&place);
+    let limited = site.gateway.limited(&place, None);
     let serving = tokio::spawn(connection::http2(server, limited, CancellationToken::new()));
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.initial_stream_window_size(65_535).initial_connection_window_size(65_535);

@@ -193,8 +193,8 @@ async fn a_put_that_cannot_be_is_refused_before_its_body() {
     let unannounced = ask("PUT", "/photos/a").header("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
     let refused = site.send(unannounced).await;
     assert_eq!(refused.error(), (411, "MissingContentLength".to_owned()));
-    let tagged = ask("PUT", "/photos/a").header("x-amz-tagging", "a=b").body(b"1");
-    assert_eq!(site.send(tagged).await.error(), (501, "NotImplemented".to_owned()));
+    let moved = ask("PUT", "/photos/a").header("x-amz-website-redirect-location", "/b").body(b"1");
+    assert_eq!(site.send(moved).await.error(), (501, "NotImplemented".to_owned()));
 }
 
 #[tokio::test]

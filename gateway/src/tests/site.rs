@@ -23,13 +23,13 @@ use tokio::sync::watch;
 
 use crate::{Gateway, Limits, Live, MissError, Options, ReadMiss, RootKeys};
 
-pub(super) const BLOCK: usize = 64;
-pub(super) const INLINE_MAX: usize = 16;
+pub(crate) const BLOCK: usize = 64;
+pub(crate) const INLINE_MAX: usize = 16;
 pub(crate) const ACCESS: &str = "ROOT";
-pub(super) const SECRET: &str = "very secret";
+pub(crate) const SECRET: &str = "very secret";
 
 /// No test comes near these.
-pub(super) fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits {
         connections_max: NonZeroUsize::new(1_024).unwrap(),
         connections_per_client_max: NonZeroUsize::new(1_024).unwrap(),
@@ -38,18 +38,18 @@ pub(super) fn limits() -> Limits {
     }
 }
 
-pub(super) fn codec() -> Codec {
+pub(crate) fn codec() -> Codec {
     Codec::new(Keys::parse(&format!("main:{}", "11".repeat(32)), "test").unwrap())
 }
 
 /// Brings blocks out of another store, until told otherwise.
 #[derive(Default)]
-pub(super) struct FakeMiss {
-    pub(super) from: Mutex<Option<Store>>,
-    pub(super) failure: Mutex<Option<MissError>>,
+pub(crate) struct FakeMiss {
+    pub(crate) from: Mutex<Option<Store>>,
+    pub(crate) failure: Mutex<Option<MissError>>,
     /// Fetches that work before the failure shows.
-    pub(super) works: AtomicUsize,
-    pub(super) fetched: Mutex<Vec<(BlockRef, BlockKind)>>,
+    pub(crate) works: AtomicUsize,
+    pub(crate) fetched: Mutex<Vec<(BlockRef, BlockKind)>>,
 }
 
 #[async_trait]
@@ -77,42 +77,42 @@ impl ReadMiss for FakeMiss {
 
 pub(crate) struct Site {
     pub(crate) store: Store,
-    pub(super) gateway: Gateway,
-    pub(super) miss: Arc<FakeMiss>,
+    pub(crate) gateway: Gateway,
+    pub(crate) miss: Arc<FakeMiss>,
     pub(crate) metrics: ops::Metrics,
-    pub(super) home: tempfile::TempDir,
+    pub(crate) home: tempfile::TempDir,
 }
 
 /// What a client sees of an answer.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
     /// The body ended with an error.
-    pub(super) broken: bool,
+    pub(crate) broken: bool,
 }
 
 impl Answer {
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
     /// Status and code of an error.
-    pub(super) fn error(&self) -> (u16, String) {
+    pub(crate) fn error(&self) -> (u16, String) {
         (self.status.as_u16(), self.tag("Code").unwrap_or_default())
     }
 
     /// Text of the first element of this name.
-    pub(super) fn tag(&self, name: &str) -> Option<String> {
+    pub(crate) fn tag(&self, name: &str) -> Option<String> {
         self.tags(name).into_iter().next()
     }
 
     /// Texts of all elements of this name, in order.
-    pub(super) fn tags(&self, name: &str) -> Vec<String> {
+    pub(crate) fn tags(&self, name: &str) -> Vec<String> {
         let text = self.text();
         let (open, close) = (format!("<{name}>"), format!("</{name}>"));
         let inner = |part: &str| part.split(&close).next().unwrap().to_owned();
@@ -126,7 +126,7 @@ impl Site {
         Self::with_sizes(site, sizes).await
     }
 
-    pub(super) async fn with_sizes(site: u8, sizes: Sizes) -> Self {
+    pub(crate) async fn with_sizes(site: u8, sizes: Sizes) -> Self {
         let home = tempfile::tempdir().unwrap();
         let metrics = ops::Metrics::new();
         let store = Store::open(StoreOptions {
@@ -154,7 +154,7 @@ impl Site {
     }
 
     /// A site with the bucket `photos`.
-    pub(super) async fn with_bucket() -> Self {
+    pub(crate) async fn with_bucket() -> Self {
         let site = Self::new(1).await;
         let created = site.send(ask("PUT", "/photos")).await;
         assert_eq!(created.status, 200, "{}", created.text());
@@ -165,7 +165,7 @@ impl Site {
         self.send_raw(ask.sign()).await
     }
 
-    pub(super) async fn send_raw(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send_raw(&self, request: Request<Body>) -> Answer {
         let answer = self.gateway.service().answer(request).await.unwrap();
         let (parts, mut body) = answer.into_parts();
         let (mut bytes, mut broken) = (Vec::new(), false);
@@ -178,11 +178,11 @@ impl Site {
         Answer { status: parts.status, headers: parts.headers, body: bytes, broken }
     }
 
-    pub(super) async fn put(&self, path: &str, body: &[u8]) -> Answer {
+    pub(crate) async fn put(&self, path: &str, body: &[u8]) -> Answer {
         self.send(ask("PUT", path).body(body)).await
     }
 
-    pub(super) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(ask("GET", path)).await
     }
 }
@@ -195,8 +195,8 @@ pub(crate) struct Ask {
     query: BTreeMap<String, String>,
     headers: BTreeMap<String, String>,
     body: Vec<u8>,
-    pub(super) access: &'static str,
-    pub(super) secret: &'static str,
+    pub(crate) access: &'static str,
+    pub(crate) secret: &'static str,
 }
 
 /// A request; the path is encoded as in a URL, and may have a query behind it.
@@ -218,7 +218,7 @@ pub(crate) fn ask(method: &'static str, path: &str) -> Ask {
 }
 
 impl Ask {
-    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.insert(name.to_owned(), value.to_owned());
         self
     }
@@ -236,14 +236,14 @@ impl Ask {
         self
     }
 
-    pub(super) fn sign(self) -> Request<Body> {
+    pub(crate) fn sign(self) -> Request<Body> {
         let body = self.body.clone();
         self.sign_streaming(|_| body)
     }
 
     /// Signs the head, and lets the body be made with what the signature of its first chunk
     /// follows.
-    pub(super) fn sign_streaming(mut self, body: impl FnOnce(Signer) -> Vec<u8>) -> Request<Body> {
+    pub(crate) fn sign_streaming(mut self, body: impl FnOnce(Signer) -> Vec<u8>) -> Request<Body> {
         let format = time::format_description::parse_borrowed::<2>(
             "[year][month][day]T[hour][minute][second]Z",
         );
@@ -279,7 +279,7 @@ impl Ask {
     }
 
     /// Leaves the signature away.
-    pub(super) fn unsigned(self) -> Request<Body> {
+    pub(crate) fn unsigned(self) -> Request<Body> {
         let mut request = self.sign();
         request.headers_mut().remove("authorization");
         request
@@ -287,7 +287,7 @@ impl Ask {
 }
 
 /// Signs one chunk after the other.
-pub(super) struct Signer {
+pub(crate) struct Signer {
     key: [u8; 32],
     date: String,
     scope: String,
@@ -301,7 +301,7 @@ impl Signer {
     }
 
     /// A chunk with its signature.
-    pub(super) fn chunk(&mut self, data: &[u8]) -> Vec<u8> {
+    pub(crate) fn chunk(&mut self, data: &[u8]) -> Vec<u8> {
         let (empty, hash) = (hex::encode(Sha256::digest(b"")), hex::encode(Sha256::digest(data)));
         let rest = [self.previous.as_str(), &empty, &hash].join("\n");
         self.previous = self.sign("AWS4-HMAC-SHA256-PAYLOAD", &rest);
@@ -328,6 +328,6 @@ pub(super) fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
 }
 
 /// Bytes in which every block is another.
-pub(super) fn bytes(length: usize) -> Vec<u8> {
+pub(crate) fn bytes(length: usize) -> Vec<u8> {
     (0..length).map(|n| ((n * 7 + n / 251) % 256).to_be_bytes()[7]).collect()
 }

@@ -4,7 +4,7 @@ use store::{KeyPair, NewUser};
 use super::site::{Answer, Ask, Site, ask};
 
 /// A site with the users `main` and `alt`, and a bucket `photos` with an object `a` of `main`.
-async fn site() -> Site {
+pub(super) async fn site() -> Site {
     let site = Site::new(1).await;
     for name in ["main", "alt"] {
         let key = KeyPair::given(format!("AK-{name}"), format!("secret-{name}")).unwrap();
@@ -17,15 +17,15 @@ async fn site() -> Site {
     site
 }
 
-fn main(ask: Ask) -> Ask {
+pub(super) fn main(ask: Ask) -> Ask {
     ask.by("AK-main", "secret-main")
 }
 
-fn alt(ask: Ask) -> Ask {
+pub(super) fn alt(ask: Ask) -> Ask {
     ask.by("AK-alt", "secret-alt")
 }
 
-fn denied(answer: &Answer) -> bool {
+pub(super) fn denied(answer: &Answer) -> bool {
     answer.error() == (403, "AccessDenied".to_owned())
 }
 

@@ -1,6 +1,6 @@
 use s3s::{
     S3ErrorCode,
-    dto::{BucketCannedACL, ObjectCannedACL, ObjectLockMode, ServerSideEncryption, StorageClass},
+    dto::{ObjectLockMode, ServerSideEncryption, StorageClass},
 };
 
 use super::*;
@@ -22,8 +22,6 @@ fn put_with(change: impl FnOnce(&mut PutObjectInput)) -> Option<S3ErrorCode> {
 #[test]
 fn a_put_that_asks_for_nothing_special_is_taken() {
     assert_eq!(put_with(|_| {}), None);
-    let acl = ObjectCannedACL::from_static(ObjectCannedACL::PRIVATE);
-    assert_eq!(put_with(|put| put.acl = Some(acl)), None);
     let class = StorageClass::from_static(StorageClass::STANDARD);
     assert_eq!(put_with(|put| put.storage_class = Some(class)), None);
 }
@@ -35,13 +33,8 @@ fn a_put_never_ignores_what_it_cannot_do() {
     assert_eq!(put_with(|put| put.server_side_encryption = Some(aes)), no);
     let lock = ObjectLockMode::from_static(ObjectLockMode::COMPLIANCE);
     assert_eq!(put_with(|put| put.object_lock_mode = Some(lock)), no);
-    assert_eq!(put_with(|put| put.tagging = Some("a=b".to_owned())), no);
     assert_eq!(put_with(|put| put.website_redirect_location = Some("/".to_owned())), no);
     assert_eq!(put_with(|put| put.write_offset_bytes = Some(1)), no);
-    let acl = ObjectCannedACL::from_static(ObjectCannedACL::PUBLIC_READ);
-    let denied = Some(S3ErrorCode::AccessControlListNotSupported);
-    assert_eq!(put_with(|put| put.acl = Some(acl)), denied);
-    assert_eq!(put_with(|put| put.grant_read = Some("id=a".to_owned())), denied);
     let class = StorageClass::from_static(StorageClass::GLACIER);
     let wrong = Some(S3ErrorCode::InvalidStorageClass);
     assert_eq!(put_with(|put| put.storage_class = Some(class)), wrong);
@@ -59,11 +52,5 @@ fn buckets_never_ignore_what_they_cannot_do() {
     assert_eq!(
         bucket(|input| input.object_lock_enabled_for_bucket = Some(true)),
         Some(S3ErrorCode::NotImplemented)
-    );
-    assert_eq!(
-        bucket(|input| {
-            input.acl = Some(BucketCannedACL::from_static(BucketCannedACL::PUBLIC_READ));
-        }),
-        Some(S3ErrorCode::AccessControlListNotSupported)
     );
 }

@@ -1,0 +1,180 @@
+//! Lifecycle of a bucket's objects: which of them expire when, and when uploads that nobody completes
+//! are ended.
+
+use model::{Millis, attribute};
+use serde::{Deserialize, Serialize};
+
+use super::{json_document, tags::Tags};
+
+mod wire;
+
+/// Rules of one bucket; the limit of S3.
+const RULES_MAX: usize = 1_000;
+const DAY: u64 = 24 * 60 * 60 * 1_000;
+
+/// The rules of a bucket.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Lifecycle(pub(crate) Vec<Rule>);
+
+json_document!(Lifecycle, attribute::LIFECYCLE);
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rule {
+    pub(crate) id: String,
+    pub(crate) enabled: bool,
+    pub(crate) filter: Filter,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expiration: Option<Expiration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) noncurrent: Option<Noncurrent>,
+    /// Days after which an upload that is not completed is ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) abort_uploads: Option<u32>,
+}
+
+/// Which objects a rule is for: those that are all that it says.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filter {
+    /// How it was sent, so that it is shown alike.
+    form: Form,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prefix: Option<String>,
+    #[serde(default, skip_serializing_if = "no_tags")]
+    tags: Tags,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    larger_than: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    smaller_than: Option<u64>,
+}
+
+fn no_tags(tags: &Tags) -> bool {
+    tags.0.is_empty()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Form {
+    /// A prefix beside the rule's other parts, as it was before there were filters.
+    Prefix,
+    #[default]
+    Filter,
+    And,
+}
+
+/// When the newest version of an object expires.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Expiration {
+    /// So many days after it was written.
+    Days(u32),
+    /// From this time on, in seconds since 1970.
+    Date(i64),
+    /// A delete marker with nothing behind it.
+    DeleteMarker(bool),
+}
+
+/// When versions expire that are not the newest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Noncurrent {
+    /// After another took their place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) days: Option<u32>,
+    /// So many of the newest of them stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kept: Option<u32>,
+}
+
+/// An object as rules look at it.
+pub(crate) struct Candidate<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) size: u64,
+    pub(crate) modified: Millis,
+}
+
+impl Lifecycle {
+    /// The rule by which an object has expired, if one says so. Its tags are looked up only where they
+    /// decide.
+    pub(crate) fn expired<'a, E>(
+        &'a self,
+        object: &Candidate<'_>,
+        now: Millis,
+        mut tags: impl FnMut() -> Result<Tags, E>,
+    ) -> Result<Option<&'a Rule>, E> {
+        for rule in self.0.iter().filter(|rule| rule.enabled) {
+            if rule.is_due(object, now) {
+                let wanted = &rule.filter.tags;
+                if wanted.0.is_empty() || has_all(&tags()?, wanted) {
+                    return Ok(Some(rule));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether an object could have expired, whatever its tags are.
+    pub(crate) fn may_expire(&self, object: &Candidate<'_>, now: Millis) -> bool {
+        self.0.iter().any(|rule| rule.enabled && rule.is_due(object, now))
+    }
+
+    /// Whether an upload that began then has waited for too long.
+    pub(crate) fn is_stale(&self, key: &str, began: Millis, now: Millis) -> bool {
+        self.0
+            .iter()
+            .filter(|rule| rule.enabled && rule.filter.begins(key))
+            .any(|rule| rule.abort_uploads.is_some_and(|days| now >= after(began, days)))
+    }
+
+    /// Whether any rule asks for anything of objects, and whether of uploads.
+    pub(crate) fn acts(&self) -> (bool, bool) {
+        let enabled = || self.0.iter().filter(|rule| rule.enabled);
+        let objects = enabled()
+            .any(|rule| matches!(rule.expiration, Some(Expiration::Days(_) | Expiration::Date(_))));
+        (objects, enabled().any(|rule| rule.abort_uploads.is_some()))
+    }
+}
+
+impl Rule {
+    /// Whether its time has come for an object that it is for, but for the object's tags.
+    fn is_due(&self, object: &Candidate<'_>, now: Millis) -> bool {
+        self.expiration.is_some_and(|expiration| expiration.is_due(object, now))
+            && self.filter.fits(object)
+    }
+}
+
+impl Filter {
+    fn begins(&self, key: &str) -> bool {
+        self.prefix.as_ref().is_none_or(|prefix| key.starts_with(prefix))
+    }
+
+    fn fits(&self, object: &Candidate<'_>) -> bool {
+        self.begins(object.key)
+            && self.larger_than.is_none_or(|bytes| object.size > bytes)
+            && self.smaller_than.is_none_or(|bytes| object.size < bytes)
+    }
+}
+
+fn has_all(tags: &Tags, wanted: &Tags) -> bool {
+    wanted.0.iter().all(|(key, value)| tags.0.get(key) == Some(value))
+}
+
+impl Expiration {
+    fn is_due(self, object: &Candidate<'_>, now: Millis) -> bool {
+        match self {
+            Self::Days(days) => now >= after(object.modified, days),
+            Self::Date(seconds) => i64::try_from(now.0 / 1_000).is_ok_and(|now| now >= seconds),
+            Self::DeleteMarker(_) => false,
+        }
+    }
+}
+
+/// Midnight (UTC) after so many whole days, as S3 counts them.
+fn after(begin: Millis, days: u32) -> Millis {
+    let due = begin.0.saturating_add(u64::from(days).saturating_mul(DAY));
+    Millis(due.div_ceil(DAY).saturating_mul(DAY))
+}
+
+#[cfg(test)]
+mod tests;
