@@ -154,7 +154,7 @@ mod tests {
         };
         assert_eq!(meta("a", "ü\t").expect("fine").len(), 1);
         for (name, value) in [("a", "\r\n"), ("a", "\u{7f}"), ("a b", "1"), ("ü", "1")] {
-            let error = meta(name, value).err().expect("refused");
+            let error = meta(name, value).expect_err("refused");
             assert_eq!(*error.code(), S3ErrorCode::InvalidArgument, "{name}: {value}");
         }
         let error = take(|put| put.content_type = Some("a\nb".to_owned())).err().expect("refused");

@@ -10,17 +10,18 @@ pub(crate) fn plain(code: S3ErrorCode) -> S3Error {
 
 /// What S3 says of a code.
 pub(crate) fn of(code: &str) -> &'static str {
-    let found = MESSAGES.iter().find(|(of, _)| *of == code);
-    found.map_or("The request cannot be answered", |(_, message)| message)
+    let said = SENTENCES.iter().find(|(known, _)| *known == code);
+    said.map_or("The request cannot be answered", |(_, sentence)| sentence)
 }
 
-const MESSAGES: &[(&str, &str)] = &[
+/// Codes and their sentences.
+const SENTENCES: &[(&str, &str)] = &[
     ("AccessDenied", "Access Denied"),
     ("BadDigest", "The Content-MD5 you specified did not match what we received."),
     (
         "BucketAlreadyExists",
         "The requested bucket name is not available. The bucket namespace is shared by all \
-             users of the system. Please select a different name and try again.",
+         users of the system. Please select a different name and try again.",
     ),
     (
         "BucketAlreadyOwnedByYou",
@@ -41,7 +42,7 @@ const MESSAGES: &[(&str, &str)] = &[
     (
         "InvalidPart",
         "One or more of the specified parts could not be found. The part may not have been \
-             uploaded, or the specified entity tag may not match the part's entity tag.",
+         uploaded, or the specified entity tag may not match the part's entity tag.",
     ),
     (
         "InvalidPartOrder",
@@ -61,7 +62,7 @@ const MESSAGES: &[(&str, &str)] = &[
     (
         "MalformedXML",
         "The XML you provided was not well-formed or did not validate against our published \
-             schema",
+         schema",
     ),
     ("MaxMessageLengthExceeded", "Your request was too big."),
     ("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size"),
@@ -73,14 +74,14 @@ const MESSAGES: &[(&str, &str)] = &[
     (
         "NoSuchUpload",
         "The specified upload does not exist. The upload ID may be invalid, or the upload may \
-             have been aborted or completed.",
+         have been aborted or completed.",
     ),
     ("NoSuchVersion", "The specified version does not exist."),
     ("NotImplemented", "A header you provided implies functionality that is not implemented"),
     (
         "OperationAborted",
         "A conflicting conditional operation is currently in progress against this resource. \
-             Please try again.",
+         Please try again.",
     ),
     ("PreconditionFailed", "At least one of the pre-conditions you specified did not hold"),
     (
@@ -90,13 +91,13 @@ const MESSAGES: &[(&str, &str)] = &[
     (
         "RequestTimeout",
         "Your socket connection to the server was not read from or written to within the \
-             timeout period.",
+         timeout period.",
     ),
     ("ServiceUnavailable", "Service is unable to handle request."),
     (
         "SignatureDoesNotMatch",
         "The request signature we calculated does not match the signature you provided. Check \
-             your key and signing method.",
+         your key and signing method.",
     ),
     ("SlowDown", "Please reduce your request rate."),
 ];

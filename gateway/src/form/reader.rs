@@ -1,6 +1,7 @@
 //! Reads `multipart/form-data` (RFC 7578) as it arrives: the fields whole, the file as a stream.
 //!
-//! What comes before the file is bounded, as at S3, and so is how long a client may be silent.
+//! What comes before the file is bounded, as at S3, and so is how long it may take: until then
+//! nobody knows who is sending it.
 
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ pub(super) const FIELDS_BYTES_MAX: usize = 20_000;
 /// Bytes of a boundary; the limit of RFC 2046.
 const BOUNDARY_BYTES_MAX: usize = 70;
 
-/// How long a client may be silent in front of the file.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How long all in front of the file may take: a minute for 20,000 bytes.
+const FIELDS_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// The boundary that a content type names.
 pub(super) fn boundary(content_type: &str) -> Option<String> {
@@ -87,7 +88,12 @@ impl Reader {
     }
 
     /// The fields, and the file behind them. What comes behind the file counts for nothing.
-    pub(super) async fn form(mut self) -> S3Result<(Fields, File)> {
+    pub(super) async fn form(self) -> S3Result<(Fields, File)> {
+        let read = tokio::time::timeout(FIELDS_TIME_MAX, self.read()).await;
+        read.map_err(|_| s3_error!(RequestTimeout, "The form did not come in time"))?
+    }
+
+    async fn read(mut self) -> S3Result<(Fields, File)> {
         let mut fields = Vec::new();
         let between = self.between.clone();
         self.until(&between).await?;
@@ -130,8 +136,7 @@ impl Reader {
             if searched > self.left {
                 return Err(too_long());
             }
-            let next = tokio::time::timeout(SILENCE_MAX, self.body.next()).await;
-            match next.map_err(|_| s3_error!(RequestTimeout, "The form did not come in time"))? {
+            match self.body.next().await {
                 Some(Ok(bytes)) => self.buffer.extend_from_slice(&bytes),
                 Some(Err(_)) => return Err(s3_error!(IncompleteBody, "The form broke off")),
                 None => return Err(errors::malformed_form()),

@@ -1,5 +1,10 @@
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{Stream, StreamExt, stream};
 use proptest::prelude::*;
 use s3s::{
     StdError,
@@ -8,26 +13,30 @@ use s3s::{
 
 use super::*;
 
-/// A body that comes in these pieces.
-struct Pieces(std::vec::IntoIter<Bytes>);
+/// A body of these pieces.
+struct Pieces<S>(S);
 
-impl futures::Stream for Pieces {
+impl<S: Stream<Item = Result<Bytes, StdError>> + Unpin> Stream for Pieces<S> {
     type Item = Result<Bytes, StdError>;
 
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        std::task::Poll::Ready(self.0.next().map(Ok))
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.0).poll_next(cx)
     }
 }
 
-impl ByteStream for Pieces {}
+impl<S: Stream<Item = Result<Bytes, StdError>> + Unpin> ByteStream for Pieces<S> {}
+
+fn of<S>(pieces: S) -> Body
+where
+    S: Stream<Item = Result<Bytes, StdError>> + Unpin + Send + Sync + 'static,
+{
+    let stream: DynByteStream = Box::pin(Pieces(pieces));
+    Body::from(stream)
+}
 
 fn body(bytes: &[u8], piece: usize) -> Body {
     let pieces: Vec<Bytes> = bytes.chunks(piece).map(Bytes::copy_from_slice).collect();
-    let stream: DynByteStream = Box::pin(Pieces(pieces.into_iter()));
-    Body::from(stream)
+    of(stream::iter(pieces).map(Ok))
 }
 
 /// Fields and file of a form that comes in pieces of this size; else the code of the error, or
@@ -94,6 +103,22 @@ fn what_is_no_form_is_refused() {
     assert_eq!(code(&form(&[("key", "a")], b"1", "--")[..100]), "MalformedPOSTRequest");
     let whole = form(&[], b"the file", "--");
     assert_eq!(code(&whole[..whole.len() - 5]), "broken", "the file has no end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_that_breaks_off_or_takes_too_long_is_refused() {
+    let code = async |body: Body| {
+        let refused = Reader::new(body, "x").form().await.map(|_| ()).expect_err("no form");
+        refused.code().as_str().to_owned()
+    };
+    assert_eq!(code(of(stream::iter([Err("gone".into())]))).await, "IncompleteBody");
+    assert_eq!(code(of(stream::pending())).await, "RequestTimeout");
+    // A byte from time to time does not keep the connection.
+    let slow = stream::unfold((), |()| async {
+        tokio::time::sleep(FIELDS_TIME_MAX / 3).await;
+        Some((Ok(Bytes::from_static(b"-")), ()))
+    });
+    assert_eq!(code(of(Box::pin(slow))).await, "RequestTimeout");
 }
 
 #[test]

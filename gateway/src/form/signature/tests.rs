@@ -47,15 +47,15 @@ fn a_form_is_signed_by_either_version() {
 #[test]
 fn half_a_signature_is_none() {
     let invalid = Err("InvalidArgument".to_owned());
-    for without in 0..VERSION_4.len() {
+    for (without, field) in VERSION_4.iter().enumerate() {
         let mut pairs = VERSION_4.to_vec();
         pairs.remove(without);
-        assert_eq!(outcome(&pairs, SECRET), invalid, "{:?}", VERSION_4[without]);
+        assert_eq!(outcome(&pairs, SECRET), invalid, "{field:?}");
     }
-    for without in 0..VERSION_2.len() {
+    for (without, field) in VERSION_2.iter().enumerate() {
         let mut pairs = VERSION_2.to_vec();
         pairs.remove(without);
-        assert_eq!(outcome(&pairs, SECRET), invalid, "{:?}", VERSION_2[without]);
+        assert_eq!(outcome(&pairs, SECRET), invalid, "{field:?}");
     }
     for scope in ["A/20151229/us-east-1/sts/aws4_request", "A/us-east-1/s3/aws4_request", "A"] {
         let mut pairs = VERSION_4;
