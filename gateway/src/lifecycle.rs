@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use futures::StreamExt;
-use model::{BucketName, Millis, ObjectKey, Version, attribute};
+use model::{BucketName, Millis, ObjectKey, Version, Versioning, attribute};
 use store::{
     Caller, Condition, ListEntry, ListQuery, MultipartEntry, MultipartName, MultipartQuery,
     ReadError, Store, WriteError,
@@ -20,6 +20,8 @@ use crate::documents::{
     lifecycle::{Candidate, Lifecycle},
     tags::Tags,
 };
+
+mod versions;
 
 /// Between two passes. Days are counted up to midnight, so nobody waits for the minute.
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
@@ -149,12 +151,16 @@ async fn carry_out(
     lifecycle: &Lifecycle,
     now: Millis,
 ) -> Result<Done, LifecycleError> {
-    let (objects, uploads) = lifecycle.acts();
+    let acts = lifecycle.acts();
     let mut done = Done::default();
-    if objects {
+    if acts.objects {
         done.expired = expire(store, bucket, lifecycle, now).await?;
     }
-    if uploads {
+    let versioning = store.versioning(bucket)?;
+    if acts.versions && versioning != Versioning::Off {
+        done.expired += versions::expire(store, bucket, lifecycle, now).await?;
+    }
+    if acts.uploads {
         done.aborted = abort(store, bucket, lifecycle, now).await?;
     }
     Ok(done)
@@ -173,7 +179,7 @@ async fn expire(
         let page = tokio::task::spawn_blocking(move || of.list(&name, &query)).await??;
         let candidates = page.entries.iter().filter_map(|entry| match entry {
             ListEntry::Object { key, size, modified, .. } => {
-                let object = Candidate { key, size: *size, modified: *modified };
+                let object = Candidate { key, size: Some(*size), modified: *modified };
                 // Tags are asked of the version that is to go.
                 let any = lifecycle.may_expire(&object, now);
                 any.then(|| ObjectKey::try_from(key.clone()).ok()).flatten()
@@ -203,8 +209,8 @@ async fn delete(
 ) -> Result<bool, LifecycleError> {
     let Some(object) = store.object(bucket, &key).await? else { return Ok(false) };
     let version = object.version;
-    let candidate =
-        Candidate { key: key.as_str(), size: object.manifest.size, modified: version.hlc.millis() };
+    let (size, modified) = (Some(object.manifest.size), version.hlc.millis());
+    let candidate = Candidate { key: key.as_str(), size, modified };
     let tags = || {
         let attributes = store.object_attributes((bucket, &key), version)?;
         // Of a newer release: what cannot be told apart does not expire.
@@ -326,6 +332,33 @@ mod tests {
         let (done, left) = after_days(&site, 2).await;
         assert_eq!((done, left.len()), (Done { expired: 0, aborted: 2 }, 3));
         assert_eq!(site.get("/photos?uploads").await.tags("Key"), ["down"]);
+    }
+
+    #[tokio::test]
+    async fn versions_go_when_others_have_taken_their_place_and_markers_when_nothing_is_left() {
+        let noncurrent = "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays>\
+                          </NoncurrentVersionExpiration>";
+        let marker =
+            "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>";
+        let rules = rule("<Prefix>logs/</Prefix>", noncurrent) + &rule("", marker);
+        let site = with_rules(&rules).await;
+        let xml = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        let set = ask("PUT", "/photos?versioning").body(xml.as_bytes());
+        assert_eq!(site.send(set).await.status, 200);
+        site.put("/photos/logs/a", b"2").await;
+        assert_eq!(site.send(ask("DELETE", "/photos/logs/b")).await.status, 204);
+        let versions = async || {
+            let mut keys = site.get("/photos?versions").await.tags("Key");
+            keys.sort();
+            keys
+        };
+        assert_eq!(versions().await, ["logs/a", "logs/a", "logs/b", "logs/b", "other"]);
+        assert_eq!(after_days(&site, 0).await.0, Done::default());
+        assert_eq!(after_days(&site, 3).await.0.expired, 2);
+        assert_eq!(versions().await, ["logs/a", "logs/b", "other"]);
+        assert_eq!(after_days(&site, 3).await.0.expired, 1, "the marker that is left alone");
+        assert_eq!(versions().await, ["logs/a", "other"]);
+        assert_eq!(site.get("/photos/logs/a").await.body, b"2");
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use model::{
-    BucketName, ETag, Millis, Slot, Version,
+    BucketName, ETag, Slot, Version,
     visibility::{self, BucketState},
 };
 
@@ -55,7 +55,7 @@ pub struct ListedVersion {
     pub slot: Slot,
     /// It is the latest of its key.
     pub latest: bool,
-    pub modified: Millis,
+    pub version: Version,
     /// Size and entity tag. `None`: it is a delete marker.
     pub object: Option<(u64, ETag)>,
 }
@@ -224,6 +224,5 @@ fn listed(key: String, record: &ObjectRecord, latest: bool) -> ListedVersion {
         ObjectState::Put(manifest) => Some((manifest.size, manifest.etag.clone())),
         ObjectState::Marker | ObjectState::Deleted => None,
     };
-    let modified = record.version.hlc.millis();
-    ListedVersion { key, slot: record.slot, latest, modified, object }
+    ListedVersion { key, slot: record.slot, latest, version: record.version, object }
 }

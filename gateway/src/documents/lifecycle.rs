@@ -87,11 +87,30 @@ pub(crate) struct Noncurrent {
     pub(crate) kept: Option<u32>,
 }
 
-/// An object as rules look at it.
+/// An object version as rules look at it.
 pub(crate) struct Candidate<'a> {
     pub(crate) key: &'a str,
-    pub(crate) size: u64,
+    /// `None`: it is a delete marker, which has no tags either.
+    pub(crate) size: Option<u64>,
     pub(crate) modified: Millis,
+}
+
+/// How a version stands behind those that took its place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Behind {
+    /// When that was.
+    pub(crate) since: Millis,
+    /// How many newer ones stand behind the latest as well.
+    pub(crate) newer: u32,
+}
+
+/// What the rules of a bucket ask for at all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Acts {
+    pub(crate) objects: bool,
+    /// Of versions behind the latest, and of delete markers.
+    pub(crate) versions: bool,
+    pub(crate) uploads: bool,
 }
 
 impl Lifecycle {
@@ -127,12 +146,49 @@ impl Lifecycle {
             .any(|rule| rule.abort_uploads.is_some_and(|days| now >= after(began, days)))
     }
 
-    /// Whether any rule asks for anything of objects, and whether of uploads.
-    pub(crate) fn acts(&self) -> (bool, bool) {
-        let enabled = || self.0.iter().filter(|rule| rule.enabled);
-        let objects = enabled()
-            .any(|rule| matches!(rule.expiration, Some(Expiration::Days(_) | Expiration::Date(_))));
-        (objects, enabled().any(|rule| rule.abort_uploads.is_some()))
+    /// Whether a version that others took the place of has expired. Its tags are looked up only where
+    /// they decide.
+    pub(crate) fn expired_behind<E>(
+        &self,
+        version: &Candidate<'_>,
+        behind: Behind,
+        now: Millis,
+        mut tags: impl FnMut() -> Result<Tags, E>,
+    ) -> Result<bool, E> {
+        for rule in self.0.iter().filter(|rule| rule.enabled) {
+            let due = rule.noncurrent.is_some_and(|noncurrent| noncurrent.is_due(behind, now));
+            if due && rule.filter.fits(version) {
+                let wanted = &rule.filter.tags;
+                let marker = version.size.is_none();
+                if wanted.0.is_empty() || !marker && has_all(&tags()?, wanted) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a delete marker goes that is the only version of its key.
+    pub(crate) fn expired_marker(&self, marker: &Candidate<'_>, now: Millis) -> bool {
+        self.0.iter().filter(|rule| rule.enabled).any(|rule| {
+            let due = rule.expiration.is_some_and(|expiration| match expiration {
+                Expiration::DeleteMarker(goes) => goes,
+                other => other.is_due(marker, now),
+            });
+            due && rule.filter.tags.0.is_empty() && rule.filter.fits(marker)
+        })
+    }
+
+    /// What the rules ask for at all.
+    pub(crate) fn acts(&self) -> Acts {
+        let any = |asks: fn(&Rule) -> bool| self.0.iter().any(|rule| rule.enabled && asks(rule));
+        Acts {
+            objects: any(|rule| {
+                matches!(rule.expiration, Some(Expiration::Days(_) | Expiration::Date(_)))
+            }),
+            versions: any(|rule| rule.noncurrent.is_some() || rule.expiration.is_some()),
+            uploads: any(|rule| rule.abort_uploads.is_some()),
+        }
     }
 }
 
@@ -151,8 +207,8 @@ impl Filter {
 
     fn fits(&self, object: &Candidate<'_>) -> bool {
         self.begins(object.key)
-            && self.larger_than.is_none_or(|bytes| object.size > bytes)
-            && self.smaller_than.is_none_or(|bytes| object.size < bytes)
+            && self.larger_than.is_none_or(|bytes| object.size.is_some_and(|size| size > bytes))
+            && self.smaller_than.is_none_or(|bytes| object.size.is_some_and(|size| size < bytes))
     }
 }
 
@@ -167,6 +223,12 @@ impl Expiration {
             Self::Date(seconds) => i64::try_from(now.0 / 1_000).is_ok_and(|now| now >= seconds),
             Self::DeleteMarker(_) => false,
         }
+    }
+}
+
+impl Noncurrent {
+    fn is_due(self, behind: Behind, now: Millis) -> bool {
+        behind.newer >= self.kept.unwrap_or(0) && now >= after(behind.since, self.days.unwrap_or(0))
     }
 }
 

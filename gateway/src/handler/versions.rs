@@ -202,7 +202,7 @@ fn version(listed: ListedVersion, owner: &Owner, names: &Names) -> ObjectVersion
         key: Some(names.show(listed.key)),
         version_id: Some(listed.slot.to_string()),
         is_latest: Some(listed.latest),
-        last_modified: Some(timestamp(listed.modified)),
+        last_modified: Some(timestamp(listed.version.hlc.millis())),
         e_tag: etag.map(|etag| ETag::Strong(etag.0)),
         size: size.and_then(|size| i64::try_from(size).ok()),
         owner: Some(owner.clone()),
@@ -216,7 +216,7 @@ fn marker(listed: ListedVersion, owner: &Owner, names: &Names) -> DeleteMarkerEn
         key: Some(names.show(listed.key)),
         version_id: Some(listed.slot.to_string()),
         is_latest: Some(listed.latest),
-        last_modified: Some(timestamp(listed.modified)),
+        last_modified: Some(timestamp(listed.version.hlc.millis())),
         owner: Some(owner.clone()),
     }
 }

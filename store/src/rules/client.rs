@@ -33,8 +33,10 @@ pub enum Condition {
     Present,
     /// The key's object has this entity tag (`If-Match`).
     Matches(ETag),
-    /// The key's object is this version of it.
+    /// What is there is this version, a delete marker or not.
     Is(Version),
+    /// The same, and it is not the latest of its key.
+    Behind(Version),
     /// The key has no object with this entity tag (`If-None-Match`).
     Differs(ETag),
     /// Of a delete: the key has the object that the client has seen, or none.
@@ -187,16 +189,20 @@ fn check(
 
 /// Whether a condition holds of what is held. A delete marker is no object.
 pub(crate) fn meets(condition: &Condition, held: Option<&ObjectRecord>) -> Result<(), WriteError> {
+    if let Condition::Is(wanted) | Condition::Behind(wanted) = condition {
+        let held = held.ok_or(WriteError::NoSuchKey)?;
+        let same = held.version == *wanted;
+        return if same { Ok(()) } else { Err(WriteError::PreconditionFailed) };
+    }
     let object = held.and_then(|held| Some((held.version, held.manifest()?)));
     let holds = match (condition, object) {
-        (Condition::Present | Condition::Matches(_) | Condition::Is(_), None)
+        (Condition::Present | Condition::Matches(_), None)
         | (Condition::Seen(Seen { there: true, .. }), None) => return Err(WriteError::NoSuchKey),
         (Condition::Absent, Some(_)) => false,
-        (Condition::Is(wanted), Some((version, _))) => *wanted == version,
         (Condition::Matches(etag), Some((_, manifest))) => *etag == manifest.etag,
         (Condition::Differs(etag), Some((_, manifest))) => *etag != manifest.etag,
         (Condition::Seen(seen), Some((version, manifest))) => seen.is(version, manifest),
-        (Condition::None | Condition::Present, _) => true,
+        (Condition::None | Condition::Present | Condition::Is(_) | Condition::Behind(_), _) => true,
         (Condition::Absent | Condition::Differs(_) | Condition::Seen(_), None) => true,
     };
     if holds { Ok(()) } else { Err(WriteError::PreconditionFailed) }

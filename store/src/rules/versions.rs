@@ -99,6 +99,11 @@ pub(crate) fn remove_version(
     let held = held.filter(|held| held.stands() && visibility::shows(&state, held.birth));
     meets(condition, held.as_ref())?;
     let Some(held) = held else { return Ok(None) };
+    if let Condition::Behind(_) = condition
+        && section.get::<ObjectRecord>(&row)?.is_none_or(|latest| latest.version == held.version)
+    {
+        return Err(WriteError::PreconditionFailed);
+    }
     caller.enter(section)?;
     // It may have been written by a clock that was ahead of this one: what removes it comes later.
     section.observe(held.version);

@@ -148,7 +148,7 @@ fn an_object_expires_at_midnight_after_its_days_if_all_of_the_filter_fits() {
         |value: &str| Tags::from_set(vec![tag("a", value), tag("b", "2")], 10).map_err(|_| ());
     let noon = DAY / 2;
     let expired = |key, size, value: &str, now| {
-        let object = Candidate { key, size, modified: Millis(noon) };
+        let object = Candidate { key, size: Some(size), modified: Millis(noon) };
         lifecycle.expired(&object, Millis(now), || tags(value)).unwrap().is_some()
     };
     assert!(expired("logs/a", 11, "1", 3 * DAY));
@@ -157,7 +157,7 @@ fn an_object_expires_at_midnight_after_its_days_if_all_of_the_filter_fits() {
     assert!(!expired("logs/a", 10, "1", 3 * DAY) && !expired("logs/a", 20, "1", 3 * DAY));
     assert!(!expired("logs/a", 11, "2", 3 * DAY));
     let failed = |key| {
-        let object = Candidate { key, size: 11, modified: Millis(0) };
+        let object = Candidate { key, size: Some(11), modified: Millis(0) };
         lifecycle.expired(&object, Millis(9 * DAY), || Err("away")).map(|rule| rule.is_some())
     };
     assert_eq!(failed("logs/a"), Err("away"));
@@ -167,20 +167,22 @@ fn an_object_expires_at_midnight_after_its_days_if_all_of_the_filter_fits() {
 #[test]
 fn a_date_expires_whatever_is_older_or_newer_and_a_disabled_rule_nothing() {
     let expired = |lifecycle: &Lifecycle, now| {
-        let object = Candidate { key: "logs/a", size: 1, modified: Millis(now) };
+        let object = Candidate { key: "logs/a", size: Some(1), modified: Millis(now) };
         let none = || Ok::<_, ()>(Tags::default());
         lifecycle.expired(&object, Millis(now), none).unwrap().is_some()
     };
     let lifecycle = one(|rule| rule.expiration = date(86_400)).unwrap();
     assert!(expired(&lifecycle, DAY) && !expired(&lifecycle, DAY - 1));
-    assert_eq!(lifecycle.acts(), (true, false));
+    let acts = Acts { objects: true, versions: true, uploads: false };
+    assert_eq!(lifecycle.acts(), acts);
     let disabled = one(|rule| {
         rule.expiration = date(86_400);
         rule.status = ExpirationStatus::from_static(ExpirationStatus::DISABLED);
     });
     let disabled = disabled.unwrap();
     assert!(!expired(&disabled, DAY));
-    assert_eq!(disabled.acts(), (false, false));
+    let acts = Acts { objects: false, versions: false, uploads: false };
+    assert_eq!(disabled.acts(), acts);
 }
 
 #[test]
@@ -191,10 +193,63 @@ fn an_upload_is_stale_after_its_days() {
             Some(AbortIncompleteMultipartUpload { days_after_initiation: Some(1) });
     });
     let lifecycle = lifecycle.unwrap();
-    assert_eq!(lifecycle.acts(), (false, true));
+    let acts = Acts { objects: false, versions: false, uploads: true };
+    assert_eq!(lifecycle.acts(), acts);
     assert!(lifecycle.is_stale("logs/a", Millis(1), Millis(2 * DAY)));
     assert!(!lifecycle.is_stale("logs/a", Millis(1), Millis(2 * DAY - 1)));
     assert!(!lifecycle.is_stale("other", Millis(1), Millis(9 * DAY)));
+}
+
+#[test]
+fn versions_expire_by_when_others_took_their_place_and_how_many_have_since() {
+    let noncurrent = |days, newer| {
+        let read = one(|rule| {
+            rule.expiration = None;
+            rule.noncurrent_version_expiration = Some(NoncurrentVersionExpiration {
+                noncurrent_days: Some(days),
+                newer_noncurrent_versions: newer,
+            });
+        });
+        read.unwrap()
+    };
+    let expired = |lifecycle: &Lifecycle, size, newer, now| {
+        let version = Candidate { key: "logs/a", size, modified: Millis(0) };
+        let behind = Behind { since: Millis(DAY), newer };
+        let none = || Ok::<_, ()>(Tags::default());
+        lifecycle.expired_behind(&version, behind, Millis(now), none).unwrap()
+    };
+    let days = noncurrent(2, None);
+    assert!(expired(&days, Some(1), 0, 3 * DAY) && !expired(&days, Some(1), 0, 3 * DAY - 1));
+    assert!(expired(&days, None, 0, 3 * DAY), "a delete marker");
+    let kept = noncurrent(1, Some(2));
+    assert!(expired(&kept, Some(1), 2, 2 * DAY) && !expired(&kept, Some(1), 1, 9 * DAY));
+    let tagged = one(|rule| {
+        rule.filter = and(&[("a", "1")]);
+        rule.expiration = None;
+        rule.noncurrent_version_expiration = Some(NoncurrentVersionExpiration {
+            noncurrent_days: Some(1),
+            newer_noncurrent_versions: None,
+        });
+    });
+    let tagged = tagged.unwrap();
+    assert!(!expired(&tagged, Some(15), 0, 9 * DAY) && !expired(&tagged, None, 0, 9 * DAY));
+}
+
+#[test]
+fn a_delete_marker_goes_that_nothing_stands_behind() {
+    let goes = |lifecycle: &Lifecycle, now| {
+        let marker = Candidate { key: "logs/a", size: None, modified: Millis(DAY) };
+        lifecycle.expired_marker(&marker, Millis(now))
+    };
+    let at_once = one(|rule| {
+        rule.expiration = Some(LifecycleExpiration {
+            expired_object_delete_marker: Some(true),
+            ..LifecycleExpiration::default()
+        });
+    });
+    assert!(goes(&at_once.unwrap(), DAY));
+    let days = one(|_| {}).unwrap();
+    assert!(goes(&days, 3 * DAY) && !goes(&days, 3 * DAY - 1));
 }
 
 const PIECES: [&str; 28] = [
@@ -254,7 +309,7 @@ proptest! {
             let Ok(lifecycle) = Lifecycle::from_configuration(configuration, draw) else {
                 continue;
             };
-            let object = Candidate { key: "logs/a", size, modified: Millis(modified) };
+            let object = Candidate { key: "logs/a", size: Some(size), modified: Millis(modified) };
             let judged = lifecycle.expired(&object, Millis(now), || Ok::<_, ()>(Tags::default()));
             assert!(judged.unwrap().is_none() || lifecycle.may_expire(&object, Millis(now)));
             lifecycle.is_stale("logs/a", Millis(modified), Millis(now));
