@@ -94,8 +94,8 @@ def wanted(machine):
 
 
 def tables(raw):
-    """One table of this program, one of it beside the program before, and one of full sync: those
-    that were measured."""
+    """One table of this program, one of it beside the program before, one of full sync and one of the
+    S3 endpoint: those that were measured."""
     found = []
     if "new" in raw:
         found.append(absolute(raw["machine"], raw["new"]))
@@ -103,6 +103,8 @@ def tables(raw):
         found.append(beside(raw["new"], raw["old"]))
     if "fullsync" in raw:
         found.append(full_sync(raw["fullsync"]))
+    if "s3" in raw:
+        found.append(endpoint(raw["s3"]))
     return found
 
 
@@ -177,6 +179,29 @@ def full_sync(found):
     for name, value, shown, limit, met in lines:
         verdict = "" if met is None else "met" if met(value) else "missed"
         rows.append([name, shown.format(value), limit, verdict])
+    return rows
+
+
+def endpoint(found):
+    """What the S3 endpoint gives, beside the program before if there is one."""
+    new, old = found["new"], found.get("old")
+    middle = lambda rounds, name: statistics.median(rounds[name])
+    rows = [["what", "this", "before", "this / before", "wanted"]]
+    for name in (name for name in new if name.startswith(("put ", "get "))):
+        cpu = name.endswith("cpu_ms")
+        shown = "{:.3f} ms" if cpu else "{:,.1f}/s"
+        told = name.replace(" cpu_ms", ", CPU of each").upper().replace("KIB", "KiB").replace("MIB", "MiB")
+        row = [told.replace(", CPU OF EACH", ", CPU of each"), shown.format(middle(new, name)), "", "", ""]
+        if old:
+            row[2] = shown.format(middle(old, name))
+            row[3] = f"{middle(new, name) / middle(old, name):.2f} x"
+            row[4] = "" if cpu else ">= 0.95 x"
+        rows.append(row)
+    keys = found["lengths"]["keys"]
+    for name in (name for name in new if name.startswith("page ")):
+        rows.append([f"{name} of {keys:,} keys", f"{middle(new, name):.1f} ms", "", "", "< 10 ms"])
+    peaks = [f"{max(one['uploads_peak_mib']):.0f} MiB" if one else "" for one in (new, old)]
+    rows.append(["largest memory, 64 clients put 64 MiB each", *peaks, "", "< 300 MiB"])
     return rows
 
 
