@@ -71,13 +71,22 @@ pub(crate) fn place(
     if !matches!(decision, Decision::Replace | Decision::Conflict { replace: true }) {
         return Ok(Some(decision));
     }
-    // In this order, so that blocks which both versions name never count as unnamed.
+    let successor = (incoming.version, incoming.position);
+    // Of two contents of one event, what waits for the first waits where the second will.
+    let (before, after) = match held {
+        Some(held) if held.position == incoming.position => (Some(held), None),
+        held => (None, held),
+    };
+    if let Some(held) = before {
+        retire(section, row, held, successor)?;
+    }
+    // In this order otherwise, so that blocks which both versions name never count as unnamed.
     if let Some(manifest) = incoming.manifest() {
         debug_assert!(manifest.is_consistent(), "BUG: inconsistent manifest placed");
         settle_content(section, &manifest.content, incoming.position, presence)?;
     }
-    if let Some(held) = held {
-        retire(section, row, held, (incoming.version, incoming.position))?;
+    if let Some(held) = after {
+        retire(section, row, held, successor)?;
     }
     section.put_object(row, incoming, latest.as_ref())?;
     if !incoming.stands() {

@@ -1,8 +1,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
+use bytes::Bytes;
 use model::{
-    BlockHash, BlockRef, BucketName, Content, Digest, ETag, Entity, Epoch, Event, Hlc, Manifest,
-    Partition, PartitionCount, Parts, Position, RequestId, SiteId, Version, tree::Leaf,
+    BlockHash, BlockKind, BlockRef, BucketName, Content, Digest, ETag, Entity, Epoch, Event, Hlc,
+    Manifest, Partition, PartitionCount, Parts, Position, RequestId, SiteId, Version, tree::Leaf,
 };
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
@@ -48,7 +49,7 @@ pub(crate) fn event(seq: u64, change: Change) -> Event {
 pub(crate) fn put(seq: u64, name: &str, blocks: &[&[u8]]) -> Event {
     let block = |body: &&[u8]| BlockRef { hash: BlockHash::of(body), length: body.len() as u32 };
     let content = match blocks {
-        [] => Content::Inline(bytes::Bytes::new()),
+        [] => Content::Inline(Bytes::new()),
         blocks => Content::Blocks(blocks.iter().map(block).collect()),
     };
     let manifest = Box::new(manifest(content));
@@ -357,4 +358,23 @@ async fn law_6_what_is_ignored_in_a_hole_is_left_to_full_sync() {
     let (bucket, key, of) = (bucket(), key("absent"), version(1));
     let tags = Change::Attributes { bucket, key, of, attributes };
     assert_eq!(store.apply(vec![applied(event(1, tags))]).await.unwrap().ignored, 1);
+}
+
+#[tokio::test]
+async fn law_7_of_two_contents_of_one_event_the_one_that_stays_is_waited_for() {
+    let of = |body: &'static [u8]| applied(put(5, "k", &[body]));
+    for order in [[b"one".as_slice(), b"other"], [b"other", b"one"]] {
+        let (store, _home) = store().await;
+        store.apply(vec![of(order[0]), of(order[1])]).await.unwrap();
+        assert_eq!(holes(&store), [(5, 5, "blocks_missing")]);
+        let wants = store.wants(None, 9, |_| false).unwrap();
+        let waited = wants.iter().map(|want| want.block.hash);
+        let known = [b"one".as_slice(), b"other"].map(|body| (BlockHash::of(body), body));
+        let stays: Vec<_> =
+            waited.filter_map(|hash| known.iter().find(|(of, _)| *of == hash)).collect();
+        assert_eq!(stays.len(), 1, "the other one is not waited for");
+        let &(hash, body) = stays[0];
+        store.keep_block(hash, BlockKind::Block, Bytes::from_static(body)).await.unwrap();
+        assert_eq!(holes(&store), []);
+    }
 }
