@@ -56,8 +56,13 @@ impl Policy {
             serde_json::from_slice(&plain(&json)).map_err(|_| invalid("it is not valid JSON"))?;
         let expires = policy.get("expiration").and_then(Value::as_str);
         let expires = expires.ok_or_else(|| invalid("it has no expiration"))?;
-        let expires = Timestamp::parse(TimestampFormat::DateTime, expires)
-            .map_err(|_| invalid("its expiration is not a time"))?;
+        // Other ways to write a time are read as well, and would be another moment elsewhere.
+        let expires = Some(expires).filter(|text| text.contains('T') && text.ends_with('Z'));
+        let expires =
+            expires.and_then(|text| Timestamp::parse(TimestampFormat::DateTime, text).ok());
+        let expires = expires.ok_or_else(|| {
+            invalid("its expiration is not a time as `2026-12-31T12:00:00.000Z` is")
+        })?;
         let expires = time::OffsetDateTime::from(expires).unix_timestamp_nanos() / 1_000_000;
         let listed = policy.get("conditions").and_then(Value::as_array);
         let listed = listed.ok_or_else(|| invalid("it has no conditions"))?;

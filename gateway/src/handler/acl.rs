@@ -7,7 +7,7 @@ use model::{UserId, attribute};
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
-        GetBucketAclInput, GetBucketAclOutput, GetObjectAclInput, GetObjectAclOutput,
+        GetBucketAclInput, GetBucketAclOutput, GetObjectAclInput, GetObjectAclOutput, Owner,
         PutBucketAclInput, PutBucketAclOutput, PutObjectAclInput, PutObjectAclOutput,
     },
     s3_error,
@@ -63,6 +63,11 @@ impl Known for Handler {
 }
 
 impl Handler {
+    /// A user as S3 shows one.
+    pub(super) fn owner(&self, user: &UserId) -> S3Result<Owner> {
+        shown_owner(user, self)
+    }
+
     /// What a new object begins with: its list, if it is not simply the bucket owner's own, and tags.
     pub(super) fn begins_with(
         &self,

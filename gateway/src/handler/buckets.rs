@@ -1,12 +1,12 @@
 //! Operations on buckets.
 
-use model::{BucketName, Millis, UserId};
+use model::{BucketName, Millis};
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
         Bucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
         DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput,
-        HeadBucketOutput, ListBucketsInput, ListBucketsOutput, Owner, Timestamp,
+        HeadBucketOutput, ListBucketsInput, ListBucketsOutput, Timestamp,
     },
     s3_error,
 };
@@ -123,15 +123,9 @@ pub(super) async fn list_buckets(
     Ok(S3Response::new(ListBucketsOutput {
         buckets: Some(buckets),
         continuation_token,
-        owner: Some(owner(&caller.user)),
+        owner: Some(handler.owner(&caller.user)?),
         prefix: input.prefix,
     }))
-}
-
-/// A user as S3 shows one.
-pub(super) fn owner(user: &UserId) -> Owner {
-    let id = Some(user.as_str().to_owned());
-    Owner { display_name: id.clone(), id }
 }
 
 /// A time as S3 shows it.

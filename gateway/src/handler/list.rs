@@ -11,11 +11,7 @@ use s3s::{
 };
 use store::{Caller, ListCursor, ListEntry, ListQuery, Store};
 
-use super::{
-    Handler,
-    buckets::{self, timestamp},
-    caller,
-};
+use super::{Handler, buckets::timestamp, caller};
 use crate::{
     listing::{after_marker, page, parse_token, token, url_encode},
     names,
@@ -109,7 +105,7 @@ async fn list(
 ) -> S3Result<Page> {
     let bucket = names::bucket(bucket)?;
     let owner = handler.bucket(&bucket, caller)?.owner;
-    let owner = with_owner.then(|| buckets::owner(&owner));
+    let owner = with_owner.then(|| handler.owner(&owner)).transpose()?;
     let read = move |store: &Store| {
         let listing = store.list(&bucket, &query)?;
         Ok((bucket, query, listing))

@@ -16,7 +16,7 @@ use store::{
 
 use super::{
     Handler, acl,
-    buckets::{owner, timestamp},
+    buckets::timestamp,
     caller,
     list::{Names, limit, said, shown},
 };
@@ -91,6 +91,7 @@ pub(super) async fn list_multipart_uploads(
     let (bucket, query, listing) = handler.read(read).await?;
     let next = listing.entries.last().filter(|_| listing.truncated).map(marker);
     let (next_key_marker, next_upload_id_marker) = next.unzip();
+    let owner = handler.owner(&owned_by)?;
     let (mut uploads, mut common_prefixes) = (Vec::new(), Vec::new());
     for entry in listing.entries {
         match entry {
@@ -103,8 +104,8 @@ pub(super) async fn list_multipart_uploads(
                     key: Some(names.show(key)),
                     upload_id: Some(id.to_string()),
                     initiated: Some(timestamp(initiated)),
-                    initiator: Some(shown_initiator(&initiator)),
-                    owner: Some(owner(&owned_by)),
+                    initiator: Some(shown_initiator(handler, &initiator)?),
+                    owner: Some(owner.clone()),
                     storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
                     checksum_algorithm,
                     checksum_type,
@@ -173,9 +174,9 @@ pub(super) fn under_way(
 }
 
 /// Who began an upload.
-pub(super) fn shown_initiator(user: &model::UserId) -> Initiator {
-    let id = Some(user.as_str().to_owned());
-    Initiator { display_name: id.clone(), id }
+pub(super) fn shown_initiator(handler: &Handler, user: &model::UserId) -> S3Result<Initiator> {
+    let s3s::dto::Owner { display_name, id } = handler.owner(user)?;
+    Ok(Initiator { display_name, id })
 }
 
 /// How an upload's checksum is made, as S3 shows it.

@@ -12,7 +12,7 @@ use store::{Caller, MultipartName, Object, PutPart, Uploaded};
 
 use super::{
     Handler,
-    buckets::{owner, timestamp},
+    buckets::timestamp,
     caller,
     list::{limit, shown},
     multipart::{name, shown_checksum, shown_initiator, under_way},
@@ -215,8 +215,8 @@ pub(super) async fn list_parts(
         max_parts: Some(shown(limit)),
         part_number_marker: Some(after.into()),
         next_part_number_marker: next,
-        initiator: Some(shown_initiator(&upload.initiator)),
-        owner: Some(owner(&owned_by)),
+        initiator: Some(shown_initiator(handler, &upload.initiator)?),
+        owner: Some(handler.owner(&owned_by)?),
         storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
         checksum_algorithm,
         checksum_type,

@@ -20,7 +20,7 @@ use store::{
 
 use super::{
     Handler,
-    buckets::{self, timestamp},
+    buckets::timestamp,
     caller,
     list::{Names, limit, shown},
 };
@@ -131,7 +131,7 @@ pub(super) async fn list_object_versions(
     let after = after((key_marker.clone(), id_marker.as_deref()), &prefix, &input.delimiter)?;
     let query = VersionQuery { prefix, delimiter: input.delimiter, after, limit };
     let bucket = names::bucket(input.bucket)?;
-    let owner = buckets::owner(&handler.bucket(&bucket, &caller)?.owner);
+    let owner = handler.owner(&handler.bucket(&bucket, &caller)?.owner)?;
     let (bucket, query, listing) = handler
         .read(move |store| {
             let listing = store.list_versions(&bucket, &query)?;

@@ -98,6 +98,8 @@ fn what_is_no_policy_is_refused() {
         format!(r#"{{{time}, "CONDITIONS": []}}"#),
         r#"{"EXPIRATION": "2026-01-01T00:00:00.000Z", "conditions": []}"#.to_owned(),
         r#"{"expiration": "tomorrow", "conditions": []}"#.to_owned(),
+        r#"{"expiration": "2026-12-31 12:00:00Z", "conditions": []}"#.to_owned(),
+        r#"{"expiration": "2026-12-31T12:00:00+01:00", "conditions": []}"#.to_owned(),
         format!(r#"{{{time}, "conditions": [{{}}]}}"#),
         format!(r#"{{{time}, "conditions": [{{"a": "1", "b": "2"}}]}}"#),
         format!(r#"{{{time}, "conditions": [["eq", "key", "a"]]}}"#),
