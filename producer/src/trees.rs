@@ -256,3 +256,25 @@ fn answer(value: &impl serde::Serialize) -> Result<LinkBody, TreeRefused> {
     let body = serde_json::to_vec(value);
     body.map(full).map_err(|error| TreeRefused::Request(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use bus::wire::tree::{BRANCHES_MAX, Sketched};
+    use model::{
+        BucketName, Digest, EntityHash,
+        tree::{LEAVES_MAX, Path, Sketch},
+    };
+
+    use super::*;
+
+    #[test]
+    fn the_largest_request_is_read() {
+        let here = Sketch::Leaves(vec![[7; 4]; LEAVES_MAX]);
+        let sketched = Sketched { path: Path::to(EntityHash(Digest([7; 32]))), here };
+        let places = (0..BRANCHES_MAX).map(|number| {
+            let bucket = BucketName::try_from(format!("{number:063}")).unwrap();
+            (Scope::Bucket(bucket), sketched.clone())
+        });
+        assert!(Asked::new(u64::MAX, places).to_bytes().len() <= REQUEST_BYTES_MAX);
+    }
+}

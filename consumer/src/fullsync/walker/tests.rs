@@ -291,15 +291,15 @@ fn bytes_follow_what_differs_and_round_trips_the_depth() {
 }
 
 #[test]
-fn bytes_of_a_comparison_are_few() {
+fn a_hundred_of_a_hundred_thousand_are_found_with_few_bytes() {
     let mut world = equal(100_000);
     for number in 0..100 {
         world.here.remove(&scope(), entity(number * 970));
     }
     let took = world.run();
-    eprintln!("{took:?}");
-    assert_eq!((took.found, took.rounds), (100, 4));
-    assert!(took.bytes < 42_000, "{took:?}");
+    // One branch of twenty is split once more.
+    assert_eq!((took.found, took.rounds), (100, 5));
+    assert!(took.bytes < 36_000, "{took:?}");
 }
 
 #[test]

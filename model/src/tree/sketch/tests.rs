@@ -54,13 +54,19 @@ proptest! {
     #[test]
     fn a_branch_comes_out_as_it_is_and_nothing_of_it_is_sent_that_is_here((source, here) in branches()) {
         let rest = Rest::of(source.clone(), &Sketch::of(&here));
-        let sent = match &rest {
-            Rest::Whole(node) => digests(node),
-            Rest::Split { others, .. } => others.iter().map(|branch| branch.digest).collect(),
-            Rest::Leaves { others, .. } => others.iter().map(Leaf::digest).collect(),
-        };
-        if let (Rest::Split { .. } | Rest::Leaves { .. }, ours) = (&rest, digests(&here)) {
-            assert!(sent.iter().all(|digest| !ours.contains(digest)));
+        // What is sent is a part, and nothing that is here; of branches, at their place.
+        match (&rest, &source, &here) {
+            (Rest::Split { same, others }, Node::Split(source), Node::Split(here)) => {
+                let other = (0..FANOUT).filter(|at| source[*at] != here[*at]);
+                assert_eq!(others, &other.map(|at| source[at]).collect::<Vec<_>>());
+                assert_eq!(same.count_ones() as usize + others.len(), FANOUT);
+            }
+            (Rest::Leaves { same, others }, Node::Leaves(_), Node::Leaves(_)) => {
+                let ours = digests(&here);
+                assert!(others.iter().all(|leaf| !ours.contains(&leaf.digest())));
+                assert_eq!(u64::from(same.count_ones()) + others.len() as u64, source.summary().leaves);
+            }
+            (rest, ..) => assert_eq!(rest, &Rest::Whole(source.clone())),
         }
         let whole = rest.onto(&here, &source.summary()).unwrap();
         assert_eq!(digests(&whole), digests(&source));
