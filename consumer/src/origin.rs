@@ -1,6 +1,7 @@
 //! The origin's fetch service, as this site asks it.
 
 mod blocks;
+mod nodes;
 mod tree;
 
 use std::{
@@ -22,7 +23,7 @@ use ops::link::{LinkClient, LinkError, full};
 use schemas::Codec;
 use serde::{Serialize, de::DeserializeOwned};
 
-pub(crate) use self::blocks::BlockAnswers;
+pub(crate) use self::{blocks::BlockAnswers, nodes::Sought};
 
 /// For the head of an answer; the peer reads one block or one commit for it.
 const ANSWER_MAX: Duration = Duration::from_secs(20);

@@ -5,6 +5,7 @@
 //! [`FANOUT`]. So the shape, and with it every digest, follows from the set of leaves alone and not
 //! from its past: equal sets have equal roots.
 
+mod sketch;
 mod verdict;
 mod view;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BucketName, Digest, EntityHash, Hasher, Position, Version};
 
+pub use sketch::{Rest, Sketch, Stub};
 pub use verdict::{Cut, Verdict, verdict};
 pub use view::{MemoryView, Span, TreeError, View};
 

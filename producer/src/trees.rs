@@ -35,7 +35,8 @@ use serde::de::DeserializeOwned;
 
 use self::held::{Cut, Cuts};
 
-/// A request's body: 4,096 paths of 64 nibbles, each of a bucket of its own, are 400 KiB.
+/// A request's body: 4,096 paths of 64 nibbles, each of a bucket of its own and with 32 leaves
+/// sketched, are 908 KiB.
 const REQUEST_BYTES_MAX: usize = 1 << 20;
 
 /// A site's trees as of one instant.
@@ -159,7 +160,7 @@ impl Trees {
             (Method::POST, tree::NODES) => {
                 let asked = Asked::from_bytes(bytes(request).await?)?;
                 let cut = self.cut(peer, asked.cut)?;
-                Ok(streams::nodes(cut, asked, self.home(), self.metrics.clone()))
+                Ok(streams::branches(cut, asked, self.home(), self.metrics.clone()))
             }
             (Method::POST, tree::STATES) => {
                 let asked = Asked::from_bytes(bytes(request).await?)?;
@@ -254,4 +255,26 @@ async fn json<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Tree
 fn answer(value: &impl serde::Serialize) -> Result<LinkBody, TreeRefused> {
     let body = serde_json::to_vec(value);
     body.map(full).map_err(|error| TreeRefused::Request(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use bus::wire::tree::{BRANCHES_MAX, Sketched};
+    use model::{
+        BucketName, Digest, EntityHash,
+        tree::{LEAVES_MAX, Path, Sketch},
+    };
+
+    use super::*;
+
+    #[test]
+    fn the_largest_request_is_read() {
+        let here = Sketch::Leaves(vec![[7; 4]; LEAVES_MAX]);
+        let sketched = Sketched { path: Path::to(EntityHash(Digest([7; 32]))), here };
+        let places = (0..BRANCHES_MAX).map(|number| {
+            let bucket = BucketName::try_from(format!("{number:063}")).unwrap();
+            (Scope::Bucket(bucket), sketched.clone())
+        });
+        assert!(Asked::new(u64::MAX, places).to_bytes().len() <= REQUEST_BYTES_MAX);
+    }
 }

@@ -2,17 +2,19 @@
 //!
 //! `POST /v1/tree/cuts` (JSON) pins the trees of the site that is asked and says at which cut;
 //! `DELETE /v1/tree/cuts/ID` lets go of them. `POST /v1/tree/roots` (JSON) answers with one digest
-//! over all roots ([`RootsDigest`]), or with a page of them. `POST /v1/tree/nodes` and
-//! `POST /v1/tree/states` ([`Asked`]) answer with as many nodes as there were paths, in their
-//! order, or with event frames. `POST /v1/tree/keys` (JSON) compares a run of keys, since keys
+//! over all roots ([`RootsDigest`]), or with a page of them. `POST /v1/tree/nodes`
+//! ([`Asked`], with what the asker has of each) answers with what it lacks of as many branches as it
+//! named, in their order; `POST /v1/tree/states` with sealed events. `POST /v1/tree/keys` (JSON) compares a run of keys, since keys
 //! that begin alike are no branch of a tree. A cut that has ended is 410; a site that cannot make one
 //! yet answers 503 and says how far it is ([`Building`]).
 //!
 //! What there is much of is binary (`code`): counts and seqs take as many bytes as they need, an
-//! empty branch takes one, and a leaf does not repeat the site and epoch of the cut.
+//! empty branch takes one, a leaf does not repeat the site and epoch of the cut, and nothing that
+//! the asker has is sent ([`model::tree::Sketch`]).
 
 mod asked;
 mod code;
+mod frames;
 mod pages;
 
 use model::{
@@ -22,9 +24,10 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use asked::{Asked, Places};
+pub use asked::{Asked, Places, Sketched};
 pub use code::{CodeError, Home};
-pub use pages::{KeysPage, NodeFrames, RootsPage, node_frame};
+pub use frames::{RestFrames, StateFrames, rest_frame, state_frame};
+pub use pages::{KeysPage, RootsPage};
 
 use super::SiteInfo;
 
@@ -34,8 +37,8 @@ pub const NODES: &str = "/v1/tree/nodes";
 pub const STATES: &str = "/v1/tree/states";
 pub const KEYS: &str = "/v1/tree/keys";
 
-/// Paths of one request: 4,096 split nodes are 2.3 MB of answer.
-pub const PATHS_MAX: usize = 4_096;
+/// Branches of one request: if they are new to the asker, 4,096 split ones are 2.3 MB of answer.
+pub const BRANCHES_MAX: usize = 4_096;
 /// Entities of one request for states.
 pub const ENTITIES_MAX: usize = 1_024;
 /// Roots of one page.

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use bus::wire::tree::Asked;
 use model::{
     BucketName, Change, Entity, EntityHash, UserId,
     tree::{Leaf, Node, Path, Scope, TreeError},
@@ -14,6 +13,7 @@ use super::{
     round::Round,
     walker::differences,
 };
+use crate::origin::Sought;
 
 impl Comparison<'_> {
     /// Compares a bucket and its owner, and mends what differs. Whose it is, this site says: of a
@@ -43,11 +43,12 @@ impl Comparison<'_> {
         round: &Round,
         entities: &[EntityHash],
     ) -> Result<Vec<Leaf>, Stop> {
-        let places = entities.iter().map(|&entity| (Scope::Entities, Path::to(entity)));
-        let asked = Asked::new(round.made.id, places);
+        let (scope, here) = (&Scope::Entities, None);
+        let sought = entities.iter().map(|&entity| Sought { scope, path: Path::to(entity), here });
+        let sought: Vec<_> = sought.collect();
         let throttle = &self.parts.throttle;
         let turn = throttle.turn().await;
-        let (nodes, bytes) = self.origin.nodes(&asked, round.made.home()).await?;
+        let (nodes, bytes) = self.origin.nodes((round.made.id, round.made.home()), &sought).await?;
         drop(turn);
         throttle.spend(bytes).await;
         let leaves = nodes.into_iter().flat_map(|node| match node {

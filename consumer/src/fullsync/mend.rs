@@ -107,16 +107,17 @@ impl Comparison<'_> {
         let mut wanted: HashMap<EntityHash, Found> =
             found.into_iter().map(|found| (found.entity(), found)).collect();
         let mut batch = Batch::default();
-        while let Some(sealed) = states.next().await? {
-            let (opened, bytes) = (self.parts.codec.open(&sealed.payload), sealed.payload.len());
+        while let Some(payload) = states.next().await? {
+            let (opened, bytes) = (self.parts.codec.open(&payload), payload.len());
             let content = opened.as_ref().map_or(0, inline);
             self.origin.meter().carried(content.min(bytes));
             throttle.spend(bytes).await;
             let event = match opened {
                 Ok(event) => event,
                 Err(error) => {
-                    let position = sealed.position;
-                    tracing::warn!(%position, error = %ops::chain(&error), "a state of the origin cannot be read");
+                    let envelope = self.parts.codec.envelope(&payload);
+                    let position = envelope.ok().map(|envelope| envelope.position);
+                    tracing::warn!(?position, error = %ops::chain(&error), "a state of the origin cannot be read");
                     continue;
                 }
             };

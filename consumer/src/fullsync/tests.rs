@@ -5,6 +5,7 @@ mod deep;
 mod ended;
 mod histories;
 mod site;
+mod sketches;
 mod stores;
 
 use model::tree::{Scope, Verdict};

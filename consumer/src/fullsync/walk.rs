@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bus::wire::tree::Asked;
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use model::tree::{Node, Scope, Summary, TreeError, View};
 use tokio::time::Instant;
@@ -13,6 +12,7 @@ use super::{
     round::Round,
     walker::{Effect, Found, Input, Place, Walker},
 };
+use crate::origin::Sought;
 
 type UnderWay<'a> = FuturesUnordered<BoxFuture<'a, Result<Input, Stop>>>;
 
@@ -63,15 +63,14 @@ impl Comparison<'_> {
         Ok(Input::Mended { id })
     }
 
-    /// Reads branches, the origin's over the link and this site's from its view.
+    /// Reads branches: this site's from its view, and then of the origin's, over the link, what this
+    /// site does not have.
     async fn look(&self, round: &Round, id: u64, places: Vec<Place>) -> Result<Input, Stop> {
-        let theirs = self.their_nodes(round, &places);
-        let (view, here) = (Arc::clone(&round.here.view), places.clone());
-        let ours = ops::blocking(move || our_nodes(&*view, &here));
-        let (theirs, ours) = futures::join!(theirs, ours);
-        let ((theirs, took), ours) = (theirs?, ours?);
+        let (view, at) = (Arc::clone(&round.here.view), places.clone());
+        let ours = ops::blocking(move || our_nodes(&*view, &at)).await?;
+        let (theirs, took) = self.their_nodes(round, &places, &ours).await?;
         let mut theirs = theirs.into_iter();
-        let source = places.iter().map(|place| if place.source { theirs.next() } else { None });
+        let source = places.iter().map(|place| place.source.and_then(|_| theirs.next()));
         let nodes = source.collect::<Vec<_>>().into_iter().zip(ours).collect();
         Ok(Input::Looked { id, nodes, took })
     }
@@ -80,17 +79,22 @@ impl Comparison<'_> {
         &self,
         round: &Round,
         places: &[Place],
+        ours: &[Option<Node>],
     ) -> Result<(Vec<Node>, Duration), Stop> {
-        let asked = places.iter().filter(|place| place.source);
-        let asked = asked.map(|place| ((*place.scope).clone(), place.path));
-        let asked = Asked::new(round.made.id, asked);
-        if asked.count() == 0 {
+        let sought = places.iter().zip(ours).filter_map(|(place, here)| {
+            place.source.map(|told| {
+                let here = here.as_ref().map(|here| (here, told));
+                Sought { scope: &place.scope, path: place.path, here }
+            })
+        });
+        let sought: Vec<_> = sought.collect();
+        if sought.is_empty() {
             return Ok((Vec::new(), Duration::ZERO));
         }
         let throttle = &self.parts.throttle;
         let _turn = throttle.turn().await;
         let began = Instant::now();
-        let (nodes, bytes) = self.origin.nodes(&asked, round.made.home()).await?;
+        let (nodes, bytes) = self.origin.nodes((round.made.id, round.made.home()), &sought).await?;
         let took = began.elapsed();
         throttle.spend(bytes).await;
         self.tell(|tally| tally.alive = Instant::now());

@@ -56,8 +56,8 @@ const WEIGHT: usize = 2 * LEAVES_MAX;
 /// One side of a branch.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Side {
-    /// To be read.
-    Ask,
+    /// To be read; what the level above says of it.
+    Ask(Summary),
     /// In hand: not split.
     Known(Vec<Leaf>),
 }
@@ -76,7 +76,9 @@ struct Branch {
 pub struct Place {
     pub scope: Arc<Scope>,
     pub path: Path,
-    pub source: bool,
+    /// From the source, if so: what it has said of it.
+    pub source: Option<Summary>,
+    /// From this site.
     pub here: bool,
 }
 
@@ -262,7 +264,14 @@ impl Side {
     fn or(self, read: Option<Node>) -> Node {
         match self {
             Self::Known(leaves) => Node::Leaves(leaves),
-            Self::Ask => read.unwrap_or(Node::Leaves(Vec::new())),
+            Self::Ask(_) => read.unwrap_or(Node::Leaves(Vec::new())),
+        }
+    }
+
+    fn asked(&self) -> Option<Summary> {
+        match self {
+            Self::Ask(told) => Some(*told),
+            Self::Known(_) => None,
         }
     }
 }
@@ -272,8 +281,8 @@ impl Branch {
         Place {
             scope: Arc::clone(&self.scope),
             path: self.path,
-            source: self.source == Side::Ask,
-            here: self.here == Side::Ask,
+            source: self.source.asked(),
+            here: self.here.asked().is_some(),
         }
     }
 }

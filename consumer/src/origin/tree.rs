@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use bus::wire::{
-    self, Frame, Frames, ScrubAsked, ScrubPage,
+    self, ScrubAsked, ScrubPage,
     tree::{
-        self, Asked, CutAsked, CutMade, Home, KeysAsked, KeysPage, NodeFrames, RootsAsked,
-        RootsDigest, RootsPage, RootsWhat,
+        self, Asked, CutAsked, CutMade, Home, KeysAsked, KeysPage, RootsAsked, RootsDigest,
+        RootsPage, RootsWhat, StateFrames,
     },
 };
 use bytes::Bytes;
 use http::Method;
 use hyper::body::Incoming;
 use model::{
-    BlockHash, EntityHash, SealedEvent,
-    tree::{Leaf, Node, Path, Scope},
+    BlockHash, EntityHash,
+    tree::{Leaf, Scope},
 };
 
 use super::{Meter, Origin, OriginError};
@@ -95,49 +95,18 @@ impl Origin {
         }
     }
 
-    /// The nodes at all paths that are asked for, in their order, and the bytes that they took.
-    pub(crate) async fn nodes(
-        &self,
-        asked: &Asked<Path>,
-        home: Home,
-    ) -> Result<(Vec<Node>, usize), OriginError> {
-        let response = self.send(Method::POST, tree::NODES, asked.to_bytes()).await?;
-        let (mut body, mut frames) = (response.into_body(), NodeFrames::new(home));
-        let (mut nodes, mut bytes) = (Vec::with_capacity(asked.count()), 0);
-        while let Some(piece) = self.piece(&mut body).await? {
-            bytes += piece.len();
-            frames.push(&piece);
-            while let Some(node) = frames.next_node().map_err(|error| self.nonsense(&error))? {
-                nodes.push(node);
-            }
-        }
-        if nodes.len() != asked.count() {
-            let what = format!("{} nodes of {}", nodes.len(), asked.count());
-            return Err(self.nonsense(&what));
-        }
-        let paths = asked.scopes.iter().flat_map(|(_, paths)| paths);
-        match paths.zip(&nodes).find(|(path, node)| !fits(**path, node)) {
-            Some((path, _)) => Err(self.nonsense(&format!("leaves that are not below `{path}`"))),
-            None => Ok((nodes, bytes)),
-        }
-    }
-
     /// The states of all entities that are asked for, as they come, in their order.
     pub(crate) async fn states(&self, asked: &Asked<EntityHash>) -> Result<States, OriginError> {
         let response = self.send(Method::POST, tree::STATES, asked.to_bytes()).await?;
-        Ok(States { origin: self.clone(), body: response.into_body(), frames: Frames::default() })
+        Ok(States {
+            origin: self.clone(),
+            body: response.into_body(),
+            frames: StateFrames::default(),
+        })
     }
 }
 
-/// Whether a node can be one of this branch: what is wrong here would look like something to mend.
-fn fits(path: Path, node: &Node) -> bool {
-    match node {
-        Node::Split(_) => true,
-        Node::Leaves(leaves) => ascend(leaves) && leaves.iter().all(|leaf| path.holds(leaf.entity)),
-    }
-}
-
-fn ascend(leaves: &[Leaf]) -> bool {
+pub(super) fn ascend(leaves: &[Leaf]) -> bool {
     leaves.is_sorted_by(|one, next| one.entity < next.entity)
 }
 
@@ -145,59 +114,27 @@ fn ascend(leaves: &[Leaf]) -> bool {
 pub(crate) struct States {
     origin: Origin,
     body: Incoming,
-    frames: Frames,
+    frames: StateFrames,
 }
 
 impl States {
-    /// The next event; `None` after the last.
-    pub(crate) async fn next(&mut self) -> Result<Option<SealedEvent>, OriginError> {
+    /// The sealed event of the next state; `None` after the last.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, OriginError> {
         let origin = &self.origin;
         loop {
             let held = self.frames.rest();
-            match self.frames.next_frame().map_err(|error| origin.nonsense(&error))? {
-                Some(Frame::Event(event)) => {
-                    origin.meter.came(held - self.frames.rest());
-                    return Ok(Some(event));
-                }
-                Some(Frame::Heartbeat(_)) => {
-                    return Err(origin.nonsense(&"a heartbeat among states"));
-                }
-                None => {}
+            let state = self.frames.next_state().map_err(|error| origin.nonsense(&error))?;
+            if state.is_some() {
+                origin.meter.came(held - self.frames.rest());
+                return Ok(state);
             }
             match origin.uncounted(&mut self.body).await? {
                 Some(piece) => self.frames.push(&piece),
-                None if self.frames.rest() > 0 => {
+                None if held > 0 => {
                     return Err(origin.nonsense(&"a stream that ends within a state"));
                 }
                 None => return Ok(None),
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use model::{Digest, Epoch, Hlc, Partition, Position, Seq, SiteId, Version};
-
-    use super::*;
-
-    #[test]
-    fn leaves_of_another_branch_or_out_of_order_are_no_answer() {
-        let leaf = |first: u8| {
-            let (site, epoch, partition) = (SiteId([1; 16]), Epoch(1), Partition(0));
-            Leaf {
-                entity: EntityHash(Digest([first; 32])),
-                version: Version { hlc: Hlc(1), site },
-                content: Digest::ZERO,
-                deleted: true,
-                position: Position { site, epoch, partition, seq: Seq(1) },
-                attributes: None,
-            }
-        };
-        let path = Path::ROOT.branch(1).unwrap();
-        let of =
-            |leaves: &[u8]| fits(path, &Node::Leaves(leaves.iter().copied().map(leaf).collect()));
-        assert!(of(&[]) && of(&[0x10, 0x1f]));
-        assert!(!of(&[0x20]) && !of(&[0x12, 0x11]) && !of(&[0x11, 0x11]));
     }
 }

@@ -1,17 +1,14 @@
-//! Nodes and states of a cut, read while the peer takes those before.
+//! Branches and states of a cut, read while the peer takes those before.
 
 use std::sync::Arc;
 
-use bus::wire::{
-    event_frame,
-    tree::{Asked, Home, Places, node_frame},
-};
+use bus::wire::tree::{Asked, Home, Places, Sketched, rest_frame, state_frame};
 use bytes::{Bytes, BytesMut};
 use futures::{SinkExt, channel::mpsc};
 use http_body::Frame;
 use model::{
     EntityHash, SealedEvent,
-    tree::{Path, Scope, TreeError},
+    tree::{Rest, Scope, TreeError},
 };
 use ops::{
     Metrics,
@@ -23,27 +20,32 @@ use super::held::Cut;
 
 /// Pieces that wait for a slow peer.
 const PIECES: usize = 4;
-/// Nodes read at once: some 40 KiB of answer.
-const NODES: usize = 64;
+/// Branches read at once: some 40 KiB of answer, if the peer has nothing of them.
+const BRANCHES: usize = 64;
 /// States read at once: 16 of the largest events are 8 MiB.
 const STATES: usize = 16;
 
-/// The nodes that were asked for, in their order.
-pub(super) fn nodes(cut: Arc<Cut>, asked: Asked<Path>, home: Home, metrics: Metrics) -> LinkBody {
+/// What the peer lacks of the branches that were asked for, in their order.
+pub(super) fn branches(
+    cut: Arc<Cut>,
+    asked: Asked<Sketched>,
+    home: Home,
+    metrics: Metrics,
+) -> LinkBody {
     pushed(PIECES, async move |pieces| {
-        let read = move |cut: &Cut, places: &[(Scope, Path)]| -> Result<_, TreeError> {
+        let read = move |cut: &Cut, places: &[(Scope, Sketched)]| -> Result<_, TreeError> {
             let mut out = BytesMut::new();
-            for (scope, path) in places {
-                node_frame(&mut out, home, &cut.view.node(scope, *path)?);
+            for (scope, Sketched { path, here }) in places {
+                rest_frame(&mut out, home, &Rest::of(cut.view.node(scope, *path)?, here));
             }
             metrics.tree_nodes.inc_by(places.len() as u64);
             Ok(vec![out.freeze()])
         };
-        push(cut, asked, (NODES, read), pieces).await;
+        push(cut, asked, (BRANCHES, read), pieces).await;
     })
 }
 
-/// The states that were asked for, in their order, as event frames. Of an entity that has none,
+/// The states that were asked for, in their order. Of an entity that has none,
 /// there are none.
 pub(super) fn states(
     cut: Arc<Cut>,
@@ -56,7 +58,9 @@ pub(super) fn states(
             let mut frames = Vec::new();
             for (scope, entity) in places {
                 match state(cut, scope, *entity, &codec) {
-                    Ok(events) => frames.extend(events.iter().flat_map(event_frame)),
+                    Ok(events) => {
+                        frames.extend(events.iter().flat_map(|event| state_frame(&event.payload)));
+                    }
                     // The others come all the same; the peer sees that this one does not.
                     Err(error) => {
                         let error = ops::chain(&*error);

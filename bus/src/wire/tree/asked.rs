@@ -1,25 +1,28 @@
-//! Requests that name many places: paths, or entities, by scope.
+//! Requests that name many places: branches, or entities, by scope.
 //!
 //! Cut (8), how many scopes, and of each its name, how many places, and these.
 
 use bytes::{Bytes, BytesMut};
 use model::{
     Digest, EntityHash,
-    tree::{Path, Scope},
+    tree::{Path, Scope, Sketch},
 };
 
 use super::{
-    ENTITIES_MAX, PATHS_MAX,
-    code::{CodeError, array, count, end, path, put_number, put_path, put_scope, scope},
+    BRANCHES_MAX, ENTITIES_MAX,
+    code::{
+        CodeError, array, count, end, path, put_number, put_path, put_scope, put_sketch, scope,
+        sketch,
+    },
 };
 
 /// What a request may name many of.
-pub trait Places: Copy {
+pub trait Places: Clone {
     /// How it is called, and how many of it a request names at most.
     const WHAT: (&'static str, usize);
 
     /// Its bytes.
-    fn put(self, out: &mut BytesMut);
+    fn put(&self, out: &mut BytesMut);
 
     /// From its bytes.
     ///
@@ -28,22 +31,30 @@ pub trait Places: Copy {
     fn take(bytes: &mut Bytes) -> Result<Self, CodeError>;
 }
 
-impl Places for Path {
-    const WHAT: (&'static str, usize) = ("paths", PATHS_MAX);
+/// A branch, and what the asker has of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sketched {
+    pub path: Path,
+    pub here: Sketch,
+}
 
-    fn put(self, out: &mut BytesMut) {
-        put_path(out, self);
+impl Places for Sketched {
+    const WHAT: (&'static str, usize) = ("branches", BRANCHES_MAX);
+
+    fn put(&self, out: &mut BytesMut) {
+        put_path(out, self.path);
+        put_sketch(out, &self.here);
     }
 
     fn take(bytes: &mut Bytes) -> Result<Self, CodeError> {
-        path(bytes)
+        Ok(Self { path: path(bytes)?, here: sketch(bytes)? })
     }
 }
 
 impl Places for EntityHash {
     const WHAT: (&'static str, usize) = ("entities", ENTITIES_MAX);
 
-    fn put(self, out: &mut BytesMut) {
+    fn put(&self, out: &mut BytesMut) {
         out.extend_from_slice(&self.0.0);
     }
 

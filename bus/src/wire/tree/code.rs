@@ -7,11 +7,17 @@
 //! home), entity (32), clock (8), site (16) unless it is home, content (32) unless deleted, position,
 //! and, of attributes, digest (32) and position. A position: site (16) and epoch (8) unless home,
 //! partition and seq as numbers.
+//!
+//! A branch that is sent whole: 255 and its sixteen summaries, or how many leaves and these. What it
+//! has beside a sketch: 254, which places are the same, and the other summaries; or 253, these places,
+//! how many other leaves, and these. A sketch: 255 and sixteen stubs (4 each), or how many and these.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use model::{
     BucketName, Digest, EntityHash, Epoch, Hlc, Partition, Position, Seq, SiteId, Version,
-    tree::{FANOUT, LEAVES_MAX, Leaf, LeafAttributes, Node, Path, Scope, Summary},
+    tree::{
+        FANOUT, LEAVES_MAX, Leaf, LeafAttributes, Node, Path, Rest, Scope, Sketch, Stub, Summary,
+    },
 };
 
 const DELETED: u8 = 1;
@@ -20,6 +26,8 @@ const POSITION_HOME: u8 = 4;
 const ATTRIBUTES: u8 = 8;
 const ATTRIBUTES_HOME: u8 = 16;
 const SPLIT: u8 = 0xff;
+const OTHER_BRANCHES: u8 = 0xfe;
+const OTHER_LEAVES: u8 = 0xfd;
 
 /// Bytes that are not what they should be.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -240,33 +248,95 @@ impl Home {
         Ok(Position { site, epoch, partition, seq: Seq(number(bytes)?) })
     }
 
-    /// A node: [`SPLIT`] and its summaries, or how many leaves and these.
-    pub(super) fn put_node(self, out: &mut BytesMut, node: &Node) {
-        match node {
-            Node::Split(branches) => {
+    pub(super) fn put_rest(self, out: &mut BytesMut, rest: &Rest) {
+        match rest {
+            Rest::Whole(Node::Split(branches)) => {
                 out.put_u8(SPLIT);
                 branches.iter().for_each(|summary| put_summary(out, summary));
             }
-            Node::Leaves(leaves) => {
-                out.put_u8(u8::try_from(leaves.len()).expect("at most `LEAVES_MAX` leaves"));
-                leaves.iter().for_each(|leaf| self.put_leaf(out, leaf));
+            Rest::Whole(Node::Leaves(leaves)) => self.put_leaves(out, leaves),
+            Rest::Split { same, others } => {
+                out.put_u8(OTHER_BRANCHES);
+                put_number(out, (*same).into());
+                others.iter().for_each(|summary| put_summary(out, summary));
+            }
+            Rest::Leaves { same, others } => {
+                out.put_u8(OTHER_LEAVES);
+                put_number(out, (*same).into());
+                self.put_leaves(out, others);
             }
         }
     }
 
-    pub(super) fn node(self, bytes: &mut Bytes) -> Result<Node, CodeError> {
-        let [head] = array(bytes, "node")?;
-        if head == SPLIT {
-            let mut branches = [Summary::EMPTY; FANOUT];
-            for branch in &mut branches {
-                *branch = summary(bytes)?;
+    pub(super) fn rest(self, bytes: &mut Bytes) -> Result<Rest, CodeError> {
+        match array(bytes, "branch")? {
+            [SPLIT] => {
+                let mut branches = [Summary::EMPTY; FANOUT];
+                for branch in &mut branches {
+                    *branch = summary(bytes)?;
+                }
+                Ok(Rest::Whole(Node::Split(Box::new(branches))))
             }
-            return Ok(Node::Split(Box::new(branches)));
+            [OTHER_BRANCHES] => {
+                let same = same(bytes, FANOUT)?;
+                let others = FANOUT - same.count_ones() as usize;
+                let others: Result<_, _> = (0..others).map(|_| summary(bytes)).collect();
+                Ok(Rest::Split { same, others: others? })
+            }
+            [OTHER_LEAVES] => {
+                let same = same(bytes, LEAVES_MAX)?;
+                let [others] = array(bytes, "branch")?;
+                Ok(Rest::Leaves { same, others: self.leaves(bytes, others)? })
+            }
+            [leaves] => Ok(Rest::Whole(Node::Leaves(self.leaves(bytes, leaves)?))),
         }
-        if usize::from(head) > LEAVES_MAX {
-            return Err(CodeError::Wrong { what: "node", found: head.into() });
-        }
-        let leaves: Result<Vec<_>, _> = (0..head).map(|_| self.leaf(bytes)).collect();
-        leaves.map(Node::Leaves)
     }
+
+    fn put_leaves(self, out: &mut BytesMut, leaves: &[Leaf]) {
+        out.put_u8(few(leaves.len()));
+        leaves.iter().for_each(|leaf| self.put_leaf(out, leaf));
+    }
+
+    fn leaves(self, bytes: &mut Bytes, count: u8) -> Result<Vec<Leaf>, CodeError> {
+        (0..at_most_leaves(count)?).map(|_| self.leaf(bytes)).collect()
+    }
+}
+
+fn few(leaves: usize) -> u8 {
+    u8::try_from(leaves).expect("at most `LEAVES_MAX` leaves")
+}
+
+fn at_most_leaves(count: u8) -> Result<u8, CodeError> {
+    let fits = usize::from(count) <= LEAVES_MAX;
+    if fits { Ok(count) } else { Err(CodeError::Wrong { what: "branch", found: count.into() }) }
+}
+
+/// Places in a sketch of so many.
+fn same(bytes: &mut Bytes, places: usize) -> Result<u32, CodeError> {
+    let found = number(bytes)?;
+    let same = u32::try_from(found).ok().filter(|_| found >> places == 0);
+    same.ok_or(CodeError::Wrong { what: "sketch", found })
+}
+
+pub(super) fn put_sketch(out: &mut BytesMut, sketch: &Sketch) {
+    let (head, stubs) = match sketch {
+        Sketch::Split(stubs) => (SPLIT, &stubs[..]),
+        Sketch::Leaves(stubs) => (few(stubs.len()), &stubs[..]),
+    };
+    out.put_u8(head);
+    stubs.iter().for_each(|stub| out.put_slice(stub));
+}
+
+pub(super) fn sketch(bytes: &mut Bytes) -> Result<Sketch, CodeError> {
+    let what = "sketch";
+    let [head] = array(bytes, what)?;
+    if head == SPLIT {
+        let mut stubs = [Stub::default(); FANOUT];
+        for stub in &mut stubs {
+            *stub = array(bytes, what)?;
+        }
+        return Ok(Sketch::Split(stubs));
+    }
+    let stubs: Result<_, _> = (0..at_most_leaves(head)?).map(|_| array(bytes, what)).collect();
+    stubs.map(Sketch::Leaves)
 }

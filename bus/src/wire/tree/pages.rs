@@ -1,9 +1,9 @@
-//! Answers: nodes as a stream, roots and keys by the page.
+//! Answers that come by the page: roots and keys.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use model::{
     ObjectKey, Slot, SlotName, Version,
-    tree::{Leaf, Node, Scope, Summary},
+    tree::{Leaf, Scope, Summary},
 };
 
 use super::{
@@ -16,52 +16,6 @@ use super::{
 
 /// Of the id of a version.
 const ID_BYTES_MAX: usize = 2 * Version::LEN;
-
-/// The frame of a node in a stream of many: its length (2) and its bytes.
-pub fn node_frame(out: &mut BytesMut, home: Home, node: &Node) {
-    let mut body = BytesMut::new();
-    home.put_node(&mut body, node);
-    out.put_u16(u16::try_from(body.len()).expect("32 leaves are 8 KiB at most"));
-    out.extend_from_slice(&body);
-}
-
-/// Takes nodes out of the pieces of a stream as they come.
-pub struct NodeFrames {
-    home: Home,
-    buffer: BytesMut,
-}
-
-impl NodeFrames {
-    /// Of a cut.
-    #[must_use]
-    pub fn new(home: Home) -> Self {
-        Self { home, buffer: BytesMut::new() }
-    }
-
-    /// Takes the next piece.
-    pub fn push(&mut self, piece: &[u8]) {
-        self.buffer.extend_from_slice(piece);
-    }
-
-    /// The next whole node, if there is one.
-    ///
-    /// # Errors
-    /// If the stream is not one of nodes; it cannot be read further.
-    pub fn next_node(&mut self) -> Result<Option<Node>, CodeError> {
-        let Some((length, _)) = self.buffer.split_first_chunk::<2>() else {
-            return Ok(None);
-        };
-        let length = usize::from(u16::from_be_bytes(*length));
-        if self.buffer.len() < 2 + length {
-            return Ok(None);
-        }
-        self.buffer.advance(2);
-        let mut body = self.buffer.split_to(length).freeze();
-        let node = self.home.node(&mut body)?;
-        end(&body)?;
-        Ok(Some(node))
-    }
-}
 
 /// Some roots, in the order of their scopes: whether there are more (1), how many, and of each
 /// scope and summary.

@@ -1,7 +1,7 @@
 //! Sites in memory, and a pair of them with a link between.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
@@ -18,9 +18,12 @@ use http::{Response, StatusCode};
 use model::{
     Attributes, Bucket, BucketName, Change, Content, Digest, ETag, Entity, EntityHash, Epoch,
     Event, Hlc, Line, Manifest, Millis, ObjectKey, Partition, PartitionCount, Parts as UploadParts,
-    Position, Register, RequestId, Seq, SiteId, SiteName, Slot, User, UserId, Version,
+    Position, Register, RequestId, Seq, SiteId, SiteName, Slot, SlotName, User, UserId, Version,
     progress::Handled,
-    tree::{Cut, Leaf, LeafAttributes, MemoryView, Scope, Summary, View},
+    tree::{
+        Cut, Leaf, LeafAttributes, MemoryView, Node, Path, Scope, Sketch, Span, Summary, TreeError,
+        View,
+    },
 };
 use ops::{
     Metrics, certs,
@@ -75,6 +78,8 @@ struct State {
     building: Option<Vec<u64>>,
     views: usize,
     on_view: Option<OnView>,
+    /// Counts in its branches, and is not among their leaves.
+    hidden: Option<EntityHash>,
 }
 
 /// A site of one partition.
@@ -180,17 +185,20 @@ impl MemorySite {
 
     fn write(&self, change: Change) {
         let mut state = self.state();
-        let seq = state.log.len() as u64 + 1;
-        let event = Event {
+        let event = self.event(state.log.len() as u64 + 1, change);
+        state.log.push(event.clone());
+        Self::place(&mut state, event);
+    }
+
+    fn event(&self, seq: u64, change: Change) -> Event {
+        Event {
             position: self.line().at(Seq(seq)),
             version: Version { hlc: Hlc(seq * 10), site: self.site },
             prev: Digest::ZERO,
             volume: 0,
             request: RequestId::NONE,
             change,
-        };
-        state.log.push(event.clone());
-        Self::place(&mut state, event);
+        }
     }
 
     fn line(&self) -> Line {
@@ -259,6 +267,25 @@ impl MemorySite {
         self.state().view.remove(&Self::object_scope(), entity);
     }
 
+    /// Its branches still say that it is there.
+    pub(super) fn hide(&self, name: &str) {
+        self.state().hidden = Some(put_of(name, "").entity().hash());
+    }
+
+    /// Two bodies of the next object to be written whose leaves are alike in a sketch.
+    pub(super) fn alike(&self, name: &str) -> [String; 2] {
+        let seq = self.state().log.len() as u64 + 1;
+        let mut seen = HashMap::new();
+        let found = (0_u64..).find_map(|number| {
+            let event = self.event(seq, put_of(name, &number.to_string()));
+            let Sketch::Leaves(stubs) = Sketch::of(&Node::Leaves(vec![leaf_of(&event)])) else {
+                return None;
+            };
+            Some([number, seen.insert(stubs[0], number)?])
+        });
+        found.unwrap().map(|number| number.to_string())
+    }
+
     /// An object that says it is the origin's and never was.
     pub(super) fn forge(&self, name: &str, seq: u64) {
         let position = origin().at(Seq(seq));
@@ -268,7 +295,11 @@ impl MemorySite {
 
     /// Other content under the same version.
     pub(super) fn spoil(&self, name: &str) {
-        let change = put_of(name, "spoilt");
+        self.spoil_with(name, "spoilt");
+    }
+
+    pub(super) fn spoil_with(&self, name: &str, body: &str) {
+        let change = put_of(name, body);
         let held = self.state().view.leaf(&Self::object_scope(), change.entity().hash());
         let held = held.unwrap().unwrap();
         self.force(held.position, held.version, change);
@@ -424,7 +455,11 @@ impl TreeSource for MemorySite {
             trimmed: Seq(state.trimmed),
             history: Seq(state.trimmed),
         };
-        Ok(Pinned { view: Arc::new(state.view.clone()), ends: vec![end] })
+        let view: Arc<dyn View> = match state.hidden {
+            Some(hidden) => Arc::new(Hiding { view: state.view.clone(), hidden }),
+            None => Arc::new(state.view.clone()),
+        };
+        Ok(Pinned { view, ends: vec![end] })
     }
 }
 
@@ -515,6 +550,38 @@ impl Here for MemorySite {
             }
         }
         Ok(())
+    }
+}
+
+/// A tree that does not say what it holds.
+struct Hiding {
+    view: MemoryView,
+    hidden: EntityHash,
+}
+
+impl View for Hiding {
+    fn roots(&self) -> Result<BTreeMap<Scope, Summary>, TreeError> {
+        self.view.roots()
+    }
+
+    fn node(&self, scope: &Scope, path: Path) -> Result<Node, TreeError> {
+        let mut node = self.view.node(scope, path)?;
+        if let Node::Leaves(leaves) = &mut node {
+            leaves.retain(|leaf| leaf.entity != self.hidden);
+        }
+        Ok(node)
+    }
+
+    fn leaf(&self, scope: &Scope, entity: EntityHash) -> Result<Option<Leaf>, TreeError> {
+        self.view.leaf(scope, entity)
+    }
+
+    fn change(&self, scope: &Scope, entity: EntityHash) -> Result<Vec<Event>, TreeError> {
+        self.view.change(scope, entity)
+    }
+
+    fn keys(&self, span: &Span, limit: usize) -> Result<Vec<(SlotName, Leaf)>, TreeError> {
+        self.view.keys(span, limit)
     }
 }
 

@@ -84,7 +84,7 @@ fn side((summary, leaves): Known) -> Side {
     match leaves {
         Some(leaves) => Side::Known(leaves),
         None if summary.leaves == 0 => Side::Known(Vec::new()),
-        None => Side::Ask,
+        None => Side::Ask(summary),
     }
 }
 

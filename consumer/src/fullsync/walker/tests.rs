@@ -1,11 +1,11 @@
 use std::collections::BTreeSet;
 
-use bus::wire::tree::{Asked, Home, node_frame};
+use bus::wire::tree::{Asked, Home, Sketched, rest_frame};
 use bytes::BytesMut;
 use model::{
     BucketName, Digest, EntityHash, Epoch, Hlc, Position, SiteId, Version,
     merge::{Decision, State, decide},
-    tree::{MemoryView, View},
+    tree::{MemoryView, Rest, Sketch, View},
 };
 use proptest::prelude::{ProptestConfig, any, proptest};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -122,15 +122,24 @@ impl World {
 
     fn look(&mut self, id: u64, places: &[Place]) -> Input {
         let home = Home { site: EAST, epoch: Epoch(1) };
-        let asked = places.iter().filter(|place| place.source);
-        let asked = Asked::new(0, asked.map(|place| ((*place.scope).clone(), place.path)));
-        let mut answer = BytesMut::new();
+        let (mut asked, mut answer) = (Vec::new(), BytesMut::new());
         let nodes = places.iter().map(|place| {
-            let source = place.source.then(|| self.source.node(&scope(), place.path).unwrap());
-            source.iter().for_each(|node| node_frame(&mut answer, home, node));
-            (source, place.here.then(|| self.here.node(&scope(), place.path).unwrap()))
+            let node = |view: &MemoryView| view.node(&scope(), place.path).unwrap();
+            let here = place.here.then(|| node(&self.here));
+            let source = place.source.map(|told| {
+                let sketch = here.as_ref().map_or(Sketch::NOTHING, Sketch::of);
+                let rest = Rest::of(node(&self.source), &sketch);
+                rest_frame(&mut answer, home, &rest);
+                asked.push((scope(), Sketched { path: place.path, here: sketch }));
+                let node = here
+                    .as_ref()
+                    .map_or_else(|| rest.clone().whole(), |it| rest.clone().onto(it, &told));
+                node.expect("it adds up")
+            });
+            (source, here)
         });
         let nodes = nodes.collect();
+        let asked = Asked::new(0, asked);
         if asked.count() > 0 {
             self.took.requests += 1;
             self.took.bytes += asked.to_bytes().len() + answer.len();
@@ -275,10 +284,22 @@ fn bytes_follow_what_differs_and_round_trips_the_depth() {
         }
         let took = world.run();
         assert_eq!((took.found, took.rounds, took.requests), (differences, DEPTH, DEPTH));
-        // Three nodes of 16 summaries, and some 12 leaves.
-        let bound = differences * (3 * 16 * 36 + 30 * 80);
+        // Three nodes of which 16 branches are sketched and one is another, and of some 12 leaves too.
+        let bound = differences * (3 * (16 * 4 + 48) + 32 * 4 + 90) + 600;
         assert!(took.bytes < bound, "{took:?}, at most {bound}");
     }
+}
+
+#[test]
+fn a_hundred_of_a_hundred_thousand_are_found_with_few_bytes() {
+    let mut world = equal(100_000);
+    for number in 0..100 {
+        world.here.remove(&scope(), entity(number * 970));
+    }
+    let took = world.run();
+    // One branch of twenty is split once more.
+    assert_eq!((took.found, took.rounds), (100, 5));
+    assert!(took.bytes < 36_000, "{took:?}");
 }
 
 #[test]
