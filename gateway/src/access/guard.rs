@@ -93,8 +93,9 @@ pub(crate) struct Reader {
 struct Standing {
     settings: Arc<Settings>,
     verdict: Verdict,
-    /// What the object's ACL has to give.
-    permission: Permission,
+    /// What the object's ACL has to give. `None`: it does not count, as for tags, which are the bucket
+    /// owner's business whoever put the object.
+    permission: Option<Permission>,
     /// `None`: the root user, or the bucket's owner where there is no policy.
     asker: Option<Asker>,
 }
@@ -149,8 +150,8 @@ impl Guard {
         let id = parameter(uri, "versionId");
         let action = Action::of(operation, id.is_some());
         let permission = match action.needs {
-            Needs::Object(permission) => permission,
-            Needs::Owner | Needs::Bucket(_) => Permission::FullControl,
+            Needs::Object(permission) => Some(permission),
+            Needs::Owner | Needs::Bucket(_) => None,
         };
         let own = settings.rules.policy.is_none() && *user == *settings.owner();
         let simple = own || user.is_root();
@@ -246,7 +247,7 @@ impl Asker {
         if verdict == Verdict::Refused {
             return Err(errors::denied());
         }
-        let (permission, asker) = (Permission::Read, Some(self.clone()));
+        let (permission, asker) = (Some(Permission::Read), Some(self.clone()));
         let standing = Some(Standing { settings, verdict, permission, asker });
         Ok(Reader { caller: caller.clone(), standing })
     }
@@ -319,7 +320,10 @@ impl Reader {
     pub(crate) fn may_use(&self, acl: Option<&Acl>) -> bool {
         self.standing.as_ref().is_some_and(|standing| {
             let Standing { settings, verdict, permission, .. } = standing;
-            settings.rules.decide_object(*verdict, (&self.caller.user, *permission), acl)
+            let of_object = |permission| {
+                settings.rules.decide_object(*verdict, (&self.caller.user, permission), acl)
+            };
+            permission.map_or(*verdict == Verdict::Granted, of_object)
         })
     }
 

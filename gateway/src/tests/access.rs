@@ -339,3 +339,15 @@ async fn who_is_disabled_stays_outside_whatever_is_open_to_them() {
     let refused = site.send(alt(ask("PUT", "/photos/x").body(b"1"))).await;
     assert_eq!(refused.error(), (403, "InvalidAccessKeyId".to_owned()));
 }
+
+#[tokio::test]
+async fn tags_of_what_others_put_are_the_bucket_owners_business() {
+    let site = site().await;
+    set(&site, canned("/photos?acl", "public-read-write")).await;
+    let put = ask("PUT", "/photos/theirs").body(b"1");
+    assert_eq!(anonymous(&site, put).await.status, 200);
+    let tagging = || ask("GET", "/photos/theirs?tagging");
+    assert_eq!(site.send(main(tagging())).await.status, 200);
+    assert!(denied(&site.send(main(ask("GET", "/photos/theirs"))).await), "the object is not");
+    assert_eq!(others(&site, tagging()).await, [403, 403]);
+}
