@@ -133,3 +133,25 @@ def test_s3cmd(pair, files, tmp_path):
     wanted = digests(files)
     assert digests(tmp_path / "back") == {**wanted, "copied": wanted["large"]}
     s3cmd(pair.east, "rb", "--recursive", "--force", "s3://s3cmd")
+
+
+def test_restic(pair, files, tmp_path, monkeypatch):
+    """A backup is written at the primary, and checked and restored at the secondary."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "root")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("RESTIC_PASSWORD", "of the backup")
+
+    def restic(site, *words):
+        where = ["--no-cache", "--repo", f"s3:http://127.0.0.1:{site.s3_port}/restic"]
+        return Site.run(installed("restic"), *where, *words)
+
+    restic(pair.east, "init")
+    restic(pair.east, "backup", files)
+    (files / "small").write_bytes(b"changed since")
+    restic(pair.east, "backup", files)
+    restic(pair.east, "check", "--read-data")
+    until_same(pair.east.client(), pair.west.client(), "restic")
+    # A secondary takes no locks, as it takes no writes.
+    restic(pair.west, "--no-lock", "check", "--read-data")
+    restic(pair.west, "--no-lock", "restore", "latest", "--target", tmp_path / "back")
+    assert digests(tmp_path / "back" / files.relative_to("/")) == digests(files)
