@@ -77,7 +77,7 @@ impl Throttle {
         turn
     }
 
-    /// Waits until bytes that came are paid for.
+    /// Waits until bytes that went or came are paid for.
     pub(crate) async fn spend(&self, bytes: usize) {
         let Some(rate) = self.rate else { return };
         let now = Instant::now();

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use model::tree::{Node, Scope, Summary, TreeError, View};
+use model::tree::{Node, Scope, Sketch, Summary, TreeError, View};
 use tokio::time::Instant;
 
 use super::{
@@ -67,11 +67,12 @@ impl Comparison<'_> {
     /// site does not have.
     async fn look(&self, round: &Round, id: u64, places: Vec<Place>) -> Result<Input, Stop> {
         let (view, at) = (Arc::clone(&round.here.view), places.clone());
-        let ours = ops::blocking(move || our_nodes(&*view, &at)).await?;
+        let ours = ops::blocking(move || our_branches(&*view, &at)).await?;
         let (theirs, took) = self.their_nodes(round, &places, &ours).await?;
         let mut theirs = theirs.into_iter();
         let source = places.iter().map(|place| place.source.and_then(|_| theirs.next()));
-        let nodes = source.collect::<Vec<_>>().into_iter().zip(ours).collect();
+        let here = ours.into_iter().map(|ours| ours.map(|(node, _)| node));
+        let nodes = source.zip(here).collect();
         Ok(Input::Looked { id, nodes, took })
     }
 
@@ -79,11 +80,11 @@ impl Comparison<'_> {
         &self,
         round: &Round,
         places: &[Place],
-        ours: &[Option<Node>],
+        ours: &[Option<(Node, Sketch)>],
     ) -> Result<(Vec<Node>, Duration), Stop> {
         let sought = places.iter().zip(ours).filter_map(|(place, here)| {
             place.source.map(|told| {
-                let here = here.as_ref().map(|here| (here, told));
+                let here = here.as_ref().map(|(node, sketch)| (node, sketch, told));
                 Sought { scope: &place.scope, path: place.path, here }
             })
         });
@@ -102,10 +103,18 @@ impl Comparison<'_> {
     }
 }
 
-fn our_nodes(view: &dyn View, places: &[Place]) -> Result<Vec<Option<Node>>, TreeError> {
-    let read = |place: &Place| match place.here {
-        true => view.node(&place.scope, place.path).map(Some),
-        false => Ok(None),
+/// With a sketch of each for the origin, if it is asked too.
+fn our_branches(
+    view: &dyn View,
+    places: &[Place],
+) -> Result<Vec<Option<(Node, Sketch)>>, TreeError> {
+    let read = |place: &Place| {
+        if !place.here {
+            return Ok(None);
+        }
+        let node = view.node(&place.scope, place.path)?;
+        let sketch = place.source.map_or(Sketch::NOTHING, |_| Sketch::of(&node));
+        Ok(Some((node, sketch)))
     };
     places.iter().map(read).collect()
 }

@@ -11,9 +11,23 @@ use super::{Origin, OriginError, tree::ascend};
 pub(crate) struct Sought<'a> {
     pub(crate) scope: &'a Scope,
     pub(crate) path: Path,
-    /// The branch here, and what the origin has told of its own, a level above. Without, all of it
-    /// is asked for.
-    pub(crate) here: Option<(&'a Node, Summary)>,
+    /// The branch here, its sketch, and what the origin has told of its own, a level above.
+    /// Without, all of it is asked for.
+    pub(crate) here: Option<(&'a Node, &'a Sketch, Summary)>,
+}
+
+impl Sought<'_> {
+    fn sketched(&self) -> (Scope, Sketched) {
+        let here = self.here.map_or(Sketch::NOTHING, |(_, sketch, _)| sketch.clone());
+        (self.scope.clone(), Sketched { path: self.path, here })
+    }
+
+    fn node(&self, rest: Rest) -> Option<Node> {
+        match self.here {
+            Some((here, _, told)) => rest.onto(here, &told),
+            None => rest.whole(),
+        }
+    }
 }
 
 impl Origin {
@@ -26,58 +40,50 @@ impl Origin {
         at: (u64, Home),
         sought: &[Sought<'_>],
     ) -> Result<(Vec<Node>, usize), OriginError> {
-        let (rests, mut bytes) = self.rests(at, sought).await?;
-        let onto = |(rest, it): (Rest, &Sought<'_>)| match &it.here {
-            Some((here, told)) => rest.onto(here, told),
-            None => rest.whole(),
-        };
-        let mut nodes: Vec<_> = rests.into_iter().zip(sought).map(onto).collect();
+        let (mut nodes, mut bytes) = self.put_together(at, sought).await?;
         let again = sought.iter().zip(&nodes).filter(|(_, node)| node.is_none());
         let again: Vec<_> = again.map(|(it, _)| Sought { here: None, ..*it }).collect();
         if !again.is_empty() {
-            tracing::debug!(branches = again.len(), "they are asked for whole");
-            let (rests, more) = self.rests(at, &again).await?;
+            tracing::debug!(branches = again.len(), "branches do not add up; they come whole");
+            let (whole, more) = self.put_together(at, &again).await?;
             let missing = nodes.iter_mut().filter(|node| node.is_none());
-            missing.zip(rests).for_each(|(node, rest)| *node = rest.whole());
+            missing.zip(whole).for_each(|(node, whole)| *node = whole);
             bytes += more;
         }
         let nodes: Option<Vec<_>> = nodes.into_iter().collect();
-        nodes
-            .map(|nodes| (nodes, bytes))
-            .ok_or_else(|| self.nonsense(&"parts of what was to be whole"))
+        let nodes = nodes.ok_or_else(|| self.nonsense(&"a part of what was to be whole"))?;
+        Ok((nodes, bytes))
     }
 
-    /// What this site lacks of them.
-    async fn rests(
+    /// Each of them if it adds up, put together as it comes: there is much to hash.
+    async fn put_together(
         &self,
         (cut, home): (u64, Home),
         sought: &[Sought<'_>],
-    ) -> Result<(Vec<Rest>, usize), OriginError> {
-        let sketched = sought.iter().map(|it| {
-            let here = it.here.map_or(Sketch::NOTHING, |(here, _)| Sketch::of(here));
-            (it.scope.clone(), Sketched { path: it.path, here })
-        });
-        let asked = Asked::new(cut, sketched).to_bytes();
+    ) -> Result<(Vec<Option<Node>>, usize), OriginError> {
+        let asked = Asked::new(cut, sought.iter().map(Sought::sketched)).to_bytes();
         let mut bytes = asked.len();
         let mut body = self.send(Method::POST, tree::NODES, asked).await?.into_body();
-        let (mut frames, mut rests) = (RestFrames::new(home), Vec::with_capacity(sought.len()));
+        let (mut frames, mut nodes) = (RestFrames::new(home), Vec::with_capacity(sought.len()));
         while let Some(piece) = self.piece(&mut body).await? {
             bytes += piece.len();
             frames.push(&piece);
             while let Some(rest) = frames.next_rest().map_err(|error| self.nonsense(&error))? {
-                rests.push(rest);
+                let Some(it) = sought.get(nodes.len()) else {
+                    return Err(self.nonsense(&"more branches than were asked for"));
+                };
+                if !fits(it.path, &rest) {
+                    let what = format!("leaves that are not below `{}`", it.path);
+                    return Err(self.nonsense(&what));
+                }
+                nodes.push(it.node(rest));
             }
         }
-        if rests.len() != sought.len() {
-            let what = format!("{} branches of {}", rests.len(), sought.len());
+        if nodes.len() < sought.len() {
+            let what = format!("{} branches of {}", nodes.len(), sought.len());
             return Err(self.nonsense(&what));
         }
-        match sought.iter().zip(&rests).find(|(it, rest)| !fits(it.path, rest)) {
-            Some((it, _)) => {
-                Err(self.nonsense(&format!("leaves that are not below `{}`", it.path)))
-            }
-            None => Ok((rests, bytes)),
-        }
+        Ok((nodes, bytes))
     }
 }
 

@@ -131,9 +131,10 @@ impl World {
                 let rest = Rest::of(node(&self.source), &sketch);
                 rest_frame(&mut answer, home, &rest);
                 asked.push((scope(), Sketched { path: place.path, here: sketch }));
-                let node = here
-                    .as_ref()
-                    .map_or_else(|| rest.clone().whole(), |it| rest.clone().onto(it, &told));
+                let node = match &here {
+                    Some(here) => rest.onto(here, &told),
+                    None => rest.whole(),
+                };
                 node.expect("it adds up")
             });
             (source, here)
