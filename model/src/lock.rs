@@ -118,7 +118,8 @@ impl Lock {
     pub fn retention(&self, now: Millis) -> Option<Retention> {
         let compliance = self.compliance.map(|until| (LockMode::Compliance, until));
         let governance = self.governance.map(|until| (LockMode::Governance, until));
-        let lasting = compliance.filter(|(_, until)| *until > now || Some(*until) >= self.governance);
+        let lasting =
+            compliance.filter(|(_, until)| *until > now || Some(*until) >= self.governance);
         lasting.or(governance).map(|(mode, until)| Retention { mode, until })
     }
 

@@ -111,8 +111,7 @@ pub(crate) fn before_removal(
     }
     let (lock, now) = (Lock::of(&held), section.now());
     lock.lets_go(now, caller.bypass)?;
-    let lifted =
-        if lock.is_in_force(now) { lock.lift_governance() } else { BTreeMap::new() };
+    let lifted = if lock.is_in_force(now) { lock.lift_governance() } else { BTreeMap::new() };
     Ok(Some((held, lifted)))
 }
 
