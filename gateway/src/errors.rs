@@ -40,14 +40,23 @@ pub(crate) fn write(error: WriteError) -> S3Error {
         WriteError::BucketNotEmpty => plain(S3ErrorCode::BucketNotEmpty),
         WriteError::NoSuchKey => no_such_key(),
         WriteError::PreconditionFailed => precondition_failed(),
+        WriteError::Locked(_) => {
+            s3_error!(AccessDenied, "Access Denied because object protected by object lock.")
+        }
+        WriteError::NoObjectLock => no_object_lock(),
+        WriteError::LockNeedsVersioning => s3_error!(
+            InvalidBucketState,
+            "Object Lock needs versioning, and keeps it enabled on the bucket"
+        ),
         WriteError::Refused(refusal) => refused(&refusal),
         WriteError::DiskFull(full) => storage_full(full.to_string()),
         WriteError::TooLarge(_) => {
             s3_error!(EntityTooLarge, "The object's metadata is too large to be recorded")
         }
-        error @ (WriteError::Read(_) | WriteError::Failed(_) | WriteError::Assemble(_)) => {
-            internal(&error)
-        }
+        error @ (WriteError::Read(_)
+        | WriteError::Failed(_)
+        | WriteError::Assemble(_)
+        | WriteError::UnknownLock(_)) => internal(&error),
     }
 }
 
@@ -143,6 +152,21 @@ pub(crate) fn no_such_upload() -> S3Error {
 
 pub(crate) fn no_such_version() -> S3Error {
     s3_error!(NoSuchVersion, "The version does not exist")
+}
+
+pub(crate) fn no_object_lock() -> S3Error {
+    s3_error!(InvalidRequest, "Bucket is missing Object Lock Configuration")
+}
+
+pub(crate) fn no_lock_of_object() -> S3Error {
+    s3_error!(
+        NoSuchObjectLockConfiguration,
+        "The specified object does not have a ObjectLock configuration"
+    )
+}
+
+pub(crate) fn no_such_hold() -> S3Error {
+    s3_error!(InvalidArgument, "Legal Hold must be either of 'ON' or 'OFF'")
 }
 
 pub(crate) fn no_such_key() -> S3Error {

@@ -18,6 +18,7 @@ mod delete;
 mod documents;
 pub(crate) mod get;
 mod list;
+mod lock;
 mod multipart;
 pub(crate) mod object_attributes;
 mod parts;
@@ -135,6 +136,14 @@ operations! {
     get::head_object(HeadObjectInput) -> HeadObjectOutput;
     list::list_objects(ListObjectsInput) -> ListObjectsOutput;
     list::list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
+    lock::get_object_legal_hold(GetObjectLegalHoldInput) -> GetObjectLegalHoldOutput;
+    lock::get_object_lock_configuration(GetObjectLockConfigurationInput)
+        -> GetObjectLockConfigurationOutput;
+    lock::get_object_retention(GetObjectRetentionInput) -> GetObjectRetentionOutput;
+    lock::put_object_legal_hold(PutObjectLegalHoldInput) -> PutObjectLegalHoldOutput;
+    lock::put_object_lock_configuration(PutObjectLockConfigurationInput)
+        -> PutObjectLockConfigurationOutput;
+    lock::put_object_retention(PutObjectRetentionInput) -> PutObjectRetentionOutput;
     versions::get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
     versions::put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput;
     versions::list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput;

@@ -54,11 +54,12 @@ operations! {
     DeletePublicAccessBlock, GetBucketAcl, GetBucketCors, GetBucketLifecycleConfiguration,
     GetBucketLocation, GetBucketOwnershipControls, GetBucketPolicy, GetBucketPolicyStatus,
     GetBucketTagging, GetBucketVersioning, GetObject, GetObjectAcl, GetObjectAttributes,
-    GetObjectTagging, GetPublicAccessBlock, HeadBucket, HeadObject, ListBuckets,
+    GetObjectLegalHold, GetObjectLockConfiguration, GetObjectRetention, GetObjectTagging,
+    GetPublicAccessBlock, HeadBucket, HeadObject, ListBuckets,
     ListMultipartUploads, ListObjects, ListObjectsV2, ListObjectVersions, ListParts, PostObject,
     PutBucketAcl, PutBucketCors, PutBucketLifecycleConfiguration, PutBucketOwnershipControls,
     PutBucketPolicy, PutBucketTagging, PutBucketVersioning, PutObject, PutObjectAcl,
-    PutObjectTagging, PutPublicAccessBlock, UploadPart, UploadPartCopy,
+    PutObjectLegalHold, PutObjectLockConfiguration, PutObjectRetention, PutObjectTagging, PutPublicAccessBlock, UploadPart, UploadPartCopy,
 }
 
 /// Where the router leaves the operation of a request. Clones are the same place.

@@ -8,6 +8,7 @@ mod forms;
 mod integrity;
 mod limits;
 mod listing;
+mod lock;
 mod misses;
 mod multipart;
 mod objects;

@@ -1,11 +1,11 @@
-//! What a put or a new bucket may ask for and cannot have here. It is refused, never ignored:
-//! a client that asks for a lock or a key must not believe it has one.
+//! What a put may ask for and cannot have here. It is refused, never ignored: a client that asks for
+//! a key must not believe it has one.
 
 use s3s::{
     S3Result,
     dto::{
-        CopyObjectInput, CreateBucketInput, CreateMultipartUploadInput, PutObjectInput,
-        UploadPartCopyInput, UploadPartInput,
+        CopyObjectInput, CreateMultipartUploadInput, PutObjectInput, UploadPartCopyInput,
+        UploadPartInput,
     },
     s3_error,
 };
@@ -16,7 +16,6 @@ const CLASSES: [&str; 2] = ["STANDARD", "REDUCED_REDUNDANCY"];
 /// What a new object is asked to be, in whichever request it is made.
 struct Asked<'a> {
     encrypted: bool,
-    locked: bool,
     redirected: bool,
     class: Option<&'a str>,
 }
@@ -28,9 +27,6 @@ macro_rules! asked {
                 || $input.sse_customer_key.is_some()
                 || $input.ssekms_key_id.is_some()
                 || $input.server_side_encryption.is_some(),
-            locked: $input.object_lock_mode.is_some()
-                || $input.object_lock_legal_hold_status.is_some()
-                || $input.object_lock_retain_until_date.is_some(),
             redirected: $input.website_redirect_location.is_some(),
             class: $input.storage_class.as_ref().map(|class| class.as_str()),
         }
@@ -64,7 +60,6 @@ pub(crate) fn part_copy(input: &UploadPartCopyInput) -> S3Result<()> {
 fn new_object(asked: &Asked<'_>) -> S3Result<()> {
     refuse(&[
         (asked.encrypted, "server-side encryption"),
-        (asked.locked, "object lock"),
         (asked.redirected, "website redirects"),
     ])?;
     match asked.class {
@@ -73,10 +68,6 @@ fn new_object(asked: &Asked<'_>) -> S3Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-pub(crate) fn create_bucket(input: &CreateBucketInput) -> S3Result<()> {
-    refuse(&[(input.object_lock_enabled_for_bucket == Some(true), "object lock")])
 }
 
 fn refuse(asked: &[(bool, &str)]) -> S3Result<()> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Hasher, Version};
+use crate::{Digest, Hasher, Version, lock};
 
 /// Names of attributes. Sites of other releases may know more; whoever does not know a name keeps
 /// its register all the same.
@@ -39,10 +39,15 @@ pub struct Attributes(pub BTreeMap<String, Register>);
 
 impl Attributes {
     /// Takes each register of `other` that is higher. Commutative, associative, idempotent:
-    /// equal versions compare by value, so that even a broken writer cannot split two sites.
+    /// equal versions compare by value, so that even a broken writer cannot split two sites. Some
+    /// registers of a lock take the greater value instead, whoever set it last.
     pub fn merge(&mut self, other: &Self) {
         for (name, theirs) in &other.0 {
             match self.0.get(name) {
+                Some(ours) if lock::only_grows(name) => {
+                    let grown = lock::grown(ours, theirs);
+                    self.0.insert(name.clone(), grown);
+                }
                 Some(ours) if ours >= theirs => {}
                 _ => {
                     self.0.insert(name.clone(), theirs.clone());
@@ -91,9 +96,11 @@ mod tests {
 
     /// Few names, versions and values, so that registers meet.
     fn attributes() -> impl Strategy<Value = Attributes> {
-        let register = (0u8..3, 0u64..3, 0u8..2, 0u8..2).prop_map(|(name, hlc, site, value)| {
+        let names = ["tags", "acl", "lock-compliance", "lock-lifted/lock-hold/east"];
+        let register = (0..names.len(), 0u64..3, 0u8..2, 0u8..2);
+        let register = register.prop_map(move |(name, hlc, site, value)| {
             let version = Version { hlc: Hlc(hlc), site: SiteId([site; 16]) };
-            (name.to_string(), Register { version, value: Bytes::from(vec![value]) })
+            (names[name].to_owned(), Register { version, value: Bytes::from(vec![value]) })
         });
         let all = prop::collection::vec(register, 0..4);
         all.prop_map(|all| Attributes(all.into_iter().collect()))

@@ -11,6 +11,7 @@ mod digest;
 mod entity;
 mod event;
 mod hole;
+pub mod lock;
 mod manifest;
 pub mod merge;
 mod position;

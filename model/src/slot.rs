@@ -103,6 +103,10 @@ impl Versioning {
     /// What is set of a bucket.
     #[must_use]
     pub fn of(attributes: &Attributes) -> Self {
+        // Whoever suspended it had not heard of the lock, which needs all versions.
+        if attributes.value(attribute::OBJECT_LOCK).is_some() {
+            return Self::Enabled;
+        }
         match attributes.value(attribute::VERSIONING).map(AsRef::as_ref) {
             None => Self::Off,
             Some(b"Suspended") => Self::Suspended,
@@ -178,6 +182,14 @@ mod tests {
             assert_eq!(Versioning::of(&Attributes(set)), versioning);
         }
         assert_eq!(Versioning::of(&Attributes::default()), Versioning::Off);
+        let register = |value: &'static str| Register {
+            version: Version::NONE,
+            value: Bytes::from_static(value.as_bytes()),
+        };
+        let lock = (attribute::OBJECT_LOCK.to_owned(), register("Enabled"));
+        let suspended = (attribute::VERSIONING.to_owned(), register("Suspended"));
+        let both = Attributes([lock, suspended].into());
+        assert_eq!(Versioning::of(&both), Versioning::Enabled, "a lock keeps it enabled");
     }
 
     #[test]

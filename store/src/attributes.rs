@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use model::{Attributes, Bucket, BucketName, ObjectKey, Slot, Version};
+use model::{Attributes, Bucket, BucketName, ObjectKey, Slot, Version, lock::Retention};
 use tokio::sync::watch;
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     records::{AttributesRecord, BucketRecord, ObjectRecord},
     rules::{
         attributes::{self, VersionName},
-        client,
+        client, lock,
     },
     section::Section,
     store::Store,
@@ -134,5 +134,35 @@ impl Store {
         let set = (name.to_owned(), value.unwrap_or_default());
         let committer = &self.shared.committer;
         committer.run(move |section| attributes::set_of_object(section, object, set, &caller)).await
+    }
+
+    /// Sets until when an object version is retained, or takes the retention away. Durable when this
+    /// returns.
+    ///
+    /// # Errors
+    /// `Locked` if the retention in force does not allow it, `NoObjectLock`, or as
+    /// [`Store::set_object_attribute`].
+    pub async fn set_retention(
+        &self,
+        object: VersionName,
+        asked: Option<Retention>,
+        caller: Caller,
+    ) -> Result<Version, WriteError> {
+        let committer = &self.shared.committer;
+        committer.run(move |section| lock::set_retention(section, object, asked, &caller)).await
+    }
+
+    /// Sets the legal hold of an object version on or off. Durable when this returns.
+    ///
+    /// # Errors
+    /// `NoObjectLock`, or as [`Store::set_object_attribute`].
+    pub async fn set_legal_hold(
+        &self,
+        object: VersionName,
+        on: bool,
+        caller: Caller,
+    ) -> Result<Version, WriteError> {
+        let committer = &self.shared.committer;
+        committer.run(move |section| lock::set_hold(section, object, on, &caller)).await
     }
 }

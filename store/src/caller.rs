@@ -19,6 +19,8 @@ pub struct Caller {
     /// Birth of the bucket that whoever let the request in found open to this user, though it is
     /// somebody else's.
     pub granted: Option<Version>,
+    /// Asks to pass over GOVERNANCE retention, and whoever let the request in found that they may.
+    pub bypass: bool,
 }
 
 impl Caller {
@@ -31,7 +33,7 @@ impl Caller {
     /// A user who may do what is theirs to do.
     #[must_use]
     pub fn of(user: UserId, request: RequestId) -> Self {
-        Self { user, request, granted: None }
+        Self { user, request, granted: None, bypass: false }
     }
 
     /// Begins a rule: from here on the section logs under this request. A rule that adds anything

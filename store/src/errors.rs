@@ -1,6 +1,9 @@
 //! Why the store did not do what it was asked, one enum an operation.
 
-use model::{BlockHash, UserId};
+use model::{
+    BlockHash, UserId,
+    lock::{Locked, UnknownLock},
+};
 use schemas::CodecError;
 
 use crate::{
@@ -45,6 +48,16 @@ pub enum WriteError {
     NoSuchKey,
     #[error("precondition failed")]
     PreconditionFailed,
+    #[error(transparent)]
+    Locked(#[from] Locked),
+    /// A lock is asked for in a bucket that has none.
+    #[error("the bucket has no object lock")]
+    NoObjectLock,
+    /// Object lock is for buckets that keep versions, and go on doing so.
+    #[error("object lock needs versioning to be enabled")]
+    LockNeedsVersioning,
+    #[error(transparent)]
+    UnknownLock(#[from] UnknownLock),
     /// Never begun, ended already, or of a bucket that is gone.
     #[error("no such upload")]
     NoSuchUpload,

@@ -150,7 +150,7 @@ impl Store {
     /// this returns.
     ///
     /// # Errors
-    /// As [`Store::delete_object`]; the condition is on the version.
+    /// `Locked`, or as [`Store::delete_object`]; the condition is on the version.
     pub async fn remove_version(
         &self,
         object: (BucketName, ObjectKey),

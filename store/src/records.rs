@@ -24,6 +24,7 @@ mod scrub;
 mod slot;
 mod tombstone;
 mod tree;
+mod voided;
 mod want;
 mod written;
 
@@ -61,6 +62,7 @@ pub(crate) use tree::{
     Branches, LeafRecord, NODE, NodeRecord, Round, TreeStateRecord, VerifiedRecord, scope_bytes,
     scope_of, split_place,
 };
+pub(crate) use voided::VoidedRecord;
 pub(crate) use want::{Waiter, WantRecord};
 pub use written::Written;
 

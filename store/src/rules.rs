@@ -9,6 +9,7 @@ pub(crate) mod collect;
 pub(crate) mod floor;
 pub(crate) mod holes;
 pub(crate) mod locate;
+pub(crate) mod lock;
 pub(crate) mod multipart;
 pub(crate) mod place;
 pub(crate) mod quarantine;

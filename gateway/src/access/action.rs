@@ -23,6 +23,8 @@ pub(crate) enum Needs {
 /// The keys of a request that deletes several are asked for one by one.
 pub(crate) const DELETE_OBJECT: Action = bucket("s3:DeleteObject", Permission::Write);
 pub(crate) const DELETE_VERSION: Action = owner("s3:DeleteObjectVersion");
+/// What passes over GOVERNANCE retention is asked for beside what it is done with.
+pub(crate) const BYPASS_GOVERNANCE: Action = owner("s3:BypassGovernanceRetention");
 /// The source of a copy is read.
 pub(crate) const GET_OBJECT: Action = object("s3:GetObject", Permission::Read);
 pub(crate) const GET_VERSION: Action = object("s3:GetObjectVersion", Permission::Read);

@@ -131,6 +131,7 @@ impl Guard {
                 Verdict::Granted => caller.granted = Some(standing.settings.bucket.birth),
                 Verdict::Object(_) => {}
             }
+            caller.bypass = standing.bypasses(asked);
         }
         // Only to those who are let in: others must not learn who owns what.
         expected_owner::check(&self.store, asked.path, asked.headers)?;
@@ -174,10 +175,21 @@ impl Guard {
                 // One that is none of an id will be refused for that.
                 let slot = id.and_then(|id| id.parse().ok());
                 let resource = Resource { bucket, key: key.map(|key| &**key), slot };
-                asker.ask(&settings, (action, beside(operation, headers)), &resource)
+                asker.ask(&settings, (action, &beside(operation, headers)), &resource)
             }
         };
         Ok(Some(Standing { settings, verdict, permission, asker }))
+    }
+}
+
+impl Standing {
+    /// Whether a request passes over GOVERNANCE retention, as it asks to.
+    fn bypasses(&self, asked: &Asked<'_>) -> bool {
+        let S3Path::Object { bucket, key } = asked.path else { return false };
+        let slot = parameter(asked.uri, "versionId").and_then(|id| id.parse().ok());
+        let resource = Resource { bucket, key: Some(&**key), slot };
+        asks_to_bypass(asked.headers)
+            && self.asker.as_ref().is_none_or(|asker| asker.may_bypass(&self.settings, &resource))
     }
 }
 
@@ -220,6 +232,21 @@ impl Asker {
         let reader = Reader::of(request)?;
         let asker = reader.standing.and_then(|standing| standing.asker);
         asker.ok_or_else(errors::no_such_bucket)
+    }
+
+    fn may_bypass(&self, settings: &Settings, resource: &Resource<'_>) -> bool {
+        self.ask(settings, (action::BYPASS_GOVERNANCE, &[]), resource) == Verdict::Granted
+    }
+
+    /// Whether one of the keys may be deleted in spite of GOVERNANCE retention, as the request asks.
+    pub(crate) fn bypasses(
+        &self,
+        settings: &Settings,
+        (bucket, key): (&BucketName, &ObjectKey),
+        slot: Option<Slot>,
+    ) -> bool {
+        let resource = Resource { bucket: bucket.as_str(), key: Some(key.as_str()), slot };
+        asks_to_bypass(&self.0.headers) && self.may_bypass(settings, &resource)
     }
 
     /// Whether one of the keys may be deleted.
@@ -347,19 +374,22 @@ impl Resource<'_> {
 }
 
 /// What else a request is that makes an object.
-fn beside(operation: &str, headers: &HeaderMap) -> &'static [&'static str] {
-    const ACL: &str = "s3:PutObjectAcl";
-    const TAGS: &str = "s3:PutObjectTagging";
-
+fn beside(operation: &str, headers: &HeaderMap) -> Vec<&'static str> {
     if !["PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"].contains(&operation) {
-        return &[];
+        return Vec::new();
     }
     let grants =
         |name: &http::HeaderName| name == "x-amz-acl" || name.as_str().starts_with("x-amz-grant-");
-    match (headers.keys().any(grants), headers.contains_key("x-amz-tagging")) {
-        (false, false) => &[],
-        (true, false) => &[ACL],
-        (false, true) => &[TAGS],
-        (true, true) => &[ACL, TAGS],
-    }
+    let asked = [
+        (headers.keys().any(grants), "s3:PutObjectAcl"),
+        (headers.contains_key("x-amz-tagging"), "s3:PutObjectTagging"),
+        (headers.contains_key("x-amz-object-lock-mode"), "s3:PutObjectRetention"),
+        (headers.contains_key("x-amz-object-lock-legal-hold"), "s3:PutObjectLegalHold"),
+    ];
+    asked.into_iter().filter(|(asked, _)| *asked).map(|(_, action)| action).collect()
+}
+
+fn asks_to_bypass(headers: &HeaderMap) -> bool {
+    let asked = headers.get("x-amz-bypass-governance-retention");
+    asked.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"))
 }

@@ -20,6 +20,7 @@ use crate::{
     documents::{
         Document,
         acl::{Acl, Known, Of, Sent, shown_grants, shown_owner},
+        object_lock,
         ownership::Ownership,
         tags::Tags,
     },
@@ -68,14 +69,15 @@ impl Handler {
         shown_owner(user, self)
     }
 
-    /// What a new object begins with: its list, if it is not simply the bucket owner's own, and tags.
+    /// What a new object begins with: its list, if it is not simply the bucket owner's own, tags, and
+    /// the lock that was asked for.
     pub(super) fn begins_with(
         &self,
         reader: &Reader,
         sent: Sent,
-        tags: Option<Tags>,
+        (tags, lock): (Option<Tags>, object_lock::Sent),
     ) -> S3Result<BTreeMap<String, Bytes>> {
-        let mut attributes = BTreeMap::new();
+        let mut attributes = lock.registers(self.store.identity().site, self.store.now())?;
         let rules = &reader.settings()?.rules;
         if let Some(acl) = self.first_acl(rules, &reader.caller.user, sent)? {
             attributes.insert(attribute::ACL.to_owned(), acl.to_bytes());

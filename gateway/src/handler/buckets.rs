@@ -1,6 +1,7 @@
 //! Operations on buckets.
 
-use model::{BucketName, Millis};
+use bytes::Bytes;
+use model::{BucketName, Millis, Versioning, attribute, lock::LockConfig};
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
@@ -16,7 +17,7 @@ use store::WriteError;
 use super::{Handler, acl, caller};
 use crate::{
     documents::{Document, acl::Acl, ownership::Ownership},
-    errors, names, unsupported,
+    errors, names,
 };
 
 /// The region that S3 shows as none.
@@ -31,14 +32,15 @@ pub(super) async fn create_bucket(
 ) -> S3Result<S3Response<CreateBucketOutput>> {
     let caller = caller(&request)?;
     let mut input = request.input;
-    unsupported::create_bucket(&input)?;
     let ownership = input.object_ownership.as_ref().map(Ownership::named).transpose()?;
     let write = input.grant_write.take();
     let sent = acl::sent!(input, write: write, xml: None);
     let acl = acl::of_new_bucket(handler, (&caller.user, ownership), sent)?;
     let acl = acl.map(|acl| (Acl::NAME.to_owned(), acl.to_bytes()));
     let ownership = ownership.map(|kind| (Ownership::NAME.to_owned(), kind.to_bytes()));
-    let attributes = acl.into_iter().chain(ownership).collect();
+    let lock = (input.object_lock_enabled_for_bucket == Some(true)).then(lock_of_new_bucket);
+    let lock = lock.into_iter().flatten();
+    let attributes = acl.into_iter().chain(ownership).chain(lock).collect();
     let constraint = input.create_bucket_configuration.and_then(|c| c.location_constraint);
     if let Some(asked) = constraint.filter(|asked| asked.as_str() != handler.region) {
         let (asked, region) = (asked.as_str(), &handler.region);
@@ -55,6 +57,15 @@ pub(super) async fn create_bucket(
         created => _ = created.map_err(errors::write)?,
     }
     Ok(S3Response::new(CreateBucketOutput { location }))
+}
+
+/// A bucket with object lock keeps versions from the beginning.
+fn lock_of_new_bucket() -> [(String, Bytes); 2] {
+    let word = Versioning::Enabled.as_str().unwrap_or_default();
+    [
+        (attribute::VERSIONING.to_owned(), Bytes::from_static(word.as_bytes())),
+        (LockConfig::NAME.to_owned(), LockConfig::default().to_bytes()),
+    ]
 }
 
 pub(super) async fn delete_bucket(

@@ -25,7 +25,7 @@ use crate::{
     access::{Asker, Reader},
     attributes::{Attributes, sent},
     checksum::{self, Algorithm, Checksums, show_checksums},
-    documents::{Document, tags::Tags},
+    documents::{Document, object_lock::sent_lock, tags::Tags},
     errors, names,
     object_body::ObjectBody,
     promises, unsupported,
@@ -42,6 +42,7 @@ pub(super) async fn copy_object(
         condition(tag(&headers, header::IF_MATCH)?, tag(&headers, header::IF_NONE_MATCH)?)?;
     let asked = asked_checksum(&input)?;
     let (sent, tags) = (acl::sent!(input), replaced_tags(&input)?);
+    let lock = sent_lock!(input);
     let replaced = replaced(&mut input)?;
     let conditions = source_conditions!(input);
     let (bucket, key) = (names::bucket(input.bucket)?, names::key(input.key)?);
@@ -66,7 +67,7 @@ pub(super) async fn copy_object(
         Some(tags) => Some(tags),
         None => Tags::of(&of_source).map_err(|error| errors::internal(&error))?,
     };
-    let attributes = handler.begins_with(&reader, sent, tags)?;
+    let attributes = handler.begins_with(&reader, sent, (tags, lock))?;
     let mut manifest = source.manifest.clone();
     if let Some(Attributes { headers, metadata }) = replaced {
         (manifest.headers, manifest.metadata) = (headers, metadata);

@@ -15,7 +15,12 @@ use s3s::{
 };
 use store::Object;
 
-use super::{Handler, buckets::timestamp, versions};
+use super::{
+    Handler,
+    buckets::timestamp,
+    lock::{self, ShownLock},
+    versions,
+};
 use crate::{
     access::Reader,
     attributes,
@@ -65,6 +70,7 @@ pub(super) struct Found {
     part: Option<usize>,
     /// How many tags it has, if any.
     tags: Option<i32>,
+    lock: ShownLock,
 }
 
 macro_rules! ask {
@@ -115,6 +121,9 @@ macro_rules! shown {
             expires: attributes::expires(manifest),
             last_modified: Some(timestamp($found.object.version.hlc.millis())),
             metadata: attributes::shown_metadata(manifest),
+            object_lock_legal_hold_status: $found.lock.hold.clone(),
+            object_lock_mode: $found.lock.mode.clone(),
+            object_lock_retain_until_date: $found.lock.until.clone(),
             parts_count: $found.part.and_then(|_| parts_count(manifest)),
             version_id: $found.id.clone(),
             ..$output::default()
@@ -176,6 +185,7 @@ pub(super) async fn find(handler: &Handler, reader: &Reader, ask: Ask) -> S3Resu
     let id = versions::shown_id(handler, &bucket, object.slot)?;
     let tags = Tags::of(&attributes).map_err(|error| errors::internal(&error))?;
     let tags = tags.and_then(|tags| tags.count());
+    let lock = lock::shown(handler, &attributes);
     let modified = object.version.hlc.millis();
     match ask.preconditions.evaluate(&object.manifest.etag.0, modified) {
         Verdict::Hold => {}
@@ -201,7 +211,7 @@ pub(super) async fn find(handler: &Handler, reader: &Reader, ask: Ask) -> S3Resu
     // Of an empty object no range of bytes can be named.
     let partial = range.as_ref().is_some_and(|range| !range.is_empty());
     let part = ask.part.and_then(|number| usize::try_from(number).ok()?.checked_sub(1));
-    Ok(Found { range: range.unwrap_or(0..size), partial, id, part, tags, object })
+    Ok(Found { range: range.unwrap_or(0..size), partial, id, part, tags, lock, object })
 }
 
 fn asked(range: AskedRange) -> Asked {

@@ -24,7 +24,7 @@ use crate::{
     access::Reader,
     attributes::{Attributes, sent},
     composite,
-    documents::tags::Tags,
+    documents::{object_lock::sent_lock, tags::Tags},
     errors, names, unsupported,
 };
 
@@ -39,10 +39,11 @@ pub(super) async fn create_multipart_upload(
     let algorithm = algorithm.map(ChecksumAlgorithm::as_str);
     let checksum = composite::chosen_checksum(algorithm, kind.map(ChecksumType::as_str))?;
     let (sent, tags) = (acl::sent!(input), Tags::from_header(input.tagging.as_deref())?);
+    let lock = sent_lock!(input);
     let Attributes { headers, metadata } = Attributes::new(sent!(input))?;
     let (bucket, key) = (names::bucket(input.bucket.clone())?, names::key(input.key.clone())?);
     handler.writable()?;
-    let attributes = handler.begins_with(&reader, sent, tags)?;
+    let attributes = handler.begins_with(&reader, sent, (tags, lock))?;
     let (shown_algorithm, shown_kind) = shown_checksum(checksum.as_ref());
     let new = NewMultipart { caller, bucket, key, headers, metadata, checksum, attributes };
     let id = handler.store.create_multipart(new).await.map_err(errors::write)?;

@@ -18,7 +18,7 @@ use crate::{
     attributes::{Attributes, sent},
     body_digests::{BodyDigests, Digests},
     checksum::{self, Checksums, show_checksums},
-    documents::tags::Tags,
+    documents::{object_lock::sent_lock, tags::Tags},
     errors, names,
     promises::{self, Promises, promised},
     receive::{Size, receive},
@@ -52,12 +52,13 @@ pub(crate) async fn put_object(
     };
     let condition = condition(input.if_match.take(), input.if_none_match.take())?;
     let (sent, tags) = (acl::sent!(input), Tags::from_header(input.tagging.as_deref())?);
+    let lock = sent_lock!(input);
     let described = Attributes::new(sent!(input))?;
     let promises = Promises::new(promised!(input), &headers)?;
     let (bucket, key) = (names::bucket(input.bucket)?, names::key(input.key)?);
     handler.writable()?;
     handler.bucket(&bucket, &caller)?;
-    let attributes = handler.begins_with(&reader, sent, tags)?;
+    let attributes = handler.begins_with(&reader, sent, (tags, lock))?;
     let body = input.body.ok_or_else(|| s3_error!(IncompleteBody, "There is no body"))?;
 
     let _place = place(handler, size.most()).await?;

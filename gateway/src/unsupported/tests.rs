@@ -1,6 +1,6 @@
 use s3s::{
     S3ErrorCode,
-    dto::{ObjectLockMode, ServerSideEncryption, StorageClass},
+    dto::{ServerSideEncryption, StorageClass},
 };
 
 use super::*;
@@ -31,26 +31,9 @@ fn a_put_never_ignores_what_it_cannot_do() {
     let no = Some(S3ErrorCode::NotImplemented);
     let aes = ServerSideEncryption::from_static(ServerSideEncryption::AES256);
     assert_eq!(put_with(|put| put.server_side_encryption = Some(aes)), no);
-    let lock = ObjectLockMode::from_static(ObjectLockMode::COMPLIANCE);
-    assert_eq!(put_with(|put| put.object_lock_mode = Some(lock)), no);
     assert_eq!(put_with(|put| put.website_redirect_location = Some("/".to_owned())), no);
     assert_eq!(put_with(|put| put.write_offset_bytes = Some(1)), no);
     let class = StorageClass::from_static(StorageClass::GLACIER);
     let wrong = Some(S3ErrorCode::InvalidStorageClass);
     assert_eq!(put_with(|put| put.storage_class = Some(class)), wrong);
-}
-
-#[test]
-fn buckets_never_ignore_what_they_cannot_do() {
-    let bucket = |change: fn(&mut CreateBucketInput)| {
-        let mut input =
-            CreateBucketInput::builder().bucket("photos".to_owned()).build().expect("whole");
-        change(&mut input);
-        code(create_bucket(&input))
-    };
-    assert_eq!(bucket(|_| {}), None);
-    assert_eq!(
-        bucket(|input| input.object_lock_enabled_for_bucket = Some(true)),
-        Some(S3ErrorCode::NotImplemented)
-    );
 }

@@ -10,7 +10,7 @@ use model::{
 };
 
 use super::{
-    attributes, floor, holes, multipart,
+    attributes, floor, holes, lock, multipart,
     place::{self, Presence},
     quarantine, repair, users,
 };
@@ -203,6 +203,9 @@ fn merge(
                 return Ok(Some(Decision::Duplicate));
             }
             section.put_attributes((&bucket, &key), of, &record)?;
+            if attributes.0.keys().any(|name| model::lock::is_of_lock(name)) {
+                lock::reconsider(section, &object, of)?;
+            }
             Ok(Some(Decision::Replace))
         }
         Change::BucketAttributes { bucket, birth, attributes: all } => {

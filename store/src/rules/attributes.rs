@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use model::{
-    Attributes, BucketName, Change, Entity, ObjectKey, Position, Register, Version,
+    Attributes, BucketName, Change, Entity, ObjectKey, Position, Register, Version, Versioning,
+    attribute,
     merge::Decision,
     visibility::{self, BucketState},
 };
@@ -42,8 +43,23 @@ pub(crate) fn set_of_bucket(
     if is_so(section, &held, (&name, &value))? {
         return Ok(());
     }
+    fits_lock(&held, (&name, &value))?;
     log_of_bucket(section, bucket, birth, (held, [(name, value)]))?;
     Ok(())
+}
+
+/// Object lock needs versions, and once there it stays.
+fn fits_lock(held: &Attributes, (name, value): (&str, &Bytes)) -> Result<(), WriteError> {
+    let enabled = Versioning::Enabled;
+    let fits = match name {
+        attribute::OBJECT_LOCK => !value.is_empty() && Versioning::of(held) == enabled,
+        attribute::VERSIONING => {
+            held.value(attribute::OBJECT_LOCK).is_none()
+                || enabled.as_str().is_some_and(|word| *word.as_bytes() == **value)
+        }
+        _ => true,
+    };
+    if fits { Ok(()) } else { Err(WriteError::LockNeedsVersioning) }
 }
 
 /// Sets what a new bucket begins with, in the commit that makes it.
@@ -85,9 +101,27 @@ pub(crate) fn set_of_object(
     (name, value): (String, Bytes),
     caller: &Caller,
 ) -> Result<Version, WriteError> {
+    change_of_object(section, object, caller, |section, _, held| {
+        let so = is_so(section, held, (&name, &value))?;
+        Ok(if so { BTreeMap::new() } else { BTreeMap::from([(name, value)]) })
+    })
+}
+
+/// Sets what a rule makes of the attributes of an object version, in a bucket of this birth. Nothing is
+/// logged for nothing.
+pub(super) fn change_of_object(
+    section: &mut Section<'_>,
+    object: VersionName,
+    caller: &Caller,
+    rule: impl FnOnce(
+        &Section<'_>,
+        (&BucketName, Version),
+        &Attributes,
+    ) -> Result<BTreeMap<String, Bytes>, WriteError>,
+) -> Result<Version, WriteError> {
     caller.enter(section)?;
     let state = client::bucket_state(section, &object.bucket)?;
-    caller.may_use(&state)?;
+    let birth = caller.may_use(&state)?;
     let VersionName { bucket, key, of } = object;
     let row = ObjectRecord::key(&bucket, &key);
     let held = match of {
@@ -99,8 +133,9 @@ pub(crate) fn set_of_object(
     let of = held.map(|held| held.version).ok_or(WriteError::NoSuchKey)?;
     let held = section.get::<AttributesRecord>(&AttributesRecord::key(&bucket, &key, of))?;
     let held = held.unwrap_or_default().attributes;
-    if !is_so(section, &held, (&name, &value))? {
-        log_of_object(section, (bucket, key), of, (held, [(name, value)]))?;
+    let values = rule(section, (&bucket, birth), &held)?;
+    if !values.is_empty() {
+        log_of_object(section, (bucket, key), of, (held, values))?;
     }
     Ok(of)
 }
@@ -118,7 +153,7 @@ pub(crate) fn begin_object(
     log_of_object(section, object, of, (Attributes::default(), values))
 }
 
-fn log_of_object(
+pub(super) fn log_of_object(
     section: &mut Section<'_>,
     (bucket, key): (BucketName, ObjectKey),
     of: Version,

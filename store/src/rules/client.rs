@@ -11,7 +11,7 @@ use model::{
 use super::{
     attributes,
     blocks::{self, Segments},
-    multipart,
+    lock, multipart,
     place::{self, Presence},
     versions::{self, Stored},
 };
@@ -145,6 +145,7 @@ pub(crate) fn put_object(section: &mut Section<'_>, put: Put) -> Result<Stored, 
     let row = ObjectRecord::key(&put.bucket, &put.key);
     check(section, &bucket, &row, &put.condition)?;
     let versioning = versions::versioning(section, &put.bucket, birth)?;
+    let attributes = lock::begins_with(section, (&put.bucket, birth), put.attributes)?;
     let entity = Entity::Object(put.bucket.clone(), put.key.clone()).hash();
     let event = section.log(entity, |version| Change::ObjectPut {
         bucket: put.bucket,
@@ -160,7 +161,7 @@ pub(crate) fn put_object(section: &mut Section<'_>, put: Put) -> Result<Stored, 
     let state = ObjectState::Put(*manifest);
     let record = ObjectRecord { version, position, birth, state, slot };
     place::place(section, &row, &record, &Presence::Uploaded(&put.segments))?;
-    attributes::begin_object(section, (bucket, key), version, put.attributes)?;
+    attributes::begin_object(section, (bucket, key), version, attributes)?;
     let id = matches!(slot, Slot::Own(_)).then_some(slot);
     Ok(Stored { version, id })
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use model::{Change, Entity, Line, Partition, Position, Seq};
 use schemas::TRIMMED;
 
-use super::site;
+use super::{lock, site};
 use crate::{
     engine::Table,
     records::{FloorRecord, RecordError, SlotRecord, TombstoneRecord, TombstonesFound},
@@ -84,6 +84,11 @@ pub(crate) fn drop_tombstones(
         let Some((position, row)) = TombstoneRecord::split(&key) else { continue };
         let row = key.slice_ref(row);
         if is_tombstone(section, &row)? == Some(position) {
+            if let Some((latest, slot)) = SlotRecord::split(&row)
+                && let Some(tombstone) = section.in_slot(&latest, slot)?
+            {
+                lock::give_up(section, &latest, &tombstone)?;
+            }
             section.remove_object(&row)?;
         }
         section.remove::<TombstoneRecord>(key);

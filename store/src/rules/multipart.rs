@@ -11,6 +11,7 @@ use model::{BucketName, Content, Manifest, ObjectKey, SegmentRef};
 use super::{
     blocks::{self, Segments},
     client::{self, Condition, Put},
+    lock,
     versions::Stored,
 };
 use crate::{
@@ -47,6 +48,8 @@ pub(crate) fn create(
 ) -> Result<(), WriteError> {
     let birth = client::enter(section, &name.bucket, caller)?;
     section.room()?;
+    // Refused now, and not when all parts have come.
+    lock::begins_with(section, (&name.bucket, birth), record.attributes.clone())?;
     section.put(name.row(), &MultipartRecord { birth, ..record });
     section.put(RevisionRecord::key(name.id), &RevisionRecord::default());
     Ok(())

@@ -9,7 +9,7 @@ use model::{
 
 use super::{
     blocks::{self, Segments},
-    floor, holes, quarantine,
+    floor, holes, lock, quarantine,
 };
 use crate::{
     engine::Table,
@@ -56,29 +56,40 @@ pub(crate) fn place(
     presence: &Presence<'_>,
 ) -> Result<Option<Decision>, SectionError> {
     let (latest, apart) = quarantine::readable_slot(section, row, incoming.slot)?;
-    let held = latest.as_ref().filter(|latest| latest.slot == incoming.slot).or(apart.as_ref());
+    let mut held = latest.as_ref().filter(|latest| latest.slot == incoming.slot).or(apart.as_ref());
     if held.is_none() && presence.is_ignored(section, (incoming.position, !incoming.stands()))? {
         return Ok(None);
+    }
+    if let Some(there) = held
+        && lock::stands_against(section, row, (there, incoming))?
+    {
+        return Ok(Some(Decision::Stale));
     }
     let decision = match held {
         // Digests are needed only where versions are equal, and equal versions are rare.
         Some(held) if held.version == incoming.version => {
             merge::decide(Some(held.state()), incoming.state())
         }
-        Some(held) if held.version > incoming.version => Decision::Stale,
+        Some(tombstone) if tombstone.version > incoming.version => {
+            if lock::rises(section, row, (tombstone, incoming), presence)? {
+                held = None;
+                Decision::Replace
+            } else {
+                Decision::Stale
+            }
+        }
         _ => Decision::Replace,
     };
     if !matches!(decision, Decision::Replace | Decision::Conflict { replace: true }) {
         return Ok(Some(decision));
     }
-    let successor = (incoming.version, incoming.position);
     // Of two contents of one event, what waits for the first waits where the second will.
     let (before, after) = match held {
         Some(held) if held.position == incoming.position => (Some(held), None),
         held => (None, held),
     };
     if let Some(held) = before {
-        retire(section, row, held, successor)?;
+        give_way(section, row, held, incoming)?;
     }
     // In this order otherwise, so that blocks which both versions name never count as unnamed.
     if let Some(manifest) = incoming.manifest() {
@@ -86,12 +97,13 @@ pub(crate) fn place(
         settle_content(section, &manifest.content, incoming.position, presence)?;
     }
     if let Some(held) = after {
-        retire(section, row, held, successor)?;
+        give_way(section, row, held, incoming)?;
     }
     section.put_object(row, incoming, latest.as_ref())?;
     if !incoming.stands() {
         let slot = SlotRecord::key(row, incoming.slot);
         section.put(TombstoneRecord::key(incoming.position, &slot), &TombstoneRecord);
+        lock::forget_voided(section, row, incoming.slot);
     }
     Ok(Some(decision))
 }
@@ -103,10 +115,15 @@ pub(crate) fn remove(
     held: &ObjectRecord,
 ) -> Result<(), SectionError> {
     retire(section, row, held, (Version::NONE, held.position))?;
+    if held.stands() {
+        lock::forget_voided(section, row, held.slot);
+    } else {
+        lock::give_up(section, row, held)?;
+    }
     section.remove_object(&SlotRecord::key(row, held.slot))
 }
 
-fn settle_content(
+pub(super) fn settle_content(
     section: &mut Section<'_>,
     content: &Content,
     position: Position,
@@ -119,6 +136,20 @@ fn settle_content(
             if count > 0 { holes::blocks_missing(section, position, count) } else { Ok(()) }
         }
     }
+}
+
+/// What was in a slot goes; what a lock that is not heard of yet could bring back is only buried.
+fn give_way(
+    section: &mut Section<'_>,
+    row: &Bytes,
+    held: &ObjectRecord,
+    incoming: &ObjectRecord,
+) -> Result<(), SectionError> {
+    if !incoming.stands() && lock::buries(section, row, held)? {
+        lock::bury(section, row, held);
+        return Ok(());
+    }
+    retire(section, row, held, (incoming.version, incoming.position))
 }
 
 /// Law 5: a complete version stays until its successor is complete here and the fence has passed

@@ -9,7 +9,7 @@ use model::{
     tree::{Leaf, Scope},
 };
 
-use super::{blocks, locate, repair};
+use super::{blocks, locate, lock, repair};
 use crate::{
     engine::Table,
     records::{
@@ -133,6 +133,9 @@ fn take_object_out(
         };
     };
     let slot = leaves::name((table, row), value);
+    if let Some((latest, _)) = SlotRecord::split(&slot).filter(|_| !record.stands()) {
+        lock::give_up(section, &latest, &record)?;
+    }
     match record.state {
         ObjectState::Put(manifest) => stop_waiting(section, &manifest, record.position)?,
         ObjectState::Deleted => {

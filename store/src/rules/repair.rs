@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use model::tree::{Leaf, Scope};
 
-use super::{attributes, locate, multipart, place, users};
+use super::{attributes, locate, lock, multipart, place, users};
 use crate::{
     engine::Table,
     records::{BucketRecord, ObjectRecord, Record, SlotRecord, UserRecord},
@@ -30,6 +30,10 @@ pub(crate) fn remove(
         Table::Objects | Table::Slots => {
             let held = ObjectRecord::decode(&value)?;
             if let Some((latest, _)) = SlotRecord::split(&row) {
+                if held.stands() && lock::is_in_force(section, &latest, held.version)? {
+                    tracing::warn!(version = %held.version, "a locked version is not removed");
+                    return Ok(false);
+                }
                 place::remove(section, &latest, &held)?;
             }
         }

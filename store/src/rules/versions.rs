@@ -5,7 +5,9 @@ use bytes::Bytes;
 use model::{BucketName, Change, Entity, ObjectKey, Slot, Version, Versioning, visibility};
 
 use super::{
+    attributes,
     client::{Condition, bucket_state, meets},
+    lock,
     place::{self, Presence},
 };
 use crate::{
@@ -86,7 +88,8 @@ pub(crate) fn delete_object(
     Ok(Some(Deleted { version, id: Some(slot), marker: true }))
 }
 
-/// Removes one version for good. `None`: there is none in this slot; nothing is logged.
+/// Removes one version for good, if it is not locked. `None`: there is none in this slot; nothing is
+/// logged.
 pub(crate) fn remove_version(
     section: &mut Section<'_>,
     (bucket, key, slot): (BucketName, ObjectKey, Slot),
@@ -107,6 +110,12 @@ pub(crate) fn remove_version(
     caller.enter(section)?;
     // It may have been written by a clock that was ahead of this one: what removes it comes later.
     section.observe(held.version);
+    if held.manifest().is_some()
+        && let Some(known) = lock::before_removal(section, (&row, held.version), caller)?
+    {
+        let object = (bucket.clone(), key.clone());
+        attributes::log_of_object(section, object, held.version, known)?;
+    }
     let entity = Entity::Object(bucket.clone(), key.clone()).hash();
     let event = section.log(entity, |_| match slot {
         Slot::Null => Change::ObjectDeleted { bucket, key, birth },

@@ -76,20 +76,32 @@ fn object(
             return Ok(vec![(version, Change::ObjectDeleted { bucket, key, birth })]);
         }
         (ObjectState::Deleted, Slot::Own(of)) => {
-            return Ok(vec![(version, Change::VersionRemoved { bucket, key, of, birth })]);
+            let named = (bucket.clone(), key.clone());
+            let removed = Change::VersionRemoved { bucket, key, of, birth };
+            // Its lock, with which the removal was made.
+            let attributes = attributes(snapshot, &latest, named, of)?;
+            return Ok([(version, removed)].into_iter().chain(attributes).collect());
         }
     };
-    let attributes = ObjectRecord::version_key(&latest, version);
-    let attributes = rows::get::<AttributesRecord>(snapshot, &attributes)?;
-    let (of, manifest) = (version, Box::new(manifest));
+    let manifest = Box::new(manifest);
     let put = Change::ObjectPut { bucket: bucket.clone(), key: key.clone(), slot, birth, manifest };
-    let mut changes = vec![(version, put)];
-    if let Some(AttributesRecord { attributes, .. }) = attributes
-        && let Some(version) = attributes.newest()
-    {
-        changes.push((version, Change::Attributes { bucket, key, of, attributes }));
-    }
-    Ok(changes)
+    let attributes = attributes(snapshot, &latest, (bucket, key), version)?;
+    Ok([(version, put)].into_iter().chain(attributes).collect())
+}
+
+/// What is set of a version, if anything is.
+fn attributes(
+    snapshot: &dyn Snapshot,
+    latest: &Bytes,
+    (bucket, key): (BucketName, ObjectKey),
+    of: Version,
+) -> Result<Option<(Version, Change)>, ReadError> {
+    let row = ObjectRecord::version_key(latest, of);
+    let held = rows::get::<AttributesRecord>(snapshot, &row)?;
+    Ok(held.and_then(|AttributesRecord { attributes, .. }| {
+        let newest = attributes.newest()?;
+        Some((newest, Change::Attributes { bucket, key, of, attributes }))
+    }))
 }
 
 /// The row in `objects`, the bucket and the key in the row of a slot.
