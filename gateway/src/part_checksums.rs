@@ -74,6 +74,7 @@ mod tests {
             checksums: checksums.into_iter().collect(),
             parts: Parts::Whole,
             content: Content::Inline(bytes::Bytes::new()),
+            encryption: None,
         }
     }
 

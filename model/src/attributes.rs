@@ -16,6 +16,7 @@ pub mod attribute {
 
     // Of buckets only.
     pub const CORS: &str = "cors";
+    pub const ENCRYPTION: &str = "encryption";
     pub const LIFECYCLE: &str = "lifecycle";
     pub const OBJECT_LOCK: &str = "object-lock";
     pub const OWNERSHIP: &str = "ownership";

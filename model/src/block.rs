@@ -69,12 +69,29 @@ pub struct BlockRef {
     pub length: u32,
 }
 
-/// A stored [`Segment`], and how many bytes of the object its blocks hold, so that a range is
-/// found without reading the segments before it.
+impl BlockRef {
+    /// How many bytes of a body it holds, if each block is longer by this.
+    #[must_use]
+    pub fn body_bytes(self, seal: u32) -> u64 {
+        self.length.saturating_sub(seal).into()
+    }
+}
+
+/// A stored [`Segment`], and how many bytes its blocks have, so that a range is found without
+/// reading the segments before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct SegmentRef {
     pub stored: BlockRef,
     pub span: u64,
+}
+
+impl SegmentRef {
+    /// How many bytes of a body its blocks hold, if each is longer by this.
+    #[must_use]
+    pub fn body_bytes(self, seal: u32) -> u64 {
+        let blocks = u64::from(self.stored.length) / Segment::ENTRY as u64;
+        self.span.saturating_sub(blocks * u64::from(seal))
+    }
 }
 
 /// A list of up to [`BLOCKS_PER_SEGMENT`] blocks, itself stored and pulled like a block.
@@ -120,7 +137,7 @@ impl Segment {
         entries.iter().map(block).collect::<Option<_>>().map(Self).ok_or(error)
     }
 
-    /// How many bytes of the object the segment's blocks hold.
+    /// How many bytes the segment's blocks have: of the object, and where it is encrypted, their seals.
     #[must_use]
     pub fn span(&self) -> u64 {
         self.0.iter().map(|block| u64::from(block.length)).sum()

@@ -8,6 +8,7 @@ mod attributes;
 mod block;
 mod change;
 mod digest;
+mod encryption;
 mod entity;
 mod event;
 mod hole;
@@ -31,6 +32,7 @@ pub use block::{
 };
 pub use change::{Bucket, Change};
 pub use digest::{Digest, Hasher};
+pub use encryption::{ClientWrapped, Encryption, SEAL_BYTES, WrappedKey};
 pub use entity::{BucketName, Entity, EntityHash, NameError, ObjectKey, UserId};
 pub use event::{EVENT_BYTES_MAX, Event, Heartbeat, SealedEvent};
 pub use hole::{Hole, HoleReason};

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{BLOCKS_PER_SEGMENT, BlockKind, BlockRef, Digest, Hasher, SegmentRef};
+use crate::{
+    BLOCKS_PER_SEGMENT, BlockKind, BlockRef, Digest, Encryption, Hasher, SEAL_BYTES, SegmentRef,
+};
 
 /// Entity tag as S3 shows it, without quotes: MD5 in hexadecimal, `-N` behind it for N parts.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -67,6 +69,8 @@ pub struct Manifest {
     pub checksums: BTreeMap<String, String>,
     pub parts: Parts,
     pub content: Content,
+    /// How the content is encrypted. `None`: it is the body itself.
+    pub encryption: Option<Encryption>,
 }
 
 impl Manifest {
@@ -111,26 +115,41 @@ impl Manifest {
             hasher.update(&block.hash.0.0);
             hasher.update(&block.length.to_be_bytes());
         }
+        // Behind all else, and only if it is there: digests of what is not encrypted stay as they were.
+        if let Some(encryption) = &self.encryption {
+            encryption.hash(&mut hasher);
+        }
         hasher.finish()
     }
 
     /// Whether the parts of the manifest fit each other: an invariant at every commit.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
+        let seal = self.seal_bytes();
         let content = match &self.content {
-            Content::Inline(body) => body.len() as u64 == self.size,
+            // An empty body has nothing to hide.
+            Content::Inline(body) if body.is_empty() => self.size == 0,
+            Content::Inline(body) => body.len() as u64 == self.size + u64::from(seal),
             Content::Blocks(blocks) => {
                 blocks.len() <= BLOCKS_PER_SEGMENT
-                    && blocks.iter().map(|b| u64::from(b.length)).sum::<u64>() == self.size
+                    && blocks.iter().all(|block| block.length >= seal)
+                    && blocks.iter().map(|block| block.body_bytes(seal)).sum::<u64>() == self.size
             }
             Content::Segments(segments) => {
-                segments.iter().map(|segment| segment.span).sum::<u64>() == self.size
+                segments.iter().map(|segment| segment.body_bytes(seal)).sum::<u64>() == self.size
             }
         };
         let parts = match &self.parts {
             Parts::Whole => true,
             Parts::Listed(parts) => parts.iter().map(|p| p.size).sum::<u64>() == self.size,
         };
-        content && parts
+        let encryption = self.encryption.as_ref().is_none_or(|held| held.fits(&self.parts));
+        content && parts && encryption
+    }
+
+    /// How much longer each stored block is than what it holds of the body.
+    #[must_use]
+    pub fn seal_bytes(&self) -> u32 {
+        if self.encryption.is_some() { SEAL_BYTES } else { 0 }
     }
 }

@@ -61,6 +61,7 @@ fn event((size, parts, content): (u64, Parts, Content)) -> Result<Event, Box<dyn
         checksums: BTreeMap::from([pair("crc64nvme", "AAAAAAAAAAA=")]),
         parts,
         content,
+        encryption: None,
     };
     let change = Change::ObjectPut {
         bucket: BucketName::try_from("photographs".to_owned())?,

@@ -7,6 +7,7 @@ use model::{Change, Content, Slot};
 use crate::{error::CodecError, keys::TAG_BYTES, kind::Kind, registry::Registry};
 
 pub(crate) mod bucket;
+pub(crate) mod encrypted;
 pub(crate) mod manifest;
 pub(crate) mod object;
 pub(crate) mod trimmed;
@@ -14,6 +15,7 @@ pub(crate) mod user;
 pub(crate) mod version;
 
 use bucket::{BucketAttributes, BucketDeleted, BucketPut};
+use encrypted::EncryptedPut;
 use object::{AttributesRecord, ObjectDeleted, ObjectPut};
 use trimmed::Trimmed;
 use user::{UserDeleted, UserPut};
@@ -25,6 +27,7 @@ const RECORD_BYTES: usize = 512;
 /// The record of a change.
 pub(crate) fn kind(change: &Change) -> Kind {
     match change {
+        Change::ObjectPut { manifest, .. } if manifest.encryption.is_some() => Kind::EncryptedPut,
         Change::ObjectPut { slot: Slot::Null, .. } => Kind::ObjectPut,
         Change::ObjectPut { slot: Slot::Own(_), .. } => Kind::VersionPut,
         Change::MarkerPut { .. } => Kind::MarkerPut,
@@ -43,6 +46,13 @@ pub(crate) fn kind(change: &Change) -> Kind {
 /// Single-object encodes a change, with room behind it for the seal.
 pub(crate) fn encode(registry: &Registry, change: &Change) -> Result<Vec<u8>, CodecError> {
     let room = RECORD_BYTES + body_bytes(change) + TAG_BYTES;
+    if let Change::ObjectPut { bucket, key, slot, birth, manifest } = change
+        && let Some(encryption) = &manifest.encryption
+    {
+        let content = (manifest.as_ref(), encryption);
+        let record = EncryptedPut::new((bucket, key), (*slot, *birth), content);
+        return registry.encode(&record, room);
+    }
     match change {
         Change::ObjectPut { bucket, key, slot: Slot::Own(version), birth, manifest } => {
             registry.encode(&VersionPut::new((bucket, key), (*version, *birth), manifest), room)
@@ -114,6 +124,7 @@ pub(crate) fn decode(registry: &Registry, kind: Kind, bytes: &[u8]) -> Result<Ch
         Kind::BucketAttributes => registry.decode::<BucketAttributes>(bytes)?.try_into(),
         Kind::VersionPut => registry.decode::<VersionPut>(bytes)?.try_into(),
         Kind::MarkerPut => registry.decode::<MarkerPut>(bytes)?.try_into(),
+        Kind::EncryptedPut => registry.decode::<EncryptedPut>(bytes)?.try_into(),
         Kind::VersionRemoved => registry.decode::<VersionRemoved>(bytes)?.try_into(),
         Kind::Envelope | Kind::Heartbeat => unreachable!("BUG: `{}` is no change", kind.name()),
     }

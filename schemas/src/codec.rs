@@ -150,6 +150,20 @@ impl Codec {
         self.keys.open_secret(id, secret)
     }
 
+    /// Wraps the key that an object's body is sealed under.
+    #[must_use]
+    pub fn wrap_data_key(&self, key: &[u8; 32]) -> SealedSecret {
+        self.keys.wrap_data_key(key)
+    }
+
+    /// The key that an object's body is sealed under.
+    ///
+    /// # Errors
+    /// If this site does not hold the class key, or what was wrapped was changed.
+    pub fn unwrap_data_key(&self, wrapped: &SealedSecret) -> Result<[u8; 32], CodecError> {
+        self.keys.unwrap_data_key(wrapped)
+    }
+
     /// Encodes a heartbeat, which carries nothing secret.
     #[must_use]
     pub fn encode_heartbeat(&self, heartbeat: &Heartbeat) -> Vec<u8> {

@@ -14,6 +14,10 @@ pub(crate) const NONCE_BYTES: usize = 24;
 /// Bytes by which sealing makes a change longer.
 pub(crate) const TAG_BYTES: usize = 16;
 
+/// What a wrapped data key is bound to: it is taken for nothing else, and nothing else for it. A name
+/// of this form is no id of a key pair.
+const DATA_KEY: &[u8] = b"towline data key";
+
 /// Keys by id. The first of a file seals; all open.
 #[derive(Clone)]
 pub struct Keys {
@@ -104,6 +108,22 @@ impl Keys {
         let mut text = sealed.to_vec();
         self.open(key_id, nonce, id.as_bytes(), &mut text)?;
         String::from_utf8(text).map_err(|_| CodecError::Sealed { key_id: key_id.clone() })
+    }
+
+    /// Wraps the key that an object's body is sealed under, under the active key.
+    pub(crate) fn wrap_data_key(&self, key: &[u8; 32]) -> SealedSecret {
+        let nonce = rand::Rng::random(&mut rand::rng());
+        let mut sealed = key.to_vec();
+        self.seal(&nonce, DATA_KEY, &mut sealed);
+        SealedSecret { key_id: self.active.clone(), nonce, sealed: sealed.into() }
+    }
+
+    /// The data key that was wrapped.
+    pub(crate) fn unwrap_data_key(&self, wrapped: &SealedSecret) -> Result<[u8; 32], CodecError> {
+        let SealedSecret { key_id, nonce, sealed } = wrapped;
+        let mut key = sealed.to_vec();
+        self.open(key_id, nonce, DATA_KEY, &mut key)?;
+        key.try_into().map_err(|_| CodecError::Sealed { key_id: key_id.clone() })
     }
 
     /// What stands for each key where it must not be told.

@@ -28,6 +28,7 @@ mod recount;
 mod replication;
 mod rules;
 mod scrub;
+mod seal;
 mod section;
 mod slots;
 mod store;
@@ -71,6 +72,7 @@ pub use rules::{
     versions::{Deleted, Stored},
 };
 pub use scrub::BlockCheck;
+pub use seal::{BodyKey, ClientKey, DataKey, KeyError, NotOpened};
 pub use section::SectionError;
 pub use store::{CopyObject, PutObject, Sizes, Store};
 pub use tree::{

@@ -10,7 +10,7 @@ mod listing;
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 use bytes::Bytes;
-use model::{BucketName, Content, Manifest, Millis, ObjectKey, UserId, Version};
+use model::{BucketName, Content, Manifest, Millis, ObjectKey, UserId, Version, WrappedKey};
 
 use crate::{
     caller::Caller,
@@ -40,6 +40,8 @@ pub struct Multipart {
     pub headers: BTreeMap<String, String>,
     pub metadata: BTreeMap<String, String>,
     pub checksum: Option<MultipartChecksum>,
+    /// What its parts are sealed under.
+    pub sealed_under: Option<WrappedKey>,
 }
 
 /// What an upload is begun with.
@@ -52,6 +54,8 @@ pub struct NewMultipart {
     pub checksum: Option<MultipartChecksum>,
     /// What the object is to begin with, by name (`model::attribute`).
     pub attributes: BTreeMap<String, Bytes>,
+    /// What its parts are to be sealed under.
+    pub sealed_under: Option<WrappedKey>,
 }
 
 /// A part that has been taken in.
@@ -99,7 +103,7 @@ impl Store {
     /// # Errors
     /// `NoSuchBucket`, `Denied`, or that writes are refused or failed.
     pub async fn create_multipart(&self, new: NewMultipart) -> Result<MultipartId, WriteError> {
-        let NewMultipart { caller, bucket, key, headers, metadata, checksum, attributes } = new;
+        let NewMultipart { caller, bucket, key, headers, metadata, checksum, attributes, .. } = new;
         let initiated = self.now();
         let random: u64 = rand::Rng::random(&mut rand::rng());
         let id = MultipartId(u128::from(initiated.0) << 64 | u128::from(random));
@@ -113,6 +117,7 @@ impl Store {
             metadata,
             checksum,
             attributes,
+            sealed_under: new.sealed_under,
         };
         let rule =
             move |section: &mut Section<'_>| multipart::create(section, &name, &caller, record);
@@ -130,7 +135,8 @@ impl Store {
         let record = record.filter(|record| birth == Some(record.birth));
         Ok(record.map(|record| {
             let MultipartRecord { initiator, initiated, headers, metadata, checksum, .. } = record;
-            Multipart { initiator, initiated, headers, metadata, checksum }
+            let sealed_under = record.sealed_under;
+            Multipart { initiator, initiated, headers, metadata, checksum, sealed_under }
         }))
     }
 

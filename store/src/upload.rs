@@ -2,14 +2,15 @@
 //!
 //! Memory is bounded: one block that is being filled and [`BLOCKS_IN_FLIGHT`] that are being
 //! hashed and written. Pieces of the body are kept as they came and never copied together, but
-//! for a small body that goes into the manifest. Dropping an upload leaves only files that no
+//! for a small body that goes into the manifest, and a block that is sealed: its pieces are being
+//! digested meanwhile, so it is sealed in the one copy of them. Dropping an upload leaves only files that no
 //! record names; each is reported as such, also one whose write ends after that, and the collector
 //! deletes them.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use model::{BLOCKS_PER_SEGMENT, BlockHash, BlockRef, Content, Segment, SegmentRef};
+use model::{BLOCKS_PER_SEGMENT, BlockHash, BlockRef, Content, SEAL_BYTES, Segment, SegmentRef};
 use object_store::PutPayload;
 use tokio::task::JoinHandle;
 
@@ -18,6 +19,7 @@ use crate::{
     errors::{BlockError, UploadError},
     pins::Lease,
     rules::blocks::Segments,
+    seal::Sealer,
     store::Shared,
 };
 
@@ -37,6 +39,10 @@ pub struct Upload {
     in_flight: VecDeque<InFlight>,
     block_size: usize,
     inline_max: usize,
+    /// Seals each block, if the body is encrypted.
+    sealer: Option<Arc<Sealer>>,
+    /// Where in the body the block begins that is being filled.
+    at: u64,
     stored: Stored,
 }
 
@@ -77,6 +83,8 @@ impl Upload {
             in_flight: VecDeque::new(),
             block_size: shared.block_size,
             inline_max: shared.inline_max,
+            sealer: None,
+            at: 0,
             stored,
         }
     }
@@ -84,6 +92,13 @@ impl Upload {
     /// An upload whose body is in blocks however small it is; only one of no bytes is inline.
     pub(crate) fn in_blocks(shared: &Arc<Shared>) -> Self {
         Self { inline_max: 0, ..Self::new(shared) }
+    }
+
+    /// Seals what it writes. A block is not longer for it, but holds less of the body.
+    pub(crate) fn sealed(mut self, sealer: Sealer) -> Self {
+        self.block_size = self.block_size.saturating_sub(SEAL_BYTES as usize).max(1);
+        self.sealer = Some(Arc::new(sealer));
+        self
     }
 
     /// Cuts into other blocks than the site does.
@@ -123,9 +138,18 @@ impl Upload {
         let pieces = std::mem::take(&mut self.pending);
         let length = u32::try_from(std::mem::take(&mut self.pending_length));
         let length = length.expect("a block is at most `block_size`, which fits");
-        let shared = Arc::clone(&self.shared);
+        let at = self.at;
+        self.at += u64::from(length);
+        let (shared, sealer) = (Arc::clone(&self.shared), self.sealer.clone());
+        let length = length + if sealer.is_some() { SEAL_BYTES } else { 0 };
         self.in_flight.push_back(tokio::spawn(async move {
-            let hashed = tokio::task::spawn_blocking(move || (hash_pieces(&pieces), pieces));
+            let hashed = tokio::task::spawn_blocking(move || {
+                let pieces = match sealer {
+                    Some(sealer) => vec![sealer.seal(at, &pieces)],
+                    None => pieces,
+                };
+                (hash_pieces(&pieces), pieces)
+            });
             let (hash, pieces) = hashed.await.map_err(UploadError::Task)?;
             let kept = shared.keep(hash, PutPayload::from_iter(pieces)).await?;
             Ok((BlockRef { hash, length }, kept))
@@ -153,7 +177,12 @@ impl Upload {
     pub async fn finish(mut self) -> Result<Uploaded, UploadError> {
         let size = self.size;
         if size <= self.inline_max as u64 && self.in_flight.is_empty() {
-            let content = Content::Inline(concatenate(self.pending));
+            let body = match self.sealer {
+                // An empty body has nothing to hide.
+                Some(sealer) if size > 0 => sealer.seal(0, &self.pending),
+                _ => concatenate(self.pending),
+            };
+            let content = Content::Inline(body);
             return Ok(Uploaded { content, size, stored: self.stored });
         }
         if self.pending_length > 0 {

@@ -106,6 +106,7 @@ impl TryFrom<ManifestRecord<'_>> for Manifest {
             checksums: record.checksums.into_owned(),
             parts,
             content: record.content.try_into()?,
+            encryption: None,
         })
     }
 }

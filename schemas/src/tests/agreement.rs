@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     ENVELOPE_SCHEMA,
-    change::{bucket, manifest, object, trimmed, user, version},
+    change::{bucket, encrypted, manifest, object, trimmed, user, version},
     envelope::EnvelopeRecord,
     fields::VersionRecord,
     heartbeat::HeartbeatRecord,
@@ -104,6 +104,10 @@ fn types() -> BTreeMap<&'static str, Vec<String>> {
         ("version_put", names::<version::VersionPut>()),
         ("marker_put", names::<version::MarkerPut>()),
         ("version_removed", names::<version::VersionRemoved>()),
+        ("encrypted_put", names::<encrypted::EncryptedPut>()),
+        ("encryption", names::<encrypted::EncryptionRecord>()),
+        ("class_wrapped", names::<encrypted::ClassWrappedRecord>()),
+        ("client_wrapped", names::<encrypted::ClientWrappedRecord>()),
         ("trimmed", names::<trimmed::Trimmed>()),
     ])
 }

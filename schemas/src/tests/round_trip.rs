@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use model::{
-    AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, Content, Digest, ETag,
-    Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part, Partition, Parts, Position,
-    Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId, Slot, User, UserId, Version,
+    AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, ClientWrapped, Content, Digest, ETag,
+    Encryption, Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part, Partition, Parts, Position,
+    Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId, Slot, User, UserId, Version, WrappedKey,
 };
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop, prop_oneof, proptest};
 
@@ -48,13 +48,28 @@ fn parts() -> BoxedStrategy<Parts> {
     prop_oneof![Just(Parts::Whole), listed].boxed()
 }
 
+fn encryption() -> BoxedStrategy<Option<Encryption>> {
+    let sealed = || prop::collection::vec(any::<u8>(), 0..99);
+    let class = (any::<(String, [u8; 24])>(), sealed()).prop_map(|((key_id, nonce), sealed)| {
+        WrappedKey::Class(SealedSecret { key_id, nonce, sealed: sealed.into() })
+    });
+    let client = (any::<([u8; 32], [u8; 32])>(), sealed()).prop_map(|((salt, check), sealed)| {
+        WrappedKey::Client(ClientWrapped { salt, check, sealed: sealed.into() })
+    });
+    let numbers = prop::collection::vec(any::<u16>(), 0..9);
+    let some = (prop_oneof![class, client], numbers)
+        .prop_map(|(key, numbers)| Some(Encryption { key, numbers }));
+    prop_oneof![Just(None), some].boxed()
+}
+
 fn manifest() -> BoxedStrategy<Manifest> {
     let texts = || prop::collection::btree_map(any::<String>(), any::<String>(), 0..4);
     let texts = (texts(), texts(), texts());
-    (any::<(u64, String)>(), texts, parts(), content())
-        .prop_map(|((size, etag), texts, parts, content)| {
+    (any::<(u64, String)>(), texts, parts(), content(), encryption())
+        .prop_map(|((size, etag), texts, parts, content, encryption)| {
             let (headers, metadata, checksums) = texts;
-            Manifest { size, etag: ETag(etag), headers, metadata, checksums, parts, content }
+            let etag = ETag(etag);
+            Manifest { size, etag, headers, metadata, checksums, parts, content, encryption }
         })
         .boxed()
 }

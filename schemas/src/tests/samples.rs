@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use model::{
-    AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, Content, Digest, ETag,
+    AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, ClientWrapped, Content, Encryption, Digest, ETag,
     Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part, Partition, PartitionCount,
     Parts, Position, Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId, Slot, User,
-    UserId, Version,
+    UserId, Version, WrappedKey,
 };
 
 use crate::{Codec, Keys};
@@ -57,6 +57,7 @@ pub(super) fn manifest(size: u64, content: Content) -> Manifest {
         checksums: pair("crc32c", "AAAAAA=="),
         parts: Parts::Whole,
         content,
+        encryption: None,
     }
 }
 
@@ -118,6 +119,8 @@ pub(super) fn changes() -> Vec<(&'static str, Change)> {
         ("marker_put_own", marker_put(Slot::Own(OWN))),
         ("marker_put_null", marker_put(Slot::Null)),
         ("version_removed", version_removed()),
+        ("encrypted_put_null", encrypted_put(Slot::Null)),
+        ("encrypted_put_own", encrypted_put(Slot::Own(OWN))),
     ]
 }
 
@@ -138,6 +141,26 @@ fn version_put() -> Change {
     let manifest = Box::new(multipart());
     let (bucket, key, slot, birth) = (bucket(), key(), Slot::Own(OWN), version(1));
     Change::ObjectPut { bucket, key, slot, birth, manifest }
+}
+
+/// Of each slot with another way to keep the key.
+fn encrypted_put(slot: Slot) -> Change {
+    let sealed = Bytes::from_static(b"data-key-in-some-sealed-form");
+    let class = SealedSecret { key_id: "main".to_owned(), nonce: NONCE, sealed: sealed.clone() };
+    let client = ClientWrapped { salt: [3; 32], check: [4; 32], sealed };
+    let content = Content::Blocks(vec![block(1), block(2)]);
+    let manifest = match slot {
+        Slot::Null => {
+            let encryption = Some(Encryption::of_whole(WrappedKey::Client(client)));
+            Manifest { encryption, ..manifest(10, content) }
+        }
+        Slot::Own(_) => {
+            let encryption = Some(Encryption::of_parts(WrappedKey::Class(class), vec![2, 9]));
+            Manifest { encryption, content, ..multipart() }
+        }
+    };
+    let (bucket, key, birth) = (bucket(), key(), version(1));
+    Change::ObjectPut { bucket, key, slot, birth, manifest: Box::new(manifest) }
 }
 
 fn marker_put(slot: Slot) -> Change {

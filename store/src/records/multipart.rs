@@ -6,7 +6,9 @@
 use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
-use model::{BucketName, Content, ETag, Millis, ObjectKey, SegmentRef, Slot, UserId, Version};
+use model::{
+    BucketName, Content, ETag, Millis, ObjectKey, SegmentRef, Slot, UserId, Version, WrappedKey,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Table;
@@ -56,6 +58,8 @@ pub(crate) struct MultipartRecord {
     pub(crate) checksum: Option<MultipartChecksum>,
     /// What the object is to begin with. Format 1 had none.
     pub(crate) attributes: BTreeMap<String, Bytes>,
+    /// What its parts are sealed under. Formats 1 and 2 had none.
+    pub(crate) sealed_under: Option<WrappedKey>,
 }
 
 impl super::Plain for MultipartRecord {}
@@ -63,7 +67,7 @@ impl super::Plain for MultipartRecord {}
 impl super::Record for MultipartRecord {
     const TABLE: Table = Table::Multipart;
     const NAME: &'static str = "multipart upload";
-    const FORMAT: u8 = 2;
+    const FORMAT: u8 = 3;
 
     fn encode_body(&self, body: &mut Vec<u8>) {
         super::encode_postcard(self, body);
@@ -73,9 +77,10 @@ impl super::Record for MultipartRecord {
         super::decode_postcard(body)
     }
 
-    /// What format 2 added stands at the end: an empty map is one zero.
-    fn decode_before(_format: u8, body: &Bytes) -> Option<Self> {
-        super::decode_postcard(&super::join(&[body, &[0]]))
+    /// What a format added stands at the end: an empty map is one zero, and so is no key.
+    fn decode_before(format: u8, body: &Bytes) -> Option<Self> {
+        let added: &[u8] = if format == 1 { &[0, 0] } else { &[0] };
+        super::decode_postcard(&super::join(&[body, added]))
     }
 }
 
@@ -303,7 +308,7 @@ mod tests {
         }
     }
     #[test]
-    fn an_upload_that_an_earlier_release_began_has_no_attributes() {
+    fn an_upload_that_an_earlier_release_began_has_no_attributes_and_no_key() {
         use crate::records::Record;
 
         let birth = Version { hlc: model::Hlc(7), site: model::SiteId([1; 16]) };
@@ -318,10 +323,15 @@ mod tests {
             metadata,
             checksum,
             attributes,
+            sealed_under: None,
         };
         let encoded = record.encode();
-        let before = super::super::join(&[&[1], &encoded[1..encoded.len() - 1]]);
-        assert_eq!(MultipartRecord::decode(&before).unwrap(), record);
+        let before = |format, added| {
+            super::super::join(&[&[format], &encoded[1..encoded.len() - added]])
+        };
+        for (format, added) in [(1, 2), (2, 1)] {
+            assert_eq!(MultipartRecord::decode(&before(format, added)).unwrap(), record);
+        }
         record.attributes.insert("tags".to_owned(), Bytes::from_static(b"{}"));
         assert_eq!(MultipartRecord::decode(&record.encode()).unwrap(), record);
     }

@@ -1,11 +1,17 @@
 //! What is in a slot of a key. Key in `objects` (the latest): bucket 0 key; in `versions` (those that
 //! nobody can ask for any more): bucket 0 key 0 version. In `slots`, see [`super::SlotRecord`].
 //!
-//! Layout after the format byte, in `postcard`: version, position, birth, state, slot. Format 1 had
-//! no slot, which was the null one, and knew no markers.
+//! Layout after the format byte, in `postcard`: version, position, birth, state, slot. Formats 1 and 2
+//! had no encryption at the end of a manifest; format 1 had no slot either, which was the null one, and
+//! knew no markers.
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use model::{BucketName, Digest, Manifest, ObjectKey, Position, Slot, Version, merge::State};
+use model::{
+    BucketName, Content, Digest, ETag, Manifest, ObjectKey, Parts, Position, Slot, Version,
+    merge::State,
+};
 use serde::{Deserialize, Serialize};
 
 use super::Record;
@@ -33,19 +39,63 @@ pub(crate) enum ObjectState {
     Marker,
 }
 
-/// As format 1 had it.
+/// As format 1 had it; in format 2 the slot follows.
 #[derive(Deserialize)]
-struct Format1 {
+struct Before {
     version: Version,
     position: Position,
     birth: Version,
-    state: ObjectState,
+    state: StateBefore,
+}
+
+#[derive(Deserialize)]
+enum StateBefore {
+    Deleted,
+    Put(ManifestBefore),
+    Marker,
+}
+
+/// A manifest before there was encryption.
+#[derive(Deserialize)]
+struct ManifestBefore {
+    size: u64,
+    etag: ETag,
+    headers: BTreeMap<String, String>,
+    metadata: BTreeMap<String, String>,
+    checksums: BTreeMap<String, String>,
+    parts: Parts,
+    content: Content,
+}
+
+impl From<StateBefore> for ObjectState {
+    fn from(state: StateBefore) -> Self {
+        match state {
+            StateBefore::Deleted => Self::Deleted,
+            StateBefore::Marker => Self::Marker,
+            StateBefore::Put(before) => {
+                let ManifestBefore { size, etag, headers, metadata, checksums, parts, content } =
+                    before;
+                let encryption = None;
+                let manifest = Manifest {
+                    size,
+                    etag,
+                    headers,
+                    metadata,
+                    checksums,
+                    parts,
+                    content,
+                    encryption,
+                };
+                Self::Put(manifest)
+            }
+        }
+    }
 }
 
 impl Record for ObjectRecord {
     const TABLE: Table = Table::Objects;
     const NAME: &'static str = "object";
-    const FORMAT: u8 = 2;
+    const FORMAT: u8 = 3;
 
     fn encode_body(&self, body: &mut Vec<u8>) {
         super::encode_postcard(self, body);
@@ -55,9 +105,13 @@ impl Record for ObjectRecord {
         super::decode_postcard(body)
     }
 
-    fn decode_before(_format: u8, body: &Bytes) -> Option<Self> {
-        let Format1 { version, position, birth, state } = super::decode_postcard(body)?;
-        Some(Self { version, position, birth, state, slot: Slot::Null })
+    fn decode_before(format: u8, body: &Bytes) -> Option<Self> {
+        let (before, slot) = match format {
+            1 => (super::decode_postcard(body)?, Slot::Null),
+            _ => super::decode_postcard::<(Before, Slot)>(body)?,
+        };
+        let Before { version, position, birth, state } = before;
+        Some(Self { version, position, birth, state: state.into(), slot })
     }
 }
 
@@ -114,9 +168,9 @@ pub(crate) fn split_object_key(row: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use model::{Content, ETag, Epoch, Hlc, Partition, Parts, Seq, SiteId};
+    use model::{
+        ClientWrapped, Encryption, Epoch, Hlc, Partition, Seq, SiteId, WrappedKey,
+    };
 
     use super::*;
 
@@ -129,7 +183,47 @@ mod tests {
             checksums: BTreeMap::new(),
             parts: Parts::Whole,
             content: Content::Inline(Bytes::from_static(b"ab")),
+            encryption: None,
         }
+    }
+
+    /// The fields of a manifest as formats 1 and 2 had them.
+    fn before(manifest: &Manifest) -> impl serde::Serialize {
+        let Manifest { size, etag, headers, metadata, checksums, parts, content, .. } =
+            manifest.clone();
+        (size, etag, headers, metadata, checksums, parts, content)
+    }
+
+    #[test]
+    fn a_record_of_format_2_reads_as_one_that_is_not_encrypted() {
+        let version = |hlc| Version { hlc: Hlc(hlc), site: SiteId([3; 16]) };
+        let line = model::Line { site: SiteId([3; 16]), epoch: Epoch(9), partition: Partition(1) };
+        let (position, birth) = (line.at(Seq(4)), version(1));
+        let slot = Slot::Own(version(7));
+        // The variants stand in this order: deleted, put, marker.
+        let put = (version(7), position, birth, 1_u8, before(&manifest()), slot);
+        let marker = (version(7), position, birth, 2_u8, slot);
+        let put = postcard::to_extend(&put, vec![2]).unwrap();
+        let marker = postcard::to_extend(&marker, vec![2]).unwrap();
+        for (bytes, state) in
+            [(put, ObjectState::Put(manifest())), (marker, ObjectState::Marker)]
+        {
+            let read = ObjectRecord::decode(&Bytes::from(bytes.clone())).unwrap();
+            assert_eq!(read, ObjectRecord { version: version(7), position, birth, state, slot });
+            assert_eq!(super::super::SlotRecord::decode(&bytes.into()).unwrap().0, read);
+        }
+    }
+
+    #[test]
+    fn a_record_keeps_how_its_body_is_encrypted() {
+        let version = Version { hlc: Hlc(7), site: SiteId([3; 16]) };
+        let line = model::Line { site: SiteId([3; 16]), epoch: Epoch(9), partition: Partition(1) };
+        let client = ClientWrapped { salt: [1; 32], check: [2; 32], sealed: Bytes::new() };
+        let encryption = Some(Encryption::of_whole(WrappedKey::Client(client)));
+        let state = ObjectState::Put(Manifest { encryption, ..manifest() });
+        let (position, slot, birth) = (line.at(Seq(4)), Slot::Null, version);
+        let record = ObjectRecord { version, position, birth, state, slot };
+        assert_eq!(ObjectRecord::decode(&record.encode()).unwrap(), record);
     }
 
     #[test]
@@ -140,6 +234,7 @@ mod tests {
         for (kept, state) in
             [(Some(manifest()), ObjectState::Put(manifest())), (None, ObjectState::Deleted)]
         {
+            let kept = kept.as_ref().map(before);
             let before = postcard::to_extend(&(version(7), position, birth, kept), vec![1]);
             let read = ObjectRecord::decode(&before.unwrap().into()).unwrap();
             let (version, slot) = (version(7), Slot::Null);

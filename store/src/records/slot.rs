@@ -24,6 +24,10 @@ impl Record for SlotRecord {
     fn decode_body(body: &Bytes) -> Option<Self> {
         ObjectRecord::decode_body(body).map(Self)
     }
+
+    fn decode_before(format: u8, body: &Bytes) -> Option<Self> {
+        ObjectRecord::decode_before(format, body).map(Self)
+    }
 }
 
 impl SlotRecord {

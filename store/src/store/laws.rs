@@ -166,6 +166,7 @@ fn object(hlc: u64) -> Event {
         checksums: <_>::default(),
         parts: Parts::Whole,
         content: Content::Inline(Bytes::from(vec![hlc as u8])),
+        encryption: None,
     };
     let (bucket, key, birth) = (bucket(), key("k"), Version::NONE);
     let manifest = Box::new(manifest);

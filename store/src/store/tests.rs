@@ -65,6 +65,7 @@ async fn put_if(
         checksums: BTreeMap::new(),
         parts: Parts::Whole,
         content: uploaded.content().clone(),
+        encryption: None,
     };
     let (bucket, key) = (bucket(), key(name));
     store

@@ -180,6 +180,7 @@ fn object(n: u8, of: u16) -> Event {
         checksums: BTreeMap::new(),
         parts: Parts::Whole,
         content: Content::Inline(Bytes::from(vec![n])),
+        encryption: None,
     });
     event(n, Change::ObjectPut { bucket, key, slot, birth, manifest })
 }

@@ -99,6 +99,7 @@ async fn client(
             checksums: BTreeMap::new(),
             parts: Parts::Whole,
             content: uploaded.content().clone(),
+            encryption: None,
         };
         let (caller, bucket, condition) = (Caller::root(), bucket.clone(), Condition::None);
         let attributes = BTreeMap::new();

@@ -160,5 +160,6 @@ fn manifest() -> Manifest {
         checksums: BTreeMap::new(),
         parts: Parts::Whole,
         content: Content::Inline(body),
+        encryption: None,
     }
 }

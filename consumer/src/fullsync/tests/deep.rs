@@ -44,6 +44,7 @@ impl Disk {
             checksums: BTreeMap::new(),
             parts: UploadParts::Whole,
             content: uploaded.content().clone(),
+            encryption: None,
         };
         let key = ObjectKey::try_from("a".to_owned()).unwrap();
         let (caller, bucket) = (Caller::root(), bucket());

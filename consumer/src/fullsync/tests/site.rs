@@ -131,6 +131,7 @@ fn put_of(name: &str, body: &str) -> Change {
         checksums: BTreeMap::new(),
         parts: UploadParts::Whole,
         content: Content::Inline(Bytes::copy_from_slice(body.as_bytes())),
+        encryption: None,
     };
     let manifest = Box::new(manifest);
     let (bucket, key, slot, birth) = (bucket(), key(name), Slot::Null, Version::NONE);

@@ -323,5 +323,6 @@ pub(super) fn manifest(size: usize, content: Content) -> Manifest {
         checksums: BTreeMap::new(),
         parts: UploadParts::Whole,
         content,
+        encryption: None,
     }
 }

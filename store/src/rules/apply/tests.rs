@@ -36,6 +36,7 @@ pub(crate) fn manifest(content: Content) -> Manifest {
         checksums: BTreeMap::new(),
         parts: Parts::Whole,
         content,
+        encryption: None,
     }
 }
 

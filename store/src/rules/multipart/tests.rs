@@ -19,6 +19,7 @@ fn tags() -> (String, Bytes) {
 
 async fn begin(store: &Store, name: &str) -> MultipartName {
     let new = NewMultipart {
+        sealed_under: None,
         caller: caller(),
         bucket: bucket(),
         key: key(name),
@@ -58,6 +59,7 @@ fn seen(store: &Store, name: &MultipartName, condition: Condition) -> CompleteMu
         checksums: BTreeMap::new(),
         parts: Parts::Listed(listed.collect()),
         content: Content::Inline(Bytes::new()),
+        encryption: None,
     };
     CompleteMultipart {
         caller: caller(),
@@ -87,6 +89,7 @@ async fn put_uploaded(store: &Store, name: &str, uploaded: Uploaded) {
         checksums: BTreeMap::new(),
         parts: Parts::Whole,
         content: uploaded.content().clone(),
+        encryption: None,
     };
     let (bucket, key, condition, caller) = (bucket(), key(name), Condition::None, caller());
     let put = PutObject {

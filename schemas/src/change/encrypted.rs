@@ -1,0 +1,137 @@
+//! `encrypted_put.avsc`: a kind of its own, so that releases without encryption go on reading what is
+//! written without it, and set aside what they would serve as it rests.
+
+use std::borrow::Cow;
+
+use apache_avro::serde_avro_fixed;
+use model::{
+    BucketName, Change, ClientWrapped, Encryption, Manifest, ObjectKey, SealedSecret, Slot,
+    Version, WrappedKey,
+};
+use serde::{Deserialize, Serialize};
+
+use super::manifest::ManifestRecord;
+use crate::{
+    error::CodecError,
+    fields::{VersionRecord, cow_bytes, narrow},
+    keys::NONCE_BYTES,
+    kind::{Kind, Record},
+};
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct EncryptedPut<'a> {
+    bucket: Cow<'a, str>,
+    key: Cow<'a, str>,
+    version: Option<VersionRecord>,
+    birth: VersionRecord,
+    manifest: ManifestRecord<'a>,
+    encryption: EncryptionRecord<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct EncryptionRecord<'a> {
+    key: WrappedKeyRecord<'a>,
+    numbers: Vec<i32>,
+}
+
+/// A union: its variants stand in the order of the `.avsc`.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum WrappedKeyRecord<'a> {
+    Class(ClassWrappedRecord<'a>),
+    Client(ClientWrappedRecord<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ClassWrappedRecord<'a> {
+    key_id: Cow<'a, str>,
+    #[serde(with = "serde_avro_fixed")]
+    nonce: [u8; NONCE_BYTES],
+    #[serde(with = "cow_bytes")]
+    sealed: Cow<'a, [u8]>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ClientWrappedRecord<'a> {
+    #[serde(with = "serde_avro_fixed")]
+    salt: [u8; 32],
+    #[serde(with = "serde_avro_fixed")]
+    check: [u8; 32],
+    #[serde(with = "cow_bytes")]
+    sealed: Cow<'a, [u8]>,
+}
+
+impl Record for EncryptedPut<'_> {
+    const KIND: Kind = Kind::EncryptedPut;
+}
+
+impl<'a> EncryptedPut<'a> {
+    pub(crate) fn new(
+        (bucket, key): (&'a BucketName, &'a ObjectKey),
+        (slot, birth): (Slot, Version),
+        (manifest, encryption): (&'a Manifest, &'a Encryption),
+    ) -> Self {
+        let version = match slot {
+            Slot::Null => None,
+            Slot::Own(version) => Some(version.into()),
+        };
+        Self {
+            bucket: Cow::Borrowed(bucket.as_str()),
+            key: Cow::Borrowed(key.as_str()),
+            version,
+            birth: birth.into(),
+            manifest: manifest.into(),
+            encryption: encryption.into(),
+        }
+    }
+}
+
+impl TryFrom<EncryptedPut<'_>> for Change {
+    type Error = CodecError;
+
+    fn try_from(record: EncryptedPut<'_>) -> Result<Self, CodecError> {
+        let encryption = Some(record.encryption.try_into()?);
+        let manifest = Manifest { encryption, ..record.manifest.try_into()? };
+        Ok(Self::ObjectPut {
+            bucket: BucketName::try_from(record.bucket.into_owned())?,
+            key: ObjectKey::try_from(record.key.into_owned())?,
+            slot: record.version.map_or(Slot::Null, |version| Slot::Own(version.into())),
+            birth: record.birth.into(),
+            manifest: Box::new(manifest),
+        })
+    }
+}
+
+impl<'a> From<&'a Encryption> for EncryptionRecord<'a> {
+    fn from(encryption: &'a Encryption) -> Self {
+        let key = match &encryption.key {
+            WrappedKey::Class(SealedSecret { key_id, nonce, sealed }) => {
+                let (key_id, sealed) = (Cow::Borrowed(key_id.as_str()), Cow::Borrowed(&sealed[..]));
+                WrappedKeyRecord::Class(ClassWrappedRecord { key_id, nonce: *nonce, sealed })
+            }
+            WrappedKey::Client(ClientWrapped { salt, check, sealed }) => {
+                let (salt, check, sealed) = (*salt, *check, Cow::Borrowed(&sealed[..]));
+                WrappedKeyRecord::Client(ClientWrappedRecord { salt, check, sealed })
+            }
+        };
+        Self { key, numbers: encryption.numbers.iter().copied().map(i32::from).collect() }
+    }
+}
+
+impl TryFrom<EncryptionRecord<'_>> for Encryption {
+    type Error = CodecError;
+
+    fn try_from(record: EncryptionRecord<'_>) -> Result<Self, CodecError> {
+        let key = match record.key {
+            WrappedKeyRecord::Class(ClassWrappedRecord { key_id, nonce, sealed }) => {
+                let (key_id, sealed) = (key_id.into_owned(), sealed.into_owned().into());
+                WrappedKey::Class(SealedSecret { key_id, nonce, sealed })
+            }
+            WrappedKeyRecord::Client(ClientWrappedRecord { salt, check, sealed }) => {
+                let sealed = sealed.into_owned().into();
+                WrappedKey::Client(ClientWrapped { salt, check, sealed })
+            }
+        };
+        let numbers = record.numbers.into_iter().map(|number| narrow("numbers", number.into()));
+        Ok(Self { key, numbers: numbers.collect::<Result<_, _>>()? })
+    }
+}
