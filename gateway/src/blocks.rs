@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::{BlockHash, BlockKind, BlockRef, SegmentError, SiteId};
-use store::{BlockError, Store};
+use store::{BlockError, NotOpened, Store};
 
 use crate::{MissError, ReadMiss, meter::Meter};
 
@@ -21,6 +21,8 @@ pub(crate) enum FetchError {
     Length { block: BlockHash, expected: u32, actual: usize },
     #[error("block `{0}`")]
     Segment(BlockHash, #[source] SegmentError),
+    #[error(transparent)]
+    Sealed(#[from] NotOpened),
     #[error("the body ends {missing} bytes early")]
     Short { missing: u64 },
     #[error("the body goes on past its {size} bytes")]

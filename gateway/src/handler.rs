@@ -93,6 +93,8 @@ operations! {
     acl::put_bucket_acl(PutBucketAclInput) -> PutBucketAclOutput;
     acl::put_object_acl(PutObjectAclInput) -> PutObjectAclOutput;
     documents::delete_bucket_cors(DeleteBucketCorsInput) -> DeleteBucketCorsOutput;
+    documents::delete_bucket_encryption(DeleteBucketEncryptionInput)
+        -> DeleteBucketEncryptionOutput;
     documents::delete_bucket_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput;
     documents::delete_bucket_ownership_controls(DeleteBucketOwnershipControlsInput)
         -> DeleteBucketOwnershipControlsOutput;
@@ -100,6 +102,7 @@ operations! {
     documents::delete_public_access_block(DeletePublicAccessBlockInput)
         -> DeletePublicAccessBlockOutput;
     documents::get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput;
+    documents::get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput;
     documents::get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput)
         -> GetBucketLifecycleConfigurationOutput;
     documents::get_bucket_ownership_controls(GetBucketOwnershipControlsInput)
@@ -108,6 +111,7 @@ operations! {
     documents::get_bucket_policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput;
     documents::get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput;
     documents::put_bucket_cors(PutBucketCorsInput) -> PutBucketCorsOutput;
+    documents::put_bucket_encryption(PutBucketEncryptionInput) -> PutBucketEncryptionOutput;
     documents::put_bucket_lifecycle_configuration(PutBucketLifecycleConfigurationInput)
         -> PutBucketLifecycleConfigurationOutput;
     documents::put_bucket_ownership_controls(PutBucketOwnershipControlsInput)

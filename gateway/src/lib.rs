@@ -16,6 +16,7 @@ mod connection;
 mod cross_origin;
 mod dates;
 mod documents;
+mod encryption;
 mod error_document;
 mod errors;
 mod expected_owner;

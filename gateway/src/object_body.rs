@@ -14,12 +14,12 @@ use std::{
 
 use bytes::Bytes;
 use futures::Stream;
-use model::{BlockKind, Segment, SiteId};
+use model::{BlockKind, Content, Manifest, SEAL_BYTES, Segment, SiteId};
 use s3s::{
     StdError,
     stream::{ByteStream, RemainingLength},
 };
-use store::Object;
+use store::{BodyKey, Object};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
@@ -33,6 +33,8 @@ struct Cursor {
     blocks: Arc<Blocks>,
     origin: SiteId,
     pieces: VecDeque<Piece>,
+    /// Opens what is sealed.
+    key: Option<BodyKey>,
 }
 
 type Ahead = AbortOnDropHandle<(Cursor, Result<Option<Bytes>, FetchError>)>;
@@ -53,20 +55,21 @@ pub(crate) struct ObjectBody {
 }
 
 impl ObjectBody {
-    /// Begins to read a range, which must lie within the object. Its first block is here when
-    /// this returns.
+    /// Begins to read a range, which must lie within the object; `key` is of an encrypted one. Its
+    /// first block is here when this returns.
     pub(crate) async fn open(
         blocks: &Arc<Blocks>,
-        object: Object,
+        (object, key): (Object, Option<BodyKey>),
         range: Range<u64>,
         meter: Option<Meter>,
     ) -> Result<Self, FetchError> {
         let size = range.end - range.start;
-        let (ready, ahead) = match plan(&object.manifest.content, range) {
-            Plan::Inline(bytes) => (Some(bytes), None),
+        let manifest = &object.manifest;
+        let (ready, ahead) = match plan(&manifest.content, manifest.seal_bytes(), range.clone()) {
+            Plan::Inline(bytes) => (Some(inline(bytes, manifest, key, range)?), None),
             Plan::Pieces(pieces) => {
                 let blocks = Arc::clone(blocks);
-                let mut cursor = Cursor { blocks, origin: object.origin, pieces };
+                let mut cursor = Cursor { blocks, origin: object.origin, pieces, key };
                 let first = cursor.next().await?;
                 (first, cursor.read_ahead())
             }
@@ -139,14 +142,21 @@ impl ByteStream for ObjectBody {
 impl Cursor {
     /// The next bytes; `None` after the last.
     async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
-        while let Some(Piece { kind, stored, range }) = self.pieces.pop_front() {
+        let seal = if self.key.is_some() { SEAL_BYTES } else { 0 };
+        while let Some(Piece { kind, stored, range, start }) = self.pieces.pop_front() {
             let bytes = self.blocks.get(self.origin, stored, kind).await?;
             match kind {
-                BlockKind::Block => return Ok(Some(cut(&bytes, &range))),
+                BlockKind::Block => {
+                    let bytes = match &self.key {
+                        Some(key) => key.open(start, bytes)?,
+                        None => bytes,
+                    };
+                    return Ok(Some(cut(&bytes, &range)));
+                }
                 BlockKind::Segment => {
                     let segment = Segment::from_bytes(&bytes)
                         .map_err(|cause| FetchError::Segment(stored.hash, cause))?;
-                    let mut pieces = expand(&segment, range);
+                    let mut pieces = expand(&segment, seal, (start, range));
                     pieces.append(&mut self.pieces);
                     self.pieces = pieces;
                 }
@@ -165,6 +175,21 @@ impl Cursor {
             (self, bytes)
         });
         Some(AbortOnDropHandle::new(task))
+    }
+}
+
+/// A range of a body that is in the manifest.
+fn inline(
+    bytes: Bytes,
+    manifest: &Manifest,
+    key: Option<BodyKey>,
+    range: Range<u64>,
+) -> Result<Bytes, FetchError> {
+    match (key, &manifest.content) {
+        (Some(key), Content::Inline(stored)) if !stored.is_empty() => {
+            Ok(cut(&key.open(0, stored.clone())?, &range))
+        }
+        _ => Ok(bytes),
     }
 }
 

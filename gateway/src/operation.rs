@@ -49,15 +49,15 @@ macro_rules! operations {
 
 operations! {
     AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CreateBucket, CreateMultipartUpload,
-    DeleteBucket, DeleteBucketCors, DeleteBucketLifecycle, DeleteBucketOwnershipControls,
+    DeleteBucket, DeleteBucketCors, DeleteBucketEncryption, DeleteBucketLifecycle, DeleteBucketOwnershipControls,
     DeleteBucketPolicy, DeleteBucketTagging, DeleteObject, DeleteObjectTagging, DeleteObjects,
-    DeletePublicAccessBlock, GetBucketAcl, GetBucketCors, GetBucketLifecycleConfiguration,
+    DeletePublicAccessBlock, GetBucketAcl, GetBucketCors, GetBucketEncryption, GetBucketLifecycleConfiguration,
     GetBucketLocation, GetBucketOwnershipControls, GetBucketPolicy, GetBucketPolicyStatus,
     GetBucketTagging, GetBucketVersioning, GetObject, GetObjectAcl, GetObjectAttributes,
     GetObjectLegalHold, GetObjectLockConfiguration, GetObjectRetention, GetObjectTagging,
     GetPublicAccessBlock, HeadBucket, HeadObject, ListBuckets,
     ListMultipartUploads, ListObjects, ListObjectsV2, ListObjectVersions, ListParts, PostObject,
-    PutBucketAcl, PutBucketCors, PutBucketLifecycleConfiguration, PutBucketOwnershipControls,
+    PutBucketAcl, PutBucketCors, PutBucketEncryption, PutBucketLifecycleConfiguration, PutBucketOwnershipControls,
     PutBucketPolicy, PutBucketTagging, PutBucketVersioning, PutObject, PutObjectAcl,
     PutObjectLegalHold, PutObjectLockConfiguration, PutObjectRetention, PutObjectTagging, PutPublicAccessBlock, UploadPart, UploadPartCopy,
 }

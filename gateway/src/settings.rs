@@ -9,7 +9,7 @@ use store::{BucketView, Store};
 
 use crate::{
     access::Rules,
-    documents::{Document, UnknownForm, cors::Cors},
+    documents::{Document, UnknownForm, cors::Cors, encryption::BucketEncryption},
     errors,
 };
 
@@ -23,6 +23,7 @@ pub(crate) struct Settings {
     pub(crate) bucket: Bucket,
     pub(crate) rules: Rules,
     pub(crate) cors: Option<Cors>,
+    pub(crate) encryption: Option<BucketEncryption>,
 }
 
 impl Settings {
@@ -37,7 +38,8 @@ impl Settings {
             policy: Document::of(attributes)?,
         };
         let cors = Document::of(attributes)?;
-        Ok(Some(Self { view, bucket, rules, cors }))
+        let encryption = Document::of(attributes)?;
+        Ok(Some(Self { view, bucket, rules, cors, encryption }))
     }
 
     /// A document of the bucket that requests seldom ask for.

@@ -1,12 +1,9 @@
 //! What a put may ask for and cannot have here. It is refused, never ignored: a client that asks for
-//! a key must not believe it has one.
+//! something must not believe it has it.
 
 use s3s::{
     S3Result,
-    dto::{
-        CopyObjectInput, CreateMultipartUploadInput, PutObjectInput, UploadPartCopyInput,
-        UploadPartInput,
-    },
+    dto::{CopyObjectInput, CreateMultipartUploadInput, PutObjectInput},
     s3_error,
 };
 
@@ -15,7 +12,6 @@ const CLASSES: [&str; 2] = ["STANDARD", "REDUCED_REDUNDANCY"];
 
 /// What a new object is asked to be, in whichever request it is made.
 struct Asked<'a> {
-    encrypted: bool,
     redirected: bool,
     class: Option<&'a str>,
 }
@@ -23,10 +19,6 @@ struct Asked<'a> {
 macro_rules! asked {
     ($input:ident) => {
         Asked {
-            encrypted: $input.sse_customer_algorithm.is_some()
-                || $input.sse_customer_key.is_some()
-                || $input.ssekms_key_id.is_some()
-                || $input.server_side_encryption.is_some(),
             redirected: $input.website_redirect_location.is_some(),
             class: $input.storage_class.as_ref().map(|class| class.as_str()),
         }
@@ -43,25 +35,11 @@ pub(crate) fn create_multipart(input: &CreateMultipartUploadInput) -> S3Result<(
 }
 
 pub(crate) fn copy(input: &CopyObjectInput) -> S3Result<()> {
-    refuse(&[(input.copy_source_sse_customer_key.is_some(), "server-side encryption")])?;
     new_object(&asked!(input))
 }
 
-pub(crate) fn part(input: &UploadPartInput) -> S3Result<()> {
-    refuse(&[(input.sse_customer_key.is_some(), "server-side encryption")])
-}
-
-pub(crate) fn part_copy(input: &UploadPartCopyInput) -> S3Result<()> {
-    let encrypted =
-        input.sse_customer_key.is_some() || input.copy_source_sse_customer_key.is_some();
-    refuse(&[(encrypted, "server-side encryption")])
-}
-
 fn new_object(asked: &Asked<'_>) -> S3Result<()> {
-    refuse(&[
-        (asked.encrypted, "server-side encryption"),
-        (asked.redirected, "website redirects"),
-    ])?;
+    refuse(&[(asked.redirected, "website redirects")])?;
     match asked.class {
         Some(class) if !CLASSES.contains(&class) => {
             Err(s3_error!(InvalidStorageClass, "Storage class `{class}` is not available"))

@@ -15,10 +15,10 @@ use bytes::{Bytes, BytesMut};
 use model::{ClientWrapped, Encryption, Manifest, Parts, SEAL_BYTES, WrappedKey};
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    constant_time::verify_slices_are_equal,
     hkdf,
 };
 use schemas::CodecError;
+use subtle::ConstantTimeEq;
 
 use crate::{store::Store, upload::Upload};
 
@@ -79,7 +79,9 @@ impl ClientKey {
 
     fn unwrap(&self, wrapped: &ClientWrapped) -> Result<DataKey, KeyError> {
         let (wrapping, check) = self.derive(&wrapped.salt);
-        verify_slices_are_equal(&check, &wrapped.check).map_err(|_| KeyError::OtherClientKey)?;
+        if !bool::from(check.ct_eq(&wrapped.check)) {
+            return Err(KeyError::OtherClientKey);
+        }
         let mut sealed = wrapped.sealed.to_vec();
         let opened = wrapping.open_in_place(nonce(0), Aad::empty(), &mut sealed);
         let opened = opened.map_err(|_| KeyError::Damaged)?;

@@ -34,10 +34,17 @@ pub(super) fn answer(
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     let version = made.version_id.clone();
+    let method = made.server_side_encryption.as_ref().map(|method| method.as_str().to_owned());
+    let algorithm = made.sse_customer_algorithm.clone();
+    let key_md5 = made.sse_customer_key_md5.clone();
+    let named = header::HeaderName::from_static;
     let shown = [
         (header::ETAG, Some(format!("\"{etag}\""))),
         (header::LOCATION, Some(location)),
-        (header::HeaderName::from_static("x-amz-version-id"), version),
+        (named("x-amz-version-id"), version),
+        (named("x-amz-server-side-encryption"), method),
+        (named("x-amz-server-side-encryption-customer-algorithm"), algorithm),
+        (named("x-amz-server-side-encryption-customer-key-md5"), key_md5),
     ];
     for (name, value) in shown {
         if let Some(value) = value {

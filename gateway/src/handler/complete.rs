@@ -1,6 +1,6 @@
 //! `CompleteMultipartUpload`: the parts become one object, in one commit.
 
-use model::{ETag as KeptETag, Manifest, Part, Parts};
+use model::{ETag as KeptETag, Encryption, Manifest, Part, Parts, WrappedKey};
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, ETag},
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     checksum::{self, Algorithm, Checksums, checksums, show_checksums},
     composite::{self, Asked, PARTS_MAX},
+    encryption::{SentKey, Shown, customer},
     errors, part_checksums,
 };
 
@@ -39,10 +40,16 @@ pub(super) async fn complete_multipart_upload(
     let parts = input.multipart_upload.take().and_then(|upload| upload.parts).unwrap_or_default();
     let parts = parts.into_iter().map(asked).collect();
     let (checksums, size) = (checksums!(input), input.mpu_object_size);
+    let sent_key = customer!(input).key()?;
     let wish = Wish { parts, checksums, size, condition };
     let name = name(input.bucket.clone(), input.key.clone(), &input.upload_id)?;
     handler.writable()?;
-    let completed = match under_way(handler, &name, &caller)? {
+    let upload = under_way(handler, &name, &caller)?;
+    let mut shown = Shown::default();
+    if let Some(upload) = &upload {
+        shown = ended(handler, upload, sent_key.as_ref())?;
+    }
+    let completed = match upload {
         Some(upload) => complete(handler, name.clone(), caller, (upload, wish)).await?,
         None => None,
     };
@@ -54,7 +61,19 @@ pub(super) async fn complete_multipart_upload(
             before.ok_or_else(errors::no_such_upload)?
         }
     };
-    Ok(S3Response::new(output(&input, &completed)))
+    let mut output = output(&input, &completed);
+    output.server_side_encryption = shown.method;
+    Ok(S3Response::new(output))
+}
+
+/// How the answer shows the encryption. To put sealed parts together needs no key; one that is sent must
+/// be right.
+fn ended(handler: &Handler, upload: &Multipart, sent: Option<&SentKey>) -> S3Result<Shown> {
+    match (&upload.sealed_under, sent) {
+        (Some(WrappedKey::Class(_)), None) => Ok(Shown::of_site()),
+        (_, None) => Ok(Shown::default()),
+        (kept, sent) => handler.part_key(kept.as_ref(), sent).map(|(_, shown)| shown),
+    }
 }
 
 /// `None`: the upload has ended meanwhile.
@@ -109,6 +128,7 @@ fn manifest(upload: Multipart, parts: &[PartInfo], wish: &Wish) -> S3Result<Mani
         }
         kept.insert(by.algorithm.clone(), value);
     }
+    let numbers = parts.iter().map(|part| part.number).collect();
     let listed = parts.iter().map(|part| Part { size: part.size, md5: part.md5 });
     Ok(Manifest {
         size,
@@ -118,6 +138,7 @@ fn manifest(upload: Multipart, parts: &[PartInfo], wish: &Wish) -> S3Result<Mani
         checksums: kept,
         parts: Parts::Listed(listed.collect()),
         content: model::Content::Inline(bytes::Bytes::new()),
+        encryption: upload.sealed_under.map(|key| Encryption::of_parts(key, numbers)),
     })
 }
 

@@ -1,34 +1,42 @@
 //! `CopyObject`: the new object names the blocks of the old one. No byte moves, neither here nor
-//! to other sites, which have the blocks too.
+//! to other sites, which have the blocks too; unless it is to be encrypted otherwise than the old.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 use futures::StreamExt;
 use http::{HeaderMap, header};
-use model::{BucketName, Manifest, ObjectKey};
+use model::{Attributes as StoredAttributes, BucketName, Manifest, ObjectKey};
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
         CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, ETag, ETagCondition,
-        MetadataDirective, TaggingDirective,
+        MetadataDirective, StreamingBlob, TaggingDirective,
     },
     s3_error,
 };
-use store::{Caller, CopyObject, Object};
+use store::{BodyKey, Caller, Condition, CopyObject, Object, PutObject, Stored};
 
 use super::{
     Handler, acl,
     buckets::timestamp,
     caller,
-    put::condition,
+    put::{condition, manifest as manifest_of, place},
     source::{self, COPY_BYTES_MAX, source_conditions},
 };
 use crate::{
     access::{Asker, Reader},
     attributes::{Attributes, sent},
+    body_digests::BodyDigests,
     checksum::{self, Algorithm, Checksums, show_checksums},
     documents::{Document, object_lock::sent_lock, tags::Tags},
+    encryption::{SentKey, Wish, customer_of_source, sent_encryption, show_encryption},
     errors, names,
     object_body::ObjectBody,
-    promises, unsupported,
+    preconditions::Preconditions,
+    promises,
+    receive::{Size, receive},
+    unsupported,
 };
 
 pub(super) async fn copy_object(
@@ -41,53 +49,148 @@ pub(super) async fn copy_object(
     let condition =
         condition(tag(&headers, header::IF_MATCH)?, tag(&headers, header::IF_NONE_MATCH)?)?;
     let asked = asked_checksum(&input)?;
+    let (of_source, wish) = (customer_of_source!(input).key()?, sent_encryption!(input));
+    let wish = Wish::new(wish)?;
     let (sent, tags) = (acl::sent!(input), replaced_tags(&input)?);
     let lock = sent_lock!(input);
     let replaced = replaced(&mut input)?;
     let conditions = source_conditions!(input);
     let (bucket, key) = (names::bucket(input.bucket)?, names::key(input.key)?);
-    if replaced.is_none() && is_itself(&input.copy_source, &bucket, &key) {
+    let same = replaced.is_none() && matches!(wish, Wish::Plain);
+    if same && is_itself(&input.copy_source, &bucket, &key) {
         return Err(s3_error!(
             InvalidRequest,
-            "An object is copied to itself only with other metadata: set x-amz-metadata-directive"
+            "This copy request is illegal because it is trying to copy an object to itself without \
+             changing the object's metadata, storage class, website redirect location or \
+             encryption attributes."
         ));
     }
     handler.writable()?;
     handler.bucket(&bucket, &caller)?;
-    let asks = (&asker, &caller);
-    let (source, of_source) = source::find(handler, asks, &input.copy_source, &conditions).await?;
-    if source.manifest.size > COPY_BYTES_MAX {
-        return Err(s3_error!(
-            InvalidRequest,
-            "The source has {} bytes: one copy may have {COPY_BYTES_MAX}, larger ones go in parts",
-            source.manifest.size
-        ));
-    }
+    let from = (&input.copy_source, (&asker, &caller));
+    let source = find(handler, from, (&conditions, of_source)).await?;
     let tags = match tags {
         Some(tags) => Some(tags),
-        None => Tags::of(&of_source).map_err(|error| errors::internal(&error))?,
+        None => Tags::of(&source.attributes).map_err(|error| errors::internal(&error))?,
     };
     let attributes = handler.begins_with(&reader, sent, (tags, lock))?;
-    let mut manifest = source.manifest.clone();
-    if let Some(Attributes { headers, metadata }) = replaced {
-        (manifest.headers, manifest.metadata) = (headers, metadata);
-    }
-    if let Some(algorithm) = asked.filter(|a| !manifest.checksums.contains_key(a.name())) {
-        let computed = compute(handler, &input.copy_source, (asks, &source), algorithm).await;
-        manifest.checksums = promises::kept(&mut computed?);
-    }
-    let result = result(&manifest);
-    let copy_source_version_id = source::id(handler, &input.copy_source, &source)?;
-    let copy = CopyObject { caller, bucket, key, manifest, source, condition, attributes };
-    let stored = handler.store.copy_object(copy).await.map_err(errors::write)?;
+    let copy_source_version_id = source::id(handler, &input.copy_source, &source.object)?;
+    let wish = wish.within(reader.settings()?);
+    let target = Target { caller: caller.clone(), bucket, key, condition, attributes };
+    let how = How { replaced, asked, wish: wish.clone() };
+    let (stored, result) = copy(handler, from, source, (target, how)).await?;
     let last_modified = Some(timestamp(stored.version.hlc.millis()));
-    let copy_object_result = Some(CopyObjectResult { last_modified, ..result });
-    Ok(S3Response::new(CopyObjectOutput {
-        copy_object_result,
+    let mut output = CopyObjectOutput {
+        copy_object_result: Some(CopyObjectResult { last_modified, ..result }),
         copy_source_version_id,
         version_id: stored.id.map(|id| id.to_string()),
         ..CopyObjectOutput::default()
-    }))
+    };
+    show_encryption!(output, wish.shown());
+    Ok(S3Response::new(output))
+}
+
+/// What is copied, and what opens it.
+struct Source {
+    object: Object,
+    attributes: StoredAttributes,
+    sent_key: Option<SentKey>,
+    key: Option<BodyKey>,
+}
+
+/// Where a copy goes.
+struct Target {
+    caller: Caller,
+    bucket: BucketName,
+    key: ObjectKey,
+    condition: Condition,
+    attributes: BTreeMap<String, Bytes>,
+}
+
+/// How a copy is to differ from its source.
+struct How {
+    replaced: Option<Attributes>,
+    asked: Option<Algorithm>,
+    wish: Wish,
+}
+
+/// Where a source is, and who asks for it.
+type From<'a> = (&'a CopySource, (&'a Asker, &'a Caller));
+
+async fn find(
+    handler: &Handler,
+    (from, asks): From<'_>,
+    (conditions, sent_key): (&Preconditions, Option<SentKey>),
+) -> S3Result<Source> {
+    let (object, attributes) = source::find(handler, asks, from, conditions).await?;
+    let key = handler.opens(&object.manifest, sent_key.as_ref())?.key;
+    if object.manifest.size > COPY_BYTES_MAX {
+        return Err(s3_error!(
+            InvalidRequest,
+            "The source has {} bytes: one copy may have {COPY_BYTES_MAX}, larger ones go in parts",
+            object.manifest.size
+        ));
+    }
+    Ok(Source { object, attributes, sent_key, key })
+}
+
+async fn copy(
+    handler: &Handler,
+    from: From<'_>,
+    source: Source,
+    (target, how): (Target, How),
+) -> S3Result<(Stored, CopyObjectResult)> {
+    let (object, sent_key) = (&source.object, source.sent_key.as_ref());
+    let Some(encryption) = handler.rewrapped(object, sent_key, &how.wish)? else {
+        return sealed_anew(handler, source, (target, how)).await;
+    };
+    let mut manifest = Manifest { encryption, ..object.manifest.clone() };
+    if let Some(Attributes { headers, metadata }) = how.replaced {
+        (manifest.headers, manifest.metadata) = (headers, metadata);
+    }
+    if let Some(algorithm) = how.asked.filter(|a| !manifest.checksums.contains_key(a.name())) {
+        let computed = compute(handler, from, &source, algorithm).await;
+        manifest.checksums = promises::kept(&mut computed?);
+    }
+    let result = result(&manifest);
+    let Target { caller, bucket, key, condition, attributes } = target;
+    let source = source.object;
+    let copy = CopyObject { caller, bucket, key, manifest, source, condition, attributes };
+    let stored = handler.store.copy_object(copy).await.map_err(errors::write)?;
+    Ok((stored, result))
+}
+
+/// A copy that rests otherwise than its source has blocks of its own: the bytes are read and written.
+async fn sealed_anew(
+    handler: &Handler,
+    source: Source,
+    (target, how): (Target, How),
+) -> S3Result<(Stored, CopyObjectResult)> {
+    let manifest = &source.object.manifest;
+    let (size, checksums) = (manifest.size, manifest.checksums.clone());
+    let attributes = how.replaced.unwrap_or_else(|| {
+        let (headers, metadata) = (manifest.headers.clone(), manifest.metadata.clone());
+        Attributes { headers, metadata }
+    });
+    let _place = place(handler, size).await?;
+    let opened = (source.object, source.key);
+    let body = ObjectBody::open(&handler.blocks, opened, 0..size, None).await;
+    let body = StreamingBlob::new(body.map_err(errors::fetch)?);
+    // Those of the parts would be of parts that the copy does not have.
+    let hasher = checksum::hasher(|which| match how.asked {
+        Some(asked) => asked == which,
+        None => checksums.contains_key(which.name()),
+    });
+    let (sealing, digests) = (handler.sealing(&how.wish), BodyDigests::new(size, hasher));
+    let received = receive(body, Size::Exactly(size), handler.upload(sealing.as_ref()), digests);
+    let (uploaded, mut digests) = received.await.map_err(errors::receive)?;
+    digests.md5 = how.wish.shown().tag(digests.md5);
+    let manifest = manifest_of(&uploaded, digests, attributes, sealing);
+    let result = result(&manifest);
+    let Target { caller, bucket, key, condition, attributes } = target;
+    let put = PutObject { caller, bucket, key, manifest, uploaded, condition, attributes };
+    let stored = handler.store.put_object(put).await.map_err(errors::write)?;
+    Ok((stored, result))
 }
 
 /// s3s does not read the conditions on the target of a copy.
@@ -140,16 +243,16 @@ fn is_itself(source: &CopySource, bucket: &BucketName, key: &ObjectKey) -> bool 
 /// A checksum that the source does not have must be computed over its bytes.
 async fn compute(
     handler: &Handler,
-    from: &CopySource,
-    (asks, source): ((&Asker, &Caller), &Object),
+    (from, asks): From<'_>,
+    source: &Source,
     algorithm: Algorithm,
 ) -> S3Result<Checksums> {
-    let (again, _) = source::find(handler, asks, from, &Default::default()).await?;
-    if again.version != source.version {
+    let (again, _) = source::find(handler, asks, from, &Preconditions::default()).await?;
+    if again.version != source.object.version {
         return Err(s3_error!(OperationAborted, "The source changed during the copy; try again"));
     }
     let range = 0..again.manifest.size;
-    let body = ObjectBody::open(&handler.blocks, again, range, None).await;
+    let body = ObjectBody::open(&handler.blocks, (again, source.key.clone()), range, None).await;
     let mut body = body.map_err(errors::fetch)?;
     let mut hasher = checksum::hasher(|which| which == algorithm);
     while let Some(piece) = body.next().await {

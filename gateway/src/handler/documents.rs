@@ -4,7 +4,9 @@ use http::StatusCode;
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
-        DeleteBucketCorsInput, DeleteBucketCorsOutput, DeleteBucketLifecycleInput,
+        DeleteBucketCorsInput, DeleteBucketCorsOutput, DeleteBucketEncryptionInput,
+        DeleteBucketEncryptionOutput, GetBucketEncryptionInput, GetBucketEncryptionOutput,
+        PutBucketEncryptionInput, PutBucketEncryptionOutput, DeleteBucketLifecycleInput,
         DeleteBucketLifecycleOutput, DeleteBucketOwnershipControlsInput,
         DeleteBucketOwnershipControlsOutput, DeleteBucketPolicyInput, DeleteBucketPolicyOutput,
         DeletePublicAccessBlockInput, DeletePublicAccessBlockOutput, GetBucketCorsInput,
@@ -28,6 +30,7 @@ use crate::{
         Document,
         acl::Acl,
         cors::Cors,
+        encryption::BucketEncryption,
         lifecycle::Lifecycle,
         ownership::Ownership,
         policy::{Policy, PolicyError},
@@ -76,6 +79,11 @@ macro_rules! deleted {
 
 deleted!(delete_bucket_cors, DeleteBucketCorsInput -> DeleteBucketCorsOutput, Cors);
 deleted!(delete_bucket_lifecycle, DeleteBucketLifecycleInput -> DeleteBucketLifecycleOutput, Lifecycle);
+deleted!(
+    delete_bucket_encryption,
+    DeleteBucketEncryptionInput -> DeleteBucketEncryptionOutput,
+    BucketEncryption
+);
 deleted!(delete_bucket_policy, DeleteBucketPolicyInput -> DeleteBucketPolicyOutput, Policy);
 deleted!(
     delete_bucket_ownership_controls,
@@ -106,6 +114,32 @@ pub(super) async fn put_bucket_cors(
     let cors = Cors::from_configuration(request.input.cors_configuration)?;
     handler.set_document(caller, request.input.bucket, Some(&cors)).await?;
     Ok(S3Response::new(PutBucketCorsOutput::default()))
+}
+
+pub(super) async fn get_bucket_encryption(
+    handler: &Handler,
+    request: S3Request<GetBucketEncryptionInput>,
+) -> S3Result<S3Response<GetBucketEncryptionOutput>> {
+    let encryption = handler.document::<BucketEncryption, _>(&request, &request.input.bucket)?;
+    let encryption = encryption.ok_or_else(|| {
+        s3_error!(
+            ServerSideEncryptionConfigurationNotFoundError,
+            "The server side encryption configuration was not found"
+        )
+    })?;
+    let server_side_encryption_configuration = Some(encryption.to_configuration());
+    Ok(S3Response::new(GetBucketEncryptionOutput { server_side_encryption_configuration }))
+}
+
+pub(super) async fn put_bucket_encryption(
+    handler: &Handler,
+    request: S3Request<PutBucketEncryptionInput>,
+) -> S3Result<S3Response<PutBucketEncryptionOutput>> {
+    let caller = caller(&request)?;
+    let sent = request.input.server_side_encryption_configuration;
+    let encryption = BucketEncryption::from_configuration(sent)?;
+    handler.set_document(caller, request.input.bucket, Some(&encryption)).await?;
+    Ok(S3Response::new(PutBucketEncryptionOutput::default()))
 }
 
 pub(super) async fn get_public_access_block(

@@ -26,6 +26,7 @@ use crate::{
     attributes,
     checksum::{self, Algorithm},
     documents::{Document, tags::Tags},
+    encryption::{self, Opened, SentKey, customer},
     errors, names,
     object_body::ObjectBody,
     part_checksums,
@@ -49,13 +50,20 @@ pub(super) struct Ask {
     range: Option<AskedRange>,
     part: Option<i32>,
     if_range: Option<HeaderValue>,
+    /// The client's own, if the object is encrypted under one.
+    sent_key: Option<SentKey>,
 }
 
 impl Ask {
     /// A whole object, whatever it is by now.
-    pub(super) fn whole((bucket, key): (String, String), version: Option<String>) -> Self {
+    pub(super) fn whole(
+        (bucket, key): (String, String),
+        version: Option<String>,
+        sent_key: Option<SentKey>,
+    ) -> Self {
         let preconditions = Preconditions::default();
-        Self { bucket, key, version, preconditions, range: None, part: None, if_range: None }
+        let (range, part, if_range) = (None, None, None);
+        Self { bucket, key, version, preconditions, range, part, if_range, sent_key }
     }
 }
 
@@ -71,11 +79,13 @@ pub(super) struct Found {
     /// How many tags it has, if any.
     tags: Option<i32>,
     lock: ShownLock,
+    opened: Opened,
 }
 
 macro_rules! ask {
-    ($request:ident) => {
+    ($request:ident, $sent_key:ident) => {
         Ask {
+            sent_key: $sent_key,
             bucket: $request.input.bucket,
             key: $request.input.key,
             version: $request.input.version_id,
@@ -124,6 +134,9 @@ macro_rules! shown {
             object_lock_legal_hold_status: $found.lock.hold.clone(),
             object_lock_mode: $found.lock.mode.clone(),
             object_lock_retain_until_date: $found.lock.until.clone(),
+            server_side_encryption: $found.opened.shown.method.clone(),
+            sse_customer_algorithm: $found.opened.shown.algorithm.clone(),
+            sse_customer_key_md5: $found.opened.shown.key_md5.clone(),
             parts_count: $found.part.and_then(|_| parts_count(manifest)),
             version_id: $found.id.clone(),
             ..$output::default()
@@ -133,15 +146,18 @@ macro_rules! shown {
 
 pub(super) async fn get_object(
     handler: &Handler,
-    request: S3Request<GetObjectInput>,
+    mut request: S3Request<GetObjectInput>,
 ) -> S3Result<S3Response<GetObjectOutput>> {
+    encryption::of_no_read(&request.headers)?;
+    let sent_key = customer!(request.input).key()?;
     let checksums = wants_checksums(request.input.checksum_mode.as_ref());
     let reader = Reader::of(&request)?;
-    let found = find(handler, &reader, ask!(request)).await?;
+    let found = find(handler, &reader, ask!(request, sent_key)).await?;
     let mut output = shown!(GetObjectOutput, found, checksums);
-    let Found { object, range, tags, .. } = found;
+    let Found { object, range, tags, opened, .. } = found;
     output.tag_count = tags;
-    let body = ObjectBody::open(&handler.blocks, object, range, Some(handler.meter.clone())).await;
+    let (object, meter) = ((object, opened.key), Some(handler.meter.clone()));
+    let body = ObjectBody::open(&handler.blocks, object, range, meter).await;
     output.body = Some(StreamingBlob::new(body.map_err(errors::fetch)?));
     Ok(S3Response::new(output))
 }
@@ -151,7 +167,9 @@ pub(super) async fn head_object(
     request: S3Request<HeadObjectInput>,
 ) -> S3Result<S3Response<HeadObjectOutput>> {
     let reader = Reader::of(&request)?;
+    encryption::of_no_read(&request.headers)?;
     let mut request = request;
+    let sent_key = customer!(request.input).key()?;
     let input = &mut request.input;
     let checksums = wants_checksums(input.checksum_mode.as_ref());
     let cache_control = input.response_cache_control.take();
@@ -160,7 +178,7 @@ pub(super) async fn head_object(
     let language = input.response_content_language.take();
     let content_type = input.response_content_type.take();
     let expires = input.response_expires.take();
-    let found = find(handler, &reader, ask!(request)).await?;
+    let found = find(handler, &reader, ask!(request, sent_key)).await?;
     let mut output = shown!(HeadObjectOutput, found, checksums);
     output.cache_control = cache_control.or(output.cache_control);
     output.content_disposition = disposition.or(output.content_disposition);
@@ -182,6 +200,7 @@ pub(super) async fn find(handler: &Handler, reader: &Reader, ask: Ask) -> S3Resu
     let slot = names::version(ask.version.as_deref())?;
     let (bucket, key) = (names::bucket(ask.bucket)?, names::key(ask.key)?);
     let (object, attributes) = handler.object(reader, (&bucket, &key), slot).await?;
+    let opened = handler.opens(&object.manifest, ask.sent_key.as_ref())?;
     let id = versions::shown_id(handler, &bucket, object.slot)?;
     let tags = Tags::of(&attributes).map_err(|error| errors::internal(&error))?;
     let tags = tags.and_then(|tags| tags.count());
@@ -211,7 +230,8 @@ pub(super) async fn find(handler: &Handler, reader: &Reader, ask: Ask) -> S3Resu
     // Of an empty object no range of bytes can be named.
     let partial = range.as_ref().is_some_and(|range| !range.is_empty());
     let part = ask.part.and_then(|number| usize::try_from(number).ok()?.checked_sub(1));
-    Ok(Found { range: range.unwrap_or(0..size), partial, id, part, tags, lock, object })
+    let range = range.unwrap_or(0..size);
+    Ok(Found { range, partial, id, part, tags, lock, opened, object })
 }
 
 fn asked(range: AskedRange) -> Asked {

@@ -25,6 +25,7 @@ use crate::{
     attributes::{Attributes, sent},
     composite,
     documents::{object_lock::sent_lock, tags::Tags},
+    encryption::{Wish, sent_encryption, show_encryption},
     errors, names, unsupported,
 };
 
@@ -40,21 +41,35 @@ pub(super) async fn create_multipart_upload(
     let checksum = composite::chosen_checksum(algorithm, kind.map(ChecksumType::as_str))?;
     let (sent, tags) = (acl::sent!(input), Tags::from_header(input.tagging.as_deref())?);
     let lock = sent_lock!(input);
+    let wish = Wish::new(sent_encryption!(input))?;
     let Attributes { headers, metadata } = Attributes::new(sent!(input))?;
     let (bucket, key) = (names::bucket(input.bucket.clone())?, names::key(input.key.clone())?);
     handler.writable()?;
     let attributes = handler.begins_with(&reader, sent, (tags, lock))?;
+    let wish = wish.within(reader.settings()?);
+    let sealed_under = handler.sealing(&wish).map(|sealing| sealing.kept);
     let (shown_algorithm, shown_kind) = shown_checksum(checksum.as_ref());
-    let new = NewMultipart { caller, bucket, key, headers, metadata, checksum, attributes };
+    let new = NewMultipart {
+        caller,
+        bucket,
+        key,
+        headers,
+        metadata,
+        checksum,
+        attributes,
+        sealed_under,
+    };
     let id = handler.store.create_multipart(new).await.map_err(errors::write)?;
-    Ok(S3Response::new(CreateMultipartUploadOutput {
+    let mut output = CreateMultipartUploadOutput {
         bucket: Some(input.bucket),
         key: Some(input.key),
         upload_id: Some(id.to_string()),
         checksum_algorithm: shown_algorithm,
         checksum_type: shown_kind,
         ..CreateMultipartUploadOutput::default()
-    }))
+    };
+    show_encryption!(output, wish.shown());
+    Ok(S3Response::new(output))
 }
 
 pub(super) async fn abort_multipart_upload(

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     access::Reader,
     checksum::{self, Algorithm, show_checksums},
+    encryption::customer,
     part_checksums,
 };
 
@@ -40,7 +41,8 @@ pub(super) async fn get_object_attributes(
     request: S3Request<GetObjectAttributesInput>,
 ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
     let reader = Reader::of(&request)?;
-    let input = request.input;
+    let mut input = request.input;
+    let sent_key = customer!(input).key()?;
     let asked: Vec<&str> = input
         .object_attributes
         .iter()
@@ -55,7 +57,7 @@ pub(super) async fn get_object_attributes(
         return Err(s3_error!(InvalidArgument, "The number of a part cannot be negative"));
     }
     let page = (after, limit(input.max_parts)?);
-    let ask = Ask::whole((input.bucket, input.key), input.version_id);
+    let ask = Ask::whole((input.bucket, input.key), input.version_id, sent_key);
     let Found { object, id, .. } = find(handler, &reader, ask).await?;
     let manifest = &object.manifest;
     let output = GetObjectAttributesOutput {

@@ -8,7 +8,7 @@ use s3s::{
     },
     s3_error,
 };
-use store::{Caller, MultipartName, Object, PutPart, Uploaded};
+use store::{Caller, DataKey, MultipartName, Object, PutPart, Uploaded};
 
 use super::{
     Handler,
@@ -23,12 +23,13 @@ use crate::{
     access::Asker,
     body_digests::{BodyDigests, Digests},
     checksum::{self, Algorithm, show_checksums},
-    composite, errors,
+    composite,
+    encryption::{SentKey, Shown, customer, customer_of_source, show_encryption},
+    errors,
     object_body::ObjectBody,
     promises::{Promises, promised},
     range,
     receive::{Size, receive},
-    unsupported,
 };
 
 pub(super) async fn upload_part(
@@ -37,22 +38,25 @@ pub(super) async fn upload_part(
 ) -> S3Result<S3Response<UploadPartOutput>> {
     let caller = caller(&request)?;
     let S3Request { mut input, headers, trailing_headers, .. } = request;
-    unsupported::part(&input)?;
     let size = announced_size(&headers, input.content_length)?;
     let promises = Promises::new(promised!(input), &headers)?;
-    let target = Target::find(handler, caller, (input.bucket, input.key), &input.upload_id)?;
+    let sent_key = customer!(input).key()?;
+    let name = name(input.bucket, input.key, &input.upload_id)?;
+    let target = Target::find(handler, caller, name, sent_key.as_ref())?;
     let number = composite::number(input.part_number)?;
     target.fits(handler, number, size)?;
     let body = input.body.ok_or_else(|| s3_error!(IncompleteBody, "There is no body"))?;
 
     let _place = place(handler, size).await?;
-    let (uploaded, digests) =
-        target.receive(handler, body, size, |which| promises.wants(which)).await?;
+    let promised = |which| promises.wants(which);
+    let (uploaded, digests) = target.receive(handler, (body, size), number, promised).await?;
     promises.check(&digests, trailing_headers.as_ref())?;
     handler.meter.received(size);
+    let shown = target.shown.clone();
     let etag = target.put(handler, number, uploaded, &digests).await?.0;
 
     let mut output = UploadPartOutput { e_tag: Some(etag), ..UploadPartOutput::default() };
+    show_encryption!(output, shown);
     show_checksums!(output, |which| digests.checksums.get(which).map(str::to_owned));
     Ok(S3Response::new(output))
 }
@@ -65,21 +69,24 @@ pub(super) async fn upload_part_copy(
 ) -> S3Result<S3Response<UploadPartCopyOutput>> {
     let (caller, asker) = (caller(&request)?, Asker::of(&request)?);
     let mut input = request.input;
-    unsupported::part_copy(&input)?;
     let conditions = source_conditions!(input);
     let number = composite::number(input.part_number)?;
-    let target = Target::find(handler, caller, (input.bucket, input.key), &input.upload_id)?;
+    let (sent_key, of_source) = (customer!(input).key()?, customer_of_source!(input).key()?);
+    let name = name(input.bucket, input.key, &input.upload_id)?;
+    let target = Target::find(handler, caller, name, sent_key.as_ref())?;
     let asks = (&asker, &target.caller);
     let (object, _) = source::find(handler, asks, &input.copy_source, &conditions).await?;
+    let opened = handler.opens(&object.manifest, of_source.as_ref())?;
     let copy_source_version_id = source::id(handler, &input.copy_source, &object)?;
     let range = copied(input.copy_source_range.as_deref(), &object)?;
     let size = range.end - range.start;
     target.fits(handler, number, size)?;
 
     let _place = place(handler, size).await?;
-    let body = ObjectBody::open(&handler.blocks, object, range, None).await;
+    let body = ObjectBody::open(&handler.blocks, (object, opened.key), range, None).await;
     let body = StreamingBlob::new(body.map_err(errors::fetch)?);
-    let (uploaded, digests) = target.receive(handler, body, size, |_| false).await?;
+    let (uploaded, digests) = target.receive(handler, (body, size), number, |_| false).await?;
+    let shown = target.shown.clone();
     let (etag, modified) = target.put(handler, number, uploaded, &digests).await?;
 
     let mut result = CopyPartResult {
@@ -89,11 +96,13 @@ pub(super) async fn upload_part_copy(
     };
     show_checksums!(result, |which| digests.checksums.get(which).map(str::to_owned));
     let copy_part_result = Some(result);
-    Ok(S3Response::new(UploadPartCopyOutput {
+    let mut output = UploadPartCopyOutput {
         copy_part_result,
         copy_source_version_id,
         ..UploadPartCopyOutput::default()
-    }))
+    };
+    show_encryption!(output, shown);
+    Ok(S3Response::new(output))
 }
 
 /// The bytes of the source that become the part.
@@ -120,20 +129,23 @@ struct Target {
     caller: Caller,
     /// What each part's checksum is computed with.
     algorithm: Option<Algorithm>,
+    /// What each part is sealed under.
+    key: Option<DataKey>,
+    shown: Shown,
 }
 
 impl Target {
     fn find(
         handler: &Handler,
         caller: Caller,
-        (bucket, key): (String, String),
-        id: &str,
+        name: MultipartName,
+        sent_key: Option<&SentKey>,
     ) -> S3Result<Self> {
-        let name = name(bucket, key, id)?;
         handler.writable()?;
         let upload = under_way(handler, &name, &caller)?.ok_or_else(errors::no_such_upload)?;
         let algorithm = upload.checksum.and_then(|by| Algorithm::parse(&by.algorithm));
-        Ok(Self { name, caller, algorithm })
+        let (key, shown) = handler.part_key(upload.sealed_under.as_ref(), sent_key)?;
+        Ok(Self { name, caller, algorithm, key, shown })
     }
 
     /// Refuses a part with which the object would be larger than it may be, before its body is
@@ -148,15 +160,17 @@ impl Target {
     async fn receive(
         &self,
         handler: &Handler,
-        body: StreamingBlob,
-        size: u64,
+        (body, size): (StreamingBlob, u64),
+        number: u16,
         promised: impl Fn(Algorithm) -> bool,
     ) -> S3Result<(Uploaded, Digests)> {
         let hasher = checksum::hasher(|which| promised(which) || self.algorithm == Some(which));
         let digests = BodyDigests::new(size, hasher);
-        receive(body, Size::Exactly(size), handler.store.upload_part(), digests)
-            .await
-            .map_err(errors::receive)
+        let upload = match &self.key {
+            Some(key) => handler.store.sealed_part(key, number),
+            None => handler.store.upload_part(),
+        };
+        receive(body, Size::Exactly(size), upload, digests).await.map_err(errors::receive)
     }
 
     async fn put(
@@ -166,9 +180,9 @@ impl Target {
         uploaded: Uploaded,
         digests: &Digests,
     ) -> S3Result<(ETag, s3s::dto::Timestamp)> {
-        let Self { name, caller, algorithm } = self;
+        let Self { name, caller, algorithm, shown, .. } = self;
         let checksum = algorithm.and_then(|which| digests.checksums.get(which));
-        let (md5, checksum) = (digests.md5, checksum.map(str::to_owned));
+        let (md5, checksum) = (shown.tag(digests.md5), checksum.map(str::to_owned));
         let put = PutPart { caller, name, number, md5, checksum, uploaded };
         let modified = handler.store.put_part(put).await.map_err(errors::write)?;
         Ok((ETag::Strong(hex::encode(md5)), timestamp(modified)))

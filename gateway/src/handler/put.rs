@@ -3,7 +3,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use http::HeaderMap;
-use model::{ETag, Manifest, Parts};
+use model::{ETag, Encryption, Manifest, Parts};
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{ChecksumType, ETag as ShownETag, ETagCondition, PutObjectInput, PutObjectOutput},
@@ -19,6 +19,7 @@ use crate::{
     body_digests::{BodyDigests, Digests},
     checksum::{self, Checksums, show_checksums},
     documents::{object_lock::sent_lock, tags::Tags},
+    encryption::{Sealing, Wish, sent_encryption, show_encryption},
     errors, names,
     promises::{self, Promises, promised},
     receive::{Size, receive},
@@ -51,6 +52,7 @@ pub(crate) async fn put_object(
         None => Size::Exactly(announced_size(&headers, input.content_length)?),
     };
     let condition = condition(input.if_match.take(), input.if_none_match.take())?;
+    let wish = Wish::new(sent_encryption!(input))?;
     let (sent, tags) = (acl::sent!(input), Tags::from_header(input.tagging.as_deref())?);
     let lock = sent_lock!(input);
     let described = Attributes::new(sent!(input))?;
@@ -59,24 +61,34 @@ pub(crate) async fn put_object(
     handler.writable()?;
     handler.bucket(&bucket, &caller)?;
     let attributes = handler.begins_with(&reader, sent, (tags, lock))?;
+    let wish = wish.within(reader.settings()?);
     let body = input.body.ok_or_else(|| s3_error!(IncompleteBody, "There is no body"))?;
 
     let _place = place(handler, size.most()).await?;
     let digests = BodyDigests::new(size.most(), checksum::hasher(|which| promises.wants(which)));
-    let received = receive(body, size, handler.store.upload(), digests).await;
-    let (uploaded, digests) = received.map_err(errors::receive)?;
+    let sealing = handler.sealing(&wish);
+    let received = receive(body, size, handler.upload(sealing.as_ref()), digests).await;
+    let (uploaded, mut digests) = received.map_err(errors::receive)?;
     promises.check(&digests, trailing_headers.as_ref())?;
     handler.meter.received(uploaded.size());
 
+    digests.md5 = wish.shown().tag(digests.md5);
     let mut output = output(&digests);
-    let manifest = manifest(&uploaded, digests, described);
+    show_encryption!(output, wish.shown());
+    let manifest = manifest(&uploaded, digests, described, sealing);
     let put = PutObject { caller, bucket, key, manifest, uploaded, condition, attributes };
     let stored = handler.store.put_object(put).await.map_err(errors::write)?;
     output.version_id = stored.id.map(|id| id.to_string());
     Ok(S3Response::new(output))
 }
 
-fn manifest(uploaded: &Uploaded, mut digests: Digests, attributes: Attributes) -> Manifest {
+/// Of a body that was put whole.
+pub(super) fn manifest(
+    uploaded: &Uploaded,
+    mut digests: Digests,
+    attributes: Attributes,
+    sealing: Option<Sealing>,
+) -> Manifest {
     let Attributes { headers, metadata } = attributes;
     Manifest {
         size: uploaded.size(),
@@ -86,6 +98,7 @@ fn manifest(uploaded: &Uploaded, mut digests: Digests, attributes: Attributes) -
         checksums: promises::kept(&mut digests.checksums),
         parts: Parts::Whole,
         content: uploaded.content().clone(),
+        encryption: sealing.map(|sealing| Encryption::of_whole(sealing.kept)),
     }
 }
 

@@ -112,7 +112,7 @@ async fn law_5_a_block_of_another_length_than_the_manifest_says_is_never_served(
     let (mut object, blocks, meter) = alone(&east).await;
     let Content::Blocks(named) = &mut object.manifest.content else { panic!("two blocks") };
     named[0].length = 7;
-    let opened = ObjectBody::open(&blocks, object, 0..7, Some(meter)).await;
+    let opened = ObjectBody::open(&blocks, (object, None), 0..7, Some(meter)).await;
     assert!(matches!(opened.err(), Some(FetchError::Length { actual: BLOCK, .. })));
 }
 
@@ -120,7 +120,7 @@ async fn law_5_a_block_of_another_length_than_the_manifest_says_is_never_served(
 async fn law_5_a_manifest_that_promises_more_than_its_blocks_hold_is_an_error() {
     let (east, _west) = pair(&bytes(2 * BLOCK)).await;
     let (object, blocks, meter) = alone(&east).await;
-    let mut body = ObjectBody::open(&blocks, object, 0..1_000, Some(meter)).await.unwrap();
+    let mut body = ObjectBody::open(&blocks, (object, None), 0..1_000, Some(meter)).await.unwrap();
     let mut read = 0;
     let end = loop {
         match body.next().await {
@@ -139,7 +139,7 @@ async fn law_5_a_block_that_is_nowhere_is_an_error() {
     let (_east, west) = pair(&bytes(2 * BLOCK)).await;
     let (object, blocks, meter) = alone(&west).await;
     let size = object.manifest.size;
-    let opened = ObjectBody::open(&blocks, object, 0..size, Some(meter)).await;
+    let opened = ObjectBody::open(&blocks, (object, None), 0..size, Some(meter)).await;
     assert!(matches!(opened.err(), Some(FetchError::NotHere(_))));
 }
 
@@ -150,7 +150,7 @@ async fn law_5_bytes_that_are_no_segment_are_an_error() {
     let Content::Blocks(named) = object.manifest.content else { panic!("two blocks") };
     let segment = SegmentRef { stored: named[0], span: 100 };
     object.manifest.content = Content::Segments(vec![segment]);
-    let opened = ObjectBody::open(&blocks, object, 0..100, Some(meter)).await;
+    let opened = ObjectBody::open(&blocks, (object, None), 0..100, Some(meter)).await;
     assert!(matches!(opened.err(), Some(FetchError::Segment(..))));
 }
 

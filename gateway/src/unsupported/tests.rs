@@ -1,7 +1,4 @@
-use s3s::{
-    S3ErrorCode,
-    dto::{ServerSideEncryption, StorageClass},
-};
+use s3s::{S3ErrorCode, dto::StorageClass};
 
 use super::*;
 
@@ -29,8 +26,6 @@ fn a_put_that_asks_for_nothing_special_is_taken() {
 #[test]
 fn a_put_never_ignores_what_it_cannot_do() {
     let no = Some(S3ErrorCode::NotImplemented);
-    let aes = ServerSideEncryption::from_static(ServerSideEncryption::AES256);
-    assert_eq!(put_with(|put| put.server_side_encryption = Some(aes)), no);
     assert_eq!(put_with(|put| put.website_redirect_location = Some("/".to_owned())), no);
     assert_eq!(put_with(|put| put.write_offset_bytes = Some(1)), no);
     let class = StorageClass::from_static(StorageClass::GLACIER);
