@@ -202,6 +202,12 @@ pub(crate) fn no_public_access_block() -> S3Error {
     custom("NoSuchPublicAccessBlockConfiguration", StatusCode::NOT_FOUND, message)
 }
 
+/// s3s knows the code, and not its status.
+pub(crate) fn no_encryption_of_bucket() -> S3Error {
+    let message = "The server side encryption configuration was not found";
+    custom("ServerSideEncryptionConfigurationNotFoundError", StatusCode::NOT_FOUND, message)
+}
+
 /// Of a preflight that does not say enough.
 pub(crate) fn insufficient(what: &str) -> S3Error {
     let message = format!("Insufficient information. {what} needed");

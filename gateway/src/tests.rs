@@ -4,6 +4,7 @@ mod access;
 mod addresses;
 mod buckets;
 mod documents;
+mod encryption;
 mod forms;
 mod integrity;
 mod limits;

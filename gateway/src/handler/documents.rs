@@ -121,12 +121,7 @@ pub(super) async fn get_bucket_encryption(
     request: S3Request<GetBucketEncryptionInput>,
 ) -> S3Result<S3Response<GetBucketEncryptionOutput>> {
     let encryption = handler.document::<BucketEncryption, _>(&request, &request.input.bucket)?;
-    let encryption = encryption.ok_or_else(|| {
-        s3_error!(
-            ServerSideEncryptionConfigurationNotFoundError,
-            "The server side encryption configuration was not found"
-        )
-    })?;
+    let encryption = encryption.ok_or_else(errors::no_encryption_of_bucket)?;
     let server_side_encryption_configuration = Some(encryption.to_configuration());
     Ok(S3Response::new(GetBucketEncryptionOutput { server_side_encryption_configuration }))
 }

@@ -103,6 +103,19 @@ async fn a_form_becomes_an_object_with_all_that_it_says() {
 }
 
 #[tokio::test]
+async fn a_form_can_ask_for_encryption() {
+    let site = Site::with_bucket().await;
+    let method = ("x-amz-server-side-encryption", "AES256");
+    let answer = site.send_raw(form(&[("key", "a"), method]).signed().with(b"123456789")).await;
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    assert_eq!(answer.header(method.0), Some(method.1));
+    let got = site.get("/photos/a").await;
+    assert_eq!((got.header(method.0), &got.body[..]), (Some(method.1), &b"123456789"[..]));
+    let kms = form(&[("key", "b"), (method.0, "aws:kms")]).signed().with(b"1");
+    assert_eq!(site.send_raw(kms).await.error(), (501, "NotImplemented".to_owned()));
+}
+
+#[tokio::test]
 async fn a_form_chooses_how_it_is_answered() {
     let site = Site::with_bucket().await;
     let post = async |name: &str, value: &str| {

@@ -223,6 +223,11 @@ impl Ask {
         self
     }
 
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.headers.remove(name);
+        self
+    }
+
     pub(crate) fn body(mut self, body: &[u8]) -> Self {
         self.body = body.to_vec();
         let length = self.body.len().to_string();

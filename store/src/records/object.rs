@@ -188,9 +188,8 @@ mod tests {
     }
 
     /// The fields of a manifest as formats 1 and 2 had them.
-    fn before(manifest: &Manifest) -> impl serde::Serialize {
-        let Manifest { size, etag, headers, metadata, checksums, parts, content, .. } =
-            manifest.clone();
+    fn before(manifest: Manifest) -> impl Serialize {
+        let Manifest { size, etag, headers, metadata, checksums, parts, content, .. } = manifest;
         (size, etag, headers, metadata, checksums, parts, content)
     }
 
@@ -201,7 +200,7 @@ mod tests {
         let (position, birth) = (line.at(Seq(4)), version(1));
         let slot = Slot::Own(version(7));
         // The variants stand in this order: deleted, put, marker.
-        let put = (version(7), position, birth, 1_u8, before(&manifest()), slot);
+        let put = (version(7), position, birth, 1_u8, before(manifest()), slot);
         let marker = (version(7), position, birth, 2_u8, slot);
         let put = postcard::to_extend(&put, vec![2]).unwrap();
         let marker = postcard::to_extend(&marker, vec![2]).unwrap();
@@ -234,7 +233,7 @@ mod tests {
         for (kept, state) in
             [(Some(manifest()), ObjectState::Put(manifest())), (None, ObjectState::Deleted)]
         {
-            let kept = kept.as_ref().map(before);
+            let kept = kept.map(before);
             let before = postcard::to_extend(&(version(7), position, birth, kept), vec![1]);
             let read = ObjectRecord::decode(&before.unwrap().into()).unwrap();
             let (version, slot) = (version(7), Slot::Null);
