@@ -10,7 +10,9 @@ use model::{Encryption, Manifest, WrappedKey};
 use s3s::{S3Error, S3ErrorCode, S3Result, dto::ServerSideEncryption, s3_error};
 use store::{BodyKey, ClientKey, DataKey, KeyError, Object, Upload};
 
-use crate::{documents::encryption::BucketEncryption, errors, handler::Handler, settings::Settings};
+use crate::{
+    documents::encryption::BucketEncryption, errors, handler::Handler, settings::Settings,
+};
 
 const METHOD: &str = "x-amz-server-side-encryption";
 const AES256: &str = ServerSideEncryption::AES256;
@@ -105,7 +107,8 @@ impl Customer {
             let what = "the client calculated MD5 of the secret key.";
             return Err(s3_error!(InvalidArgument, "{SAYS} {what}"));
         };
-        let bytes = STANDARD.decode_to_vec(&key).ok().and_then(|key| <[u8; 32]>::try_from(key).ok());
+        let bytes =
+            STANDARD.decode_to_vec(&key).ok().and_then(|key| <[u8; 32]>::try_from(key).ok());
         let Some(bytes) = bytes else {
             return Err(s3_error!(
                 InvalidArgument,
@@ -250,11 +253,7 @@ impl Handler {
     }
 
     /// What opens the body of an object, with the key that came for it.
-    pub(crate) fn opens(
-        &self,
-        manifest: &Manifest,
-        sent: Option<&SentKey>,
-    ) -> S3Result<Opened> {
+    pub(crate) fn opens(&self, manifest: &Manifest, sent: Option<&SentKey>) -> S3Result<Opened> {
         let Some(encryption) = &manifest.encryption else {
             return match sent {
                 Some(_) => Err(of_object(&KeyError::NotOfClient)),
@@ -271,23 +270,25 @@ impl Handler {
         key.map_err(|error| of_object(&error))
     }
 
-    /// How a copy of an object can be encrypted without its blocks being written anew: the new object
-    /// keeps the key of the old, wrapped as the wish says. `None`: it cannot.
-    pub(crate) fn rewrapped(
+    /// Whether a copy of an object can rest in the same blocks: then it keeps the key of the old, wrapped
+    /// as the wish says.
+    pub(crate) fn rests(
         &self,
         source: &Object,
         sent: Option<&SentKey>,
         wish: &Wish,
-    ) -> S3Result<Option<Option<Encryption>>> {
+    ) -> S3Result<Rest> {
         match (&source.manifest.encryption, wish) {
-            (None, Wish::Plain) => Ok(Some(None)),
-            (Some(held), Wish::Site) if !held.is_of_client() => Ok(Some(Some(held.clone()))),
+            (None, Wish::Plain) => Ok(Rest::Shared(None)),
+            (Some(held), Wish::Site) if !held.is_of_client() => {
+                Ok(Rest::Shared(Some(held.clone())))
+            }
             (Some(held), Wish::Client(_)) if held.is_of_client() => {
                 let key = self.data_key(held, sent)?;
                 let key = self.store.wrap_data_key(&key, wish.client());
-                Ok(Some(Some(Encryption { key, numbers: held.numbers.clone() })))
+                Ok(Rest::Shared(Some(Encryption { key, left_out: held.left_out.clone() })))
             }
-            _ => Ok(None),
+            _ => Ok(Rest::Anew),
         }
     }
 
@@ -307,6 +308,14 @@ impl Handler {
         let key = key.map_err(|error| of_upload(&error))?;
         Ok((Some(key), sent.map_or_else(Shown::of_site, Shown::of_client)))
     }
+}
+
+/// Where the body of a copy rests.
+pub(crate) enum Rest {
+    /// In the blocks of its source.
+    Shared(Option<Encryption>),
+    /// In blocks of its own.
+    Anew,
 }
 
 /// What opens an object's body, and how an answer shows that.

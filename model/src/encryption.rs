@@ -16,9 +16,10 @@ pub const SEAL_BYTES: u32 = 32;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Encryption {
     pub key: WrappedKey,
-    /// The numbers of the parts that the body was uploaded in, by which their blocks are sealed. None,
-    /// if they were 1, 2, 3 and so on, or the body was put whole.
-    pub numbers: Vec<u16>,
+    /// The numbers up to that of the last part that no part has, in order: blocks are sealed by the
+    /// number of their part, and a manifest lists parts without. As there are 10,000 numbers, these
+    /// take less of an event than the parts that are not there.
+    pub left_out: Vec<u16>,
 }
 
 /// A data key as it is kept.
@@ -44,14 +45,15 @@ impl Encryption {
     /// Of a body that was put whole.
     #[must_use]
     pub fn of_whole(key: WrappedKey) -> Self {
-        Self { key, numbers: Vec::new() }
+        Self { key, left_out: Vec::new() }
     }
 
     /// Of a body made of the parts with these numbers, in order.
     #[must_use]
-    pub fn of_parts(key: WrappedKey, numbers: Vec<u16>) -> Self {
-        let plain = numbers.iter().copied().eq(1..=u16::try_from(numbers.len()).unwrap_or(0));
-        Self { key, numbers: if plain { Vec::new() } else { numbers } }
+    pub fn of_parts(key: WrappedKey, numbers: &[u16]) -> Self {
+        let last = numbers.last().copied().unwrap_or_default();
+        let left_out = (1..=last).filter(|number| numbers.binary_search(number).is_err());
+        Self { key, left_out: left_out.collect() }
     }
 
     /// Whether only the client has the key.
@@ -60,24 +62,13 @@ impl Encryption {
         matches!(self.key, WrappedKey::Client(_))
     }
 
-    /// The number of the part at a place in the manifest's list, counted from 0; of a body that was
-    /// put whole, 0.
-    #[must_use]
-    pub fn number(&self, parts: &Parts, place: usize) -> Option<u16> {
-        match (parts, self.numbers.as_slice()) {
-            (Parts::Whole, _) => (place == 0).then_some(0),
-            (Parts::Listed(_), []) => u16::try_from(place).ok()?.checked_add(1),
-            (Parts::Listed(_), numbers) => numbers.get(place).copied(),
-        }
-    }
-
-    /// Whether it goes with an object of these parts.
-    pub(crate) fn fits(&self, parts: &Parts) -> bool {
-        let parts = match parts {
-            Parts::Whole => 0,
-            Parts::Listed(parts) => parts.len(),
+    /// The numbers of the parts that a manifest lists, in order; of a body that was put whole, 0.
+    pub fn numbers(&self, parts: &Parts) -> impl Iterator<Item = u16> {
+        let (all, count) = match parts {
+            Parts::Whole => (0..=0, 1),
+            Parts::Listed(parts) => (1..=u16::MAX, parts.len()),
         };
-        self.numbers.is_empty() || self.numbers.len() == parts
+        all.filter(|number| self.left_out.binary_search(number).is_err()).take(count)
     }
 
     pub(crate) fn hash(&self, hasher: &mut Hasher) {
@@ -95,9 +86,58 @@ impl Encryption {
                 hasher.field(sealed);
             }
         }
-        hasher.update(&(self.numbers.len() as u64).to_be_bytes());
-        for number in &self.numbers {
+        hasher.update(&(self.left_out.len() as u64).to_be_bytes());
+        for number in &self.left_out {
             hasher.update(&number.to_be_bytes());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::{prop, proptest};
+
+    use super::*;
+    use crate::Part;
+
+    fn class() -> WrappedKey {
+        let (key_id, sealed) = ("main".to_owned(), Bytes::new());
+        WrappedKey::Class(SealedSecret { key_id, nonce: [0; 24], sealed })
+    }
+
+    fn digest(encryption: &Encryption) -> crate::Digest {
+        let mut hasher = Hasher::new();
+        encryption.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    proptest! {
+        #[test]
+        fn any_numbers_of_parts_come_back(
+            numbers in prop::collection::btree_set(1..200_u16, 0..40),
+            others in prop::collection::btree_set(1..200_u16, 0..40),
+        ) {
+            let of = |numbers: &BTreeSet<u16>| {
+                let numbers: Vec<u16> = numbers.iter().copied().collect();
+                Encryption::of_parts(class(), &numbers)
+            };
+            let parts = vec![Part { size: 1, md5: [0; 16] }; numbers.len()];
+            let encryption = of(&numbers);
+            assert!(encryption.numbers(&Parts::Listed(parts)).eq(numbers.iter().copied()));
+            let same = encryption.left_out == of(&others).left_out;
+            assert_eq!(digest(&encryption) == digest(&of(&others)), same);
+        }
+    }
+
+    #[test]
+    fn a_body_that_was_put_whole_is_its_only_part() {
+        let encryption = Encryption::of_whole(class());
+        assert!(encryption.numbers(&Parts::Whole).eq([0]));
+        let client = ClientWrapped { salt: [0; 32], check: [0; 32], sealed: Bytes::new() };
+        let other = Encryption::of_whole(WrappedKey::Client(client));
+        assert!(other.is_of_client() && !encryption.is_of_client());
+        assert_ne!(digest(&encryption), digest(&other));
     }
 }

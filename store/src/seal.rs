@@ -171,18 +171,18 @@ impl BodyKey {
     /// Of an object with this manifest, as `encryption` in it says.
     #[must_use]
     pub fn new(key: DataKey, manifest: &Manifest, encryption: &Encryption) -> Self {
-        let whole = [manifest.size];
         let sizes: Vec<u64> = match &manifest.parts {
-            Parts::Whole => whole.to_vec(),
+            Parts::Whole => vec![manifest.size],
             Parts::Listed(parts) => parts.iter().map(|part| part.size).collect(),
         };
         let mut start = 0;
-        let begin = |(place, size): (usize, u64)| {
-            let begin = (start, encryption.number(&manifest.parts, place).unwrap_or_default());
+        let begin = |(size, number): (u64, u16)| {
+            let begin = (start, number);
             start += size;
             (size > 0).then_some(begin)
         };
-        Self { key, parts: sizes.into_iter().enumerate().filter_map(begin).collect() }
+        let numbers = encryption.numbers(&manifest.parts);
+        Self { key, parts: sizes.into_iter().zip(numbers).filter_map(begin).collect() }
     }
 
     /// Opens the block that begins at a byte of the body.
@@ -258,7 +258,12 @@ impl Store {
     }
 }
 
-fn derived<T: hkdf::KeyType + Copy>(secret: &[u8], salt: &[u8], purpose: &[u8], kind: T) -> UnboundKey
+fn derived<T: hkdf::KeyType + Copy>(
+    secret: &[u8],
+    salt: &[u8],
+    purpose: &[u8],
+    kind: T,
+) -> UnboundKey
 where
     UnboundKey: for<'a> From<hkdf::Okm<'a, T>>,
 {

@@ -128,7 +128,7 @@ fn manifest(upload: Multipart, parts: &[PartInfo], wish: &Wish) -> S3Result<Mani
         }
         kept.insert(by.algorithm.clone(), value);
     }
-    let numbers = parts.iter().map(|part| part.number).collect();
+    let numbers: Vec<u16> = parts.iter().map(|part| part.number).collect();
     let listed = parts.iter().map(|part| Part { size: part.size, md5: part.md5 });
     Ok(Manifest {
         size,
@@ -138,7 +138,7 @@ fn manifest(upload: Multipart, parts: &[PartInfo], wish: &Wish) -> S3Result<Mani
         checksums: kept,
         parts: Parts::Listed(listed.collect()),
         content: model::Content::Inline(bytes::Bytes::new()),
-        encryption: upload.sealed_under.map(|key| Encryption::of_parts(key, numbers)),
+        encryption: upload.sealed_under.map(|key| Encryption::of_parts(key, &numbers)),
     })
 }
 

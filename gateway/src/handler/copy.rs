@@ -30,7 +30,7 @@ use crate::{
     body_digests::BodyDigests,
     checksum::{self, Algorithm, Checksums, show_checksums},
     documents::{Document, object_lock::sent_lock, tags::Tags},
-    encryption::{SentKey, Wish, customer_of_source, sent_encryption, show_encryption},
+    encryption::{Rest, SentKey, Wish, customer_of_source, sent_encryption, show_encryption},
     errors, names,
     object_body::ObjectBody,
     preconditions::Preconditions,
@@ -115,11 +115,11 @@ struct How {
 }
 
 /// Where a source is, and who asks for it.
-type From<'a> = (&'a CopySource, (&'a Asker, &'a Caller));
+type Named<'a> = (&'a CopySource, (&'a Asker, &'a Caller));
 
 async fn find(
     handler: &Handler,
-    (from, asks): From<'_>,
+    (from, asks): Named<'_>,
     (conditions, sent_key): (&Preconditions, Option<SentKey>),
 ) -> S3Result<Source> {
     let (object, attributes) = source::find(handler, asks, from, conditions).await?;
@@ -136,13 +136,13 @@ async fn find(
 
 async fn copy(
     handler: &Handler,
-    from: From<'_>,
+    from: Named<'_>,
     source: Source,
     (target, how): (Target, How),
 ) -> S3Result<(Stored, CopyObjectResult)> {
     let (object, sent_key) = (&source.object, source.sent_key.as_ref());
-    let Some(encryption) = handler.rewrapped(object, sent_key, &how.wish)? else {
-        return sealed_anew(handler, source, (target, how)).await;
+    let Rest::Shared(encryption) = handler.rests(object, sent_key, &how.wish)? else {
+        return written_anew(handler, source, (target, how)).await;
     };
     let mut manifest = Manifest { encryption, ..object.manifest.clone() };
     if let Some(Attributes { headers, metadata }) = how.replaced {
@@ -161,7 +161,7 @@ async fn copy(
 }
 
 /// A copy that rests otherwise than its source has blocks of its own: the bytes are read and written.
-async fn sealed_anew(
+async fn written_anew(
     handler: &Handler,
     source: Source,
     (target, how): (Target, How),
@@ -243,7 +243,7 @@ fn is_itself(source: &CopySource, bucket: &BucketName, key: &ObjectKey) -> bool 
 /// A checksum that the source does not have must be computed over its bytes.
 async fn compute(
     handler: &Handler,
-    (from, asks): From<'_>,
+    (from, asks): Named<'_>,
     source: &Source,
     algorithm: Algorithm,
 ) -> S3Result<Checksums> {

@@ -49,16 +49,8 @@ pub(super) async fn create_multipart_upload(
     let wish = wish.within(reader.settings()?);
     let sealed_under = handler.sealing(&wish).map(|sealing| sealing.kept);
     let (shown_algorithm, shown_kind) = shown_checksum(checksum.as_ref());
-    let new = NewMultipart {
-        caller,
-        bucket,
-        key,
-        headers,
-        metadata,
-        checksum,
-        attributes,
-        sealed_under,
-    };
+    let new =
+        NewMultipart { caller, bucket, key, headers, metadata, checksum, attributes, sealed_under };
     let id = handler.store.create_multipart(new).await.map_err(errors::write)?;
     let mut output = CreateMultipartUploadOutput {
         bucket: Some(input.bucket),

@@ -32,7 +32,8 @@ fn range_inside_one_block_needs_only_that_block() {
 fn range_over_the_edge_of_blocks_takes_a_part_of_each() {
     let blocks = blocks(&body(30), 10);
     let plan = plan(&Content::Blocks(blocks.clone()), 0, 9..21);
-    let wanted = [piece(blocks[0], 0, 9..10), piece(blocks[1], 1, 0..10), piece(blocks[2], 2, 0..1)];
+    let wanted =
+        [piece(blocks[0], 0, 9..10), piece(blocks[1], 1, 0..10), piece(blocks[2], 2, 0..1)];
     assert_eq!(plan, Plan::Pieces(wanted.into()));
 }
 

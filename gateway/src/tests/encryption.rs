@@ -3,7 +3,10 @@
 use base64_simd::STANDARD;
 use md5::{Digest, Md5};
 
-use super::site::{Answer, Ask, Site, ask, bytes};
+use super::{
+    site::{Answer, Ask, Site, ask, bytes},
+    users::{main, site},
+};
 
 const METHOD: &str = "x-amz-server-side-encryption";
 const CUSTOMER: &str = "x-amz-server-side-encryption-customer";
@@ -106,7 +109,9 @@ async fn a_body_comes_back_whole_and_in_ranges_however_it_rests() {
 #[tokio::test]
 async fn a_key_that_is_missing_wrong_or_too_many_reads_nothing() {
     let site = Site::with_bucket().await;
-    for (path, how) in [("/photos/c", How::Client(1)), ("/photos/s", How::Site), ("/photos/p", How::Plain)] {
+    for (path, how) in
+        [("/photos/c", How::Client(1)), ("/photos/s", How::Site), ("/photos/p", How::Plain)]
+    {
         assert_eq!(site.send(how.write(ask("PUT", path).body(b"body"))).await.status, 200);
     }
     let invalid = (400, "InvalidRequest".to_owned());
@@ -245,9 +250,8 @@ async fn an_upload_in_parts_is_sealed_part_by_part() {
             let md5 = hex::encode(Md5::digest(&bodies[body]));
             assert_eq!(etag == md5, !matches!(how, How::Client(_)), "{how:?}");
             if (number, body) != (9, 0) {
-                listed += &format!(
-                    "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
-                );
+                listed +=
+                    &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>");
             }
         }
         let body = format!("<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>");
@@ -347,14 +351,14 @@ async fn law_5_a_sealed_block_that_is_swapped_for_another_breaks_the_read() {
 
 #[tokio::test]
 async fn a_policy_can_ask_for_encryption() {
-    let site = Site::with_bucket().await;
+    let site = site().await;
     let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*",
         "Action":"s3:PutObject","Resource":"arn:aws:s3:::photos/*","Condition":{
         "StringNotEquals":{"s3:x-amz-server-side-encryption":"AES256"},
         "Null":{"s3:x-amz-server-side-encryption-customer-algorithm":"true"}}}]}"#;
-    let set = site.send(ask("PUT", "/photos?policy").body(policy.as_bytes())).await;
+    let set = site.send(main(ask("PUT", "/photos?policy").body(policy.as_bytes()))).await;
     assert_eq!(set.status, 204, "{}", set.text());
-    let put = |how: How| how.write(ask("PUT", "/photos/a").body(b"body"));
+    let put = |how: How| main(how.write(ask("PUT", "/photos/a").body(b"body")));
     assert_eq!(site.send(put(How::Plain)).await.error(), (403, "AccessDenied".to_owned()));
     for how in [How::Site, How::Client(1)] {
         assert_eq!(site.send(put(how)).await.status, 200, "{how:?}");

@@ -31,7 +31,7 @@ pub(crate) struct EncryptedPut<'a> {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct EncryptionRecord<'a> {
     key: WrappedKeyRecord<'a>,
-    numbers: Vec<i32>,
+    left_out: Vec<i32>,
 }
 
 /// A union: its variants stand in the order of the `.avsc`.
@@ -113,7 +113,7 @@ impl<'a> From<&'a Encryption> for EncryptionRecord<'a> {
                 WrappedKeyRecord::Client(ClientWrappedRecord { salt, check, sealed })
             }
         };
-        Self { key, numbers: encryption.numbers.iter().copied().map(i32::from).collect() }
+        Self { key, left_out: encryption.left_out.iter().copied().map(i32::from).collect() }
     }
 }
 
@@ -131,7 +131,8 @@ impl TryFrom<EncryptionRecord<'_>> for Encryption {
                 WrappedKey::Client(ClientWrapped { salt, check, sealed })
             }
         };
-        let numbers = record.numbers.into_iter().map(|number| narrow("numbers", number.into()));
-        Ok(Self { key, numbers: numbers.collect::<Result<_, _>>()? })
+        let left_out = record.left_out.into_iter();
+        let left_out = left_out.map(|number| narrow("left_out", number.into()));
+        Ok(Self { key, left_out: left_out.collect::<Result<_, _>>()? })
     }
 }

@@ -3,8 +3,8 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use bytes::Bytes;
 use model::{
     BLOCKS_PER_SEGMENT, BlockHash, BlockRef, Change, ClientWrapped, Content, EVENT_BYTES_MAX,
-    Encryption, Manifest,
-    OBJECT_BYTES_MAX, ObjectKey, Part, Parts, SEGMENTS_MAX, SegmentRef, Slot, WrappedKey,
+    Encryption, Manifest, OBJECT_BYTES_MAX, ObjectKey, Part, Parts, SEGMENTS_MAX, SegmentRef, Slot,
+    WrappedKey,
 };
 
 use super::samples::{OWN, bucket, codec, event, manifest, put, version};
@@ -28,15 +28,14 @@ fn no_event_is_above_512_kib_for_10_000_parts_and_as_many_segments_as_an_object_
     // Each part may end in a block that is not full.
     let segments = SEGMENTS_MAX + PARTS.div_ceil(BLOCKS_PER_SEGMENT as u64);
     let segments = (0..segments).map(segment).collect();
-    // By descending numbers: none of them can be left away.
     let key = WrappedKey::Client(ClientWrapped {
         salt: [1; 32],
         check: [2; 32],
         sealed: Bytes::from_static(&[3; 48]),
     });
-    let numbers = (0..u16::try_from(PARTS).unwrap()).rev().collect();
     let manifest = Manifest {
-        encryption: Some(Encryption { key, numbers }),
+        // Whose numbers are all taken: where one is left out, there is a part less.
+        encryption: Some(Encryption::of_whole(key)),
         parts: Parts::Listed(vec![part; PARTS as usize]),
         headers: pair(6 * 1_024),
         metadata: pair(2 * 1_024),

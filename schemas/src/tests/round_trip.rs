@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use model::{
-    AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, ClientWrapped, Content, Digest, ETag,
-    Encryption, Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part, Partition, Parts, Position,
-    Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId, Slot, User, UserId, Version, WrappedKey,
+    AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, ClientWrapped, Content,
+    Digest, ETag, Encryption, Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part,
+    Partition, Parts, Position, Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId, Slot,
+    User, UserId, Version, WrappedKey,
 };
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop, prop_oneof, proptest};
 
@@ -56,9 +57,9 @@ fn encryption() -> BoxedStrategy<Option<Encryption>> {
     let client = (any::<([u8; 32], [u8; 32])>(), sealed()).prop_map(|((salt, check), sealed)| {
         WrappedKey::Client(ClientWrapped { salt, check, sealed: sealed.into() })
     });
-    let numbers = prop::collection::vec(any::<u16>(), 0..9);
-    let some = (prop_oneof![class, client], numbers)
-        .prop_map(|(key, numbers)| Some(Encryption { key, numbers }));
+    let left_out = prop::collection::vec(any::<u16>(), 0..9);
+    let some = (prop_oneof![class, client], left_out)
+        .prop_map(|(key, left_out)| Some(Encryption { key, left_out }));
     prop_oneof![Just(None), some].boxed()
 }
 

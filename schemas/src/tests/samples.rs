@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use model::{
-    AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, ClientWrapped, Content, Encryption, Digest, ETag,
-    Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part, Partition, PartitionCount,
-    Parts, Position, Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId, Slot, User,
-    UserId, Version, WrappedKey,
+    AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, ClientWrapped, Content,
+    Digest, ETag, Encryption, Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part,
+    Partition, PartitionCount, Parts, Position, Register, RequestId, SealedSecret, SegmentRef, Seq,
+    SiteId, Slot, User, UserId, Version, WrappedKey,
 };
 
 use crate::{Codec, Keys};
@@ -155,7 +155,7 @@ fn encrypted_put(slot: Slot) -> Change {
             Manifest { encryption, ..manifest(10, content) }
         }
         Slot::Own(_) => {
-            let encryption = Some(Encryption::of_parts(WrappedKey::Class(class), vec![2, 9]));
+            let encryption = Some(Encryption::of_parts(WrappedKey::Class(class), &[2, 9]));
             Manifest { encryption, content, ..multipart() }
         }
     };

@@ -326,9 +326,8 @@ mod tests {
             sealed_under: None,
         };
         let encoded = record.encode();
-        let before = |format, added| {
-            super::super::join(&[&[format], &encoded[1..encoded.len() - added]])
-        };
+        let before =
+            |format, added| super::super::join(&[&[format], &encoded[1..encoded.len() - added]]);
         for (format, added) in [(1, 2), (2, 1)] {
             assert_eq!(MultipartRecord::decode(&before(format, added)).unwrap(), record);
         }

@@ -168,9 +168,7 @@ pub(crate) fn split_object_key(row: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use model::{
-        ClientWrapped, Encryption, Epoch, Hlc, Partition, Seq, SiteId, WrappedKey,
-    };
+    use model::{ClientWrapped, Encryption, Epoch, Hlc, Partition, Seq, SiteId, WrappedKey};
 
     use super::*;
 
@@ -204,9 +202,7 @@ mod tests {
         let marker = (version(7), position, birth, 2_u8, slot);
         let put = postcard::to_extend(&put, vec![2]).unwrap();
         let marker = postcard::to_extend(&marker, vec![2]).unwrap();
-        for (bytes, state) in
-            [(put, ObjectState::Put(manifest())), (marker, ObjectState::Marker)]
-        {
+        for (bytes, state) in [(put, ObjectState::Put(manifest())), (marker, ObjectState::Marker)] {
             let read = ObjectRecord::decode(&Bytes::from(bytes.clone())).unwrap();
             assert_eq!(read, ObjectRecord { version: version(7), position, birth, state, slot });
             assert_eq!(super::super::SlotRecord::decode(&bytes.into()).unwrap().0, read);

@@ -134,7 +134,7 @@ proptest! {
         }
         let size = parts.iter().sum();
         let wrapped = WrappedKey::Client(ClientKey::new([1; 32]).wrap(&key));
-        let encryption = Encryption::of_parts(wrapped, (1..=parts.len() as u16).collect());
+        let encryption = Encryption::of_parts(wrapped, &(1..=parts.len() as u16).collect::<Vec<_>>());
         let content = Content::Inline(Bytes::new());
         let manifest = manifest(Parts::Listed(listed), size, content, encryption.clone());
         let key = BodyKey::new(key, &manifest, &encryption);
@@ -202,7 +202,7 @@ fn parts_without_bytes_have_no_place_and_numbers_may_have_gaps() {
     let part = |size| Part { size, md5: [0; 16] };
     let parts = Parts::Listed(vec![part(4), part(0), part(4)]);
     let wrapped = WrappedKey::Client(ClientKey::new([1; 32]).wrap(&key));
-    let encryption = Encryption::of_parts(wrapped, vec![3, 5, 9]);
+    let encryption = Encryption::of_parts(wrapped, &[3, 5, 9]);
     let content = Content::Inline(Bytes::new());
     let manifest = manifest(parts, 8, content, encryption.clone());
     let opens = BodyKey::new(key.clone(), &manifest, &encryption);
