@@ -60,26 +60,17 @@ pub(crate) struct MultipartRecord {
 
 impl super::Plain for MultipartRecord {}
 
-impl super::Record for MultipartRecord {
-    const TABLE: Table = Table::Multipart;
-    const NAME: &'static str = "multipart upload";
-    const FORMAT: u8 = 2;
-
-    fn encode_body(&self, body: &mut Vec<u8>) {
-        super::encode_postcard(self, body);
-    }
-
-    fn decode_body(body: &Bytes) -> Option<Self> {
-        super::decode_postcard(body)
-    }
-
-    /// What format 2 added stands at the end: an empty map is one zero.
-    fn decode_before(_format: u8, body: &Bytes) -> Option<Self> {
-        super::decode_postcard(&super::join(&[body, &[0]]))
-    }
-}
+super::record!(
+    entity MultipartRecord, Table::Multipart, "multipart upload", format 2,
+    before MultipartRecord::before
+);
 
 impl MultipartRecord {
+    /// What format 2 added stands at the end: an empty map is one zero.
+    fn before(body: &Bytes) -> Option<Self> {
+        super::decode_postcard(&super::join(&[body, &[0]]))
+    }
+
     /// Of all uploads into a bucket.
     pub(crate) fn prefix(bucket: &BucketName) -> Bytes {
         super::join(&[b"u", bucket.as_str().as_bytes(), &[0]])

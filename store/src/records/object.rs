@@ -8,7 +8,6 @@ use bytes::Bytes;
 use model::{BucketName, Digest, Manifest, ObjectKey, Position, Slot, Version, merge::State};
 use serde::{Deserialize, Serialize};
 
-use super::Record;
 use crate::engine::Table;
 
 /// A state of a slot.
@@ -42,26 +41,17 @@ struct Format1 {
     state: ObjectState,
 }
 
-impl Record for ObjectRecord {
-    const TABLE: Table = Table::Objects;
-    const NAME: &'static str = "object";
-    const FORMAT: u8 = 2;
+super::record!(
+    entity ObjectRecord, Table::Objects, "object", format 2, before ObjectRecord::before
+);
 
-    fn encode_body(&self, body: &mut Vec<u8>) {
-        super::encode_postcard(self, body);
-    }
-
-    fn decode_body(body: &Bytes) -> Option<Self> {
-        super::decode_postcard(body)
-    }
-
-    fn decode_before(_format: u8, body: &Bytes) -> Option<Self> {
+impl ObjectRecord {
+    /// Format 1 knew the null slot alone.
+    fn before(body: &Bytes) -> Option<Self> {
         let Format1 { version, position, birth, state } = super::decode_postcard(body)?;
         Some(Self { version, position, birth, state, slot: Slot::Null })
     }
-}
 
-impl ObjectRecord {
     pub(crate) fn key(bucket: &BucketName, key: &ObjectKey) -> Bytes {
         super::join(&[bucket.as_str().as_bytes(), &[0], key.as_str().as_bytes()])
     }
@@ -119,6 +109,7 @@ mod tests {
     use model::{Content, ETag, Epoch, Hlc, Partition, Parts, Seq, SiteId};
 
     use super::*;
+    use crate::records::Record;
 
     fn manifest() -> Manifest {
         Manifest {
