@@ -132,7 +132,10 @@ macro_rules! record {
         crate::records::record!(entity $type, $table, $name, format $format);
         impl crate::records::Plain for $type {}
     };
-    (entity $type:ty, $table:expr, $name:literal, format $format:literal) => {
+    (
+        entity $type:ty, $table:expr, $name:literal, format $format:literal
+        $(, before $before:expr)?
+    ) => {
         impl crate::records::Record for $type {
             const TABLE: crate::engine::Table = $table;
             const NAME: &'static str = $name;
@@ -145,6 +148,10 @@ macro_rules! record {
             fn decode_body(body: &bytes::Bytes) -> Option<Self> {
                 crate::records::decode_postcard(body)
             }
+
+            $(fn decode_before(format: u8, body: &bytes::Bytes) -> Option<Self> {
+                $before(format, body)
+            })?
         }
     };
 }

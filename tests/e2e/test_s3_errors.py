@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import xml.etree.ElementTree as tree
 
 from harness.signed import Signer, request, send
@@ -71,3 +72,16 @@ def test_requests_that_s3_knows_and_a_site_does_not_change_nothing(pair):
     # In us-east-1, S3 lets an owner create a bucket again; nothing changes.
     east.create_bucket(Bucket="keep")
     assert east.get_object(Bucket="keep", Key="a")["Body"].read() == b"1"
+
+
+def test_a_refusal_before_the_body_ends_the_connection(pair):
+    """What such a client asks for next is not taken for the body that it has not sent."""
+    head = "PUT /photos/a HTTP/1.1\r\nHost: here\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", pair.east.s3_port), timeout=30) as connection:
+        connection.sendall(head.encode())
+        answer = b""
+        while piece := connection.recv(65_536):
+            answer += piece
+    status, _, rest = answer.partition(b"\r\n")
+    assert b" 404 " in status, answer
+    assert b"\r\nconnection: close\r\n" in b"\r\n" + rest.lower(), answer

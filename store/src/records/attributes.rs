@@ -8,7 +8,7 @@ use bytes::Bytes;
 use model::{Attributes, BucketName, ObjectKey, Position, Version};
 use serde::{Deserialize, Serialize};
 
-use super::{ObjectRecord, Record};
+use super::ObjectRecord;
 use crate::{engine::Table, tree::leaves};
 
 /// What is set of an object version, and by which event last.
@@ -19,27 +19,18 @@ pub(crate) struct AttributesRecord {
     pub(crate) position: Option<Position>,
 }
 
-impl Record for AttributesRecord {
-    const TABLE: Table = Table::Attributes;
-    const NAME: &'static str = "attributes";
-    const FORMAT: u8 = 2;
+super::record!(
+    entity AttributesRecord, Table::Attributes, "attributes", format 2, before AttributesRecord::before
+);
 
-    fn encode_body(&self, body: &mut Vec<u8>) {
-        super::encode_postcard(self, body);
-    }
-
-    fn decode_body(body: &Bytes) -> Option<Self> {
-        super::decode_postcard(body)
-    }
-
-    fn decode_before(_format: u8, body: &Bytes) -> Option<Self> {
+impl AttributesRecord {
+    /// Format 1 did not say where they were set.
+    fn before(_format: u8, body: &Bytes) -> Option<Self> {
         let attributes: Attributes = super::decode_postcard(body)?;
         let position = attributes.newest().map(leaves::unknown);
         Some(Self { attributes, position })
     }
-}
 
-impl AttributesRecord {
     pub(crate) fn key(bucket: &BucketName, key: &ObjectKey, of: Version) -> Bytes {
         ObjectRecord::version_key(&ObjectRecord::key(bucket, key), of)
     }
@@ -73,6 +64,7 @@ mod tests {
     use model::{Hlc, Line, Register, Seq, SiteId};
 
     use super::*;
+    use crate::records::Record;
 
     #[test]
     fn attributes_that_an_earlier_release_wrote_do_not_say_where() {

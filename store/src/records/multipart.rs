@@ -64,27 +64,18 @@ pub(crate) struct MultipartRecord {
 
 impl super::Plain for MultipartRecord {}
 
-impl super::Record for MultipartRecord {
-    const TABLE: Table = Table::Multipart;
-    const NAME: &'static str = "multipart upload";
-    const FORMAT: u8 = 3;
+super::record!(
+    entity MultipartRecord, Table::Multipart, "multipart upload", format 3,
+    before MultipartRecord::before
+);
 
-    fn encode_body(&self, body: &mut Vec<u8>) {
-        super::encode_postcard(self, body);
-    }
-
-    fn decode_body(body: &Bytes) -> Option<Self> {
-        super::decode_postcard(body)
-    }
-
+impl MultipartRecord {
     /// What a format added stands at the end: an empty map is one zero, and so is no key.
-    fn decode_before(format: u8, body: &Bytes) -> Option<Self> {
+    fn before(format: u8, body: &Bytes) -> Option<Self> {
         let added: &[u8] = if format == 1 { &[0, 0] } else { &[0] };
         super::decode_postcard(&super::join(&[body, added]))
     }
-}
 
-impl MultipartRecord {
     /// Of all uploads into a bucket.
     pub(crate) fn prefix(bucket: &BucketName) -> Bytes {
         super::join(&[b"u", bucket.as_str().as_bytes(), &[0]])

@@ -14,7 +14,6 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Record;
 use crate::engine::Table;
 
 /// A state of a slot.
@@ -92,20 +91,13 @@ impl From<StateBefore> for ObjectState {
     }
 }
 
-impl Record for ObjectRecord {
-    const TABLE: Table = Table::Objects;
-    const NAME: &'static str = "object";
-    const FORMAT: u8 = 3;
+super::record!(
+    entity ObjectRecord, Table::Objects, "object", format 3, before ObjectRecord::before
+);
 
-    fn encode_body(&self, body: &mut Vec<u8>) {
-        super::encode_postcard(self, body);
-    }
-
-    fn decode_body(body: &Bytes) -> Option<Self> {
-        super::decode_postcard(body)
-    }
-
-    fn decode_before(format: u8, body: &Bytes) -> Option<Self> {
+impl ObjectRecord {
+    /// No format before had encryption, and format 1 knew the null slot alone.
+    fn before(format: u8, body: &Bytes) -> Option<Self> {
         let (before, slot) = match format {
             1 => (super::decode_postcard(body)?, Slot::Null),
             _ => super::decode_postcard::<(Before, Slot)>(body)?,
@@ -113,9 +105,7 @@ impl Record for ObjectRecord {
         let Before { version, position, birth, state } = before;
         Some(Self { version, position, birth, state: state.into(), slot })
     }
-}
 
-impl ObjectRecord {
     pub(crate) fn key(bucket: &BucketName, key: &ObjectKey) -> Bytes {
         super::join(&[bucket.as_str().as_bytes(), &[0], key.as_str().as_bytes()])
     }
@@ -171,6 +161,7 @@ mod tests {
     use model::{ClientWrapped, Encryption, Epoch, Hlc, Partition, Seq, SiteId, WrappedKey};
 
     use super::*;
+    use crate::records::Record;
 
     fn manifest() -> Manifest {
         Manifest {

@@ -31,6 +31,9 @@ use crate::{
     section::{Section, SectionError},
 };
 
+/// Values of registers, by name.
+type Registers = BTreeMap<String, Bytes>;
+
 /// Sets the retention of a version, or takes it away.
 pub(crate) fn set_retention(
     section: &mut Section<'_>,
@@ -56,7 +59,7 @@ fn set(
     section: &mut Section<'_>,
     object: VersionName,
     caller: &Caller,
-    registers: impl FnOnce(&Lock, model::SiteId) -> Result<BTreeMap<String, Bytes>, WriteError>,
+    registers: impl FnOnce(&Lock, model::SiteId) -> Result<Registers, WriteError>,
 ) -> Result<Version, WriteError> {
     let site = section.identity.site;
     attributes::change_of_object(section, object, caller, |section, (bucket, birth), held| {
@@ -70,8 +73,8 @@ fn set(
 pub(crate) fn begins_with(
     section: &Section<'_>,
     (bucket, birth): (&BucketName, Version),
-    mut values: BTreeMap<String, Bytes>,
-) -> Result<BTreeMap<String, Bytes>, WriteError> {
+    mut values: Registers,
+) -> Result<Registers, WriteError> {
     let asks = values.keys().any(|name| lock::is_of_lock(name));
     let Some(config) = config(section, bucket, birth)? else {
         return if asks { Err(WriteError::NoObjectLock) } else { Ok(values) };
@@ -103,7 +106,7 @@ pub(crate) fn before_removal(
     section: &Section<'_>,
     (latest, of): (&Bytes, Version),
     caller: &Caller,
-) -> Result<Option<(Attributes, BTreeMap<String, Bytes>)>, WriteError> {
+) -> Result<Option<(Attributes, Registers)>, WriteError> {
     let row = ObjectRecord::version_key(latest, of);
     let held = section.get::<AttributesRecord>(&row)?.unwrap_or_default().attributes;
     if !held.0.keys().any(|name| lock::is_of_lock(name)) {
@@ -111,7 +114,7 @@ pub(crate) fn before_removal(
     }
     let (lock, now) = (Lock::of(&held), section.now());
     lock.lets_go(now, caller.bypass)?;
-    let lifted = if lock.is_in_force(now) { lock.lift_governance() } else { BTreeMap::new() };
+    let lifted = if lock.is_in_force(now) { lock.lift_governance() } else { Registers::new() };
     Ok(Some((held, lifted)))
 }
 
