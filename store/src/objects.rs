@@ -22,7 +22,7 @@ pub struct Object {
     pub slot: Slot,
     /// Whom to ask for blocks that are not here.
     pub origin: SiteId,
-    pub manifest: Manifest,
+    pub manifest: Box<Manifest>,
     _lease: Lease,
 }
 

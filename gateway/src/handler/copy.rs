@@ -144,7 +144,7 @@ async fn copy(
     let Rest::Shared(encryption) = handler.rests(object, sent_key, &how.wish)? else {
         return written_anew(handler, source, (target, how)).await;
     };
-    let mut manifest = Manifest { encryption, ..object.manifest.clone() };
+    let mut manifest = Manifest { encryption, ..(*object.manifest).clone() };
     if let Some(Attributes { headers, metadata }) = how.replaced {
         (manifest.headers, manifest.metadata) = (headers, metadata);
     }

@@ -33,7 +33,7 @@ pub(crate) struct ObjectRecord {
 pub(crate) enum ObjectState {
     /// A tombstone.
     Deleted,
-    Put(Manifest),
+    Put(Box<Manifest>),
     /// A delete marker, which is a version.
     Marker,
 }
@@ -85,7 +85,7 @@ impl From<StateBefore> for ObjectState {
                     content,
                     encryption,
                 };
-                Self::Put(manifest)
+                Self::Put(Box::new(manifest))
             }
         }
     }
@@ -193,7 +193,9 @@ mod tests {
         let marker = (version(7), position, birth, 2_u8, slot);
         let put = postcard::to_extend(&put, vec![2]).unwrap();
         let marker = postcard::to_extend(&marker, vec![2]).unwrap();
-        for (bytes, state) in [(put, ObjectState::Put(manifest())), (marker, ObjectState::Marker)] {
+        for (bytes, state) in
+            [(put, ObjectState::Put(Box::new(manifest()))), (marker, ObjectState::Marker)]
+        {
             let read = ObjectRecord::decode(&Bytes::from(bytes.clone())).unwrap();
             assert_eq!(read, ObjectRecord { version: version(7), position, birth, state, slot });
             assert_eq!(super::super::SlotRecord::decode(&bytes.into()).unwrap().0, read);
@@ -206,7 +208,7 @@ mod tests {
         let line = model::Line { site: SiteId([3; 16]), epoch: Epoch(9), partition: Partition(1) };
         let client = ClientWrapped { salt: [1; 32], check: [2; 32], sealed: Bytes::new() };
         let encryption = Some(Encryption::of_whole(WrappedKey::Client(client)));
-        let state = ObjectState::Put(Manifest { encryption, ..manifest() });
+        let state = ObjectState::Put(Box::new(Manifest { encryption, ..manifest() }));
         let (position, slot, birth) = (line.at(Seq(4)), Slot::Null, version);
         let record = ObjectRecord { version, position, birth, state, slot };
         assert_eq!(ObjectRecord::decode(&record.encode()).unwrap(), record);
@@ -217,9 +219,10 @@ mod tests {
         let version = |hlc| Version { hlc: Hlc(hlc), site: SiteId([3; 16]) };
         let line = model::Line { site: SiteId([3; 16]), epoch: Epoch(9), partition: Partition(1) };
         let (position, birth) = (line.at(Seq(4)), version(1));
-        for (kept, state) in
-            [(Some(manifest()), ObjectState::Put(manifest())), (None, ObjectState::Deleted)]
-        {
+        for (kept, state) in [
+            (Some(manifest()), ObjectState::Put(Box::new(manifest()))),
+            (None, ObjectState::Deleted),
+        ] {
             let kept = kept.map(before);
             let before = postcard::to_extend(&(version(7), position, birth, kept), vec![1]);
             let read = ObjectRecord::decode(&before.unwrap().into()).unwrap();

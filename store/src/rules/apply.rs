@@ -160,7 +160,7 @@ fn merge(
     match event.change {
         Change::ObjectPut { bucket, key, slot, birth, manifest } => {
             let row = ObjectRecord::key(&bucket, &key);
-            let state = ObjectState::Put(*manifest);
+            let state = ObjectState::Put(manifest);
             let record = ObjectRecord { version, position, birth, state, slot };
             place::place(section, &row, &record, presence)
         }

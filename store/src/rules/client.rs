@@ -158,7 +158,7 @@ pub(crate) fn put_object(section: &mut Section<'_>, put: Put) -> Result<Stored, 
         unreachable!("BUG: the change logged is the change made")
     };
     let (version, position) = (event.version, event.position);
-    let state = ObjectState::Put(*manifest);
+    let state = ObjectState::Put(manifest);
     let record = ObjectRecord { version, position, birth, state, slot };
     place::place(section, &row, &record, &Presence::Uploaded(&put.segments))?;
     attributes::begin_object(section, (bucket, key), version, attributes)?;

@@ -83,7 +83,6 @@ fn object(
             return Ok([(version, removed)].into_iter().chain(attributes).collect());
         }
     };
-    let manifest = Box::new(manifest);
     let put = Change::ObjectPut { bucket: bucket.clone(), key: key.clone(), slot, birth, manifest };
     let attributes = attributes(snapshot, &latest, (bucket, key), version)?;
     Ok([(version, put)].into_iter().chain(attributes).collect())

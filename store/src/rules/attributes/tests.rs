@@ -212,7 +212,7 @@ async fn what_an_object_begins_with_is_logged_in_the_commit_that_makes_it() {
         caller: caller(),
         bucket: bucket(),
         key: key("k"),
-        manifest: source.manifest.clone(),
+        manifest: (*source.manifest).clone(),
         source,
         condition: Condition::None,
         attributes,

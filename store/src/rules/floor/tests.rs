@@ -475,7 +475,7 @@ impl Pair {
         let (bucket, key, birth) = (bucket(), key(name), record.birth);
         let change = match record.state {
             ObjectState::Put(manifest) => {
-                let (slot, manifest) = (record.slot, Box::new(manifest));
+                let slot = record.slot;
                 Change::ObjectPut { bucket, key, slot, birth, manifest }
             }
             _ => Change::ObjectDeleted { bucket, key, birth },

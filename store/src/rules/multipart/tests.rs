@@ -256,7 +256,7 @@ async fn a_copy_shares_its_blocks_and_one_whose_source_is_not_whole_is_refused()
         caller: caller(),
         bucket: bucket(),
         key: key("copy"),
-        manifest: source.manifest.clone(),
+        manifest: (*source.manifest).clone(),
         source,
         condition: Condition::None,
         attributes: BTreeMap::new(),
