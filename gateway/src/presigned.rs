@@ -5,15 +5,16 @@
 use http::Uri;
 use s3s::{S3Result, s3_error};
 
+use crate::query::parameters;
+
 /// The limit of S3.
 const SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
 
 /// Refuses a link that says that it holds for longer, or that it ended before it was made.
 pub(crate) fn check(uri: &Uri) -> S3Result<()> {
-    let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-    let mut lengths = pairs.filter(|(name, _)| name == "X-Amz-Expires").map(|(_, value)| value);
+    let mut lengths = parameters(uri).filter(|one| one.name() == "X-Amz-Expires");
     let fits = |text: &str| text.parse().is_ok_and(|seconds: u64| seconds <= SECONDS_MAX);
-    if lengths.all(|text| fits(&text)) {
+    if lengths.all(|length| fits(&length.value())) {
         return Ok(());
     }
     Err(s3_error!(

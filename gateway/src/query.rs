@@ -1,12 +1,43 @@
 //! The query of a URL, and what has its form.
 
+use std::borrow::Cow;
+
 use http::Uri;
 
-/// The first parameter of this name, if there is one: read as the operation itself will read it, wrong
-/// escapes included, so that nothing else is judged than what is done. (Of two, s3s takes neither.)
+/// A parameter as it stands in a query. Its parts are read as the operation itself will read them, wrong
+/// escapes included, so that nothing else is judged than what is done.
+#[derive(Clone, Copy)]
+pub(crate) struct Parameter<'u>(&'u str);
+
+impl<'u> Parameter<'u> {
+    pub(crate) fn name(self) -> Cow<'u, str> {
+        let name = self.0.split_once('=').map_or(self.0, |(name, _)| name);
+        // Every request is looked through several times, and hardly a name has escapes.
+        if name.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+            return self.decode().map(|(name, _)| name).unwrap_or_default();
+        }
+        Cow::Borrowed(name)
+    }
+
+    pub(crate) fn value(self) -> Cow<'u, str> {
+        self.decode().map(|(_, value)| value).unwrap_or_default()
+    }
+
+    fn decode(self) -> Option<(Cow<'u, str>, Cow<'u, str>)> {
+        form_urlencoded::parse(self.0.as_bytes()).next()
+    }
+}
+
+/// The parameters of a query, in order.
+pub(crate) fn parameters(uri: &Uri) -> impl Iterator<Item = Parameter<'_>> {
+    let pieces = uri.query().unwrap_or_default().split('&');
+    pieces.filter(|piece| !piece.is_empty()).map(Parameter)
+}
+
+/// The first parameter of this name, if there is one. (Of two, s3s takes neither.)
 pub(crate) fn parameter(uri: &Uri, name: &str) -> Option<String> {
-    let mut pairs = form_urlencoded::parse(uri.query()?.as_bytes());
-    pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    let found = parameters(uri).find(|parameter| parameter.name() == name);
+    found.map(|parameter| parameter.value().into_owned())
 }
 
 /// A piece of what has the form of a query. `None`: its escapes are wrong.
@@ -32,7 +63,19 @@ pub(crate) fn decoded(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{prop_assert, proptest};
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_query_is_read_as_the_operations_read_it(query in "[a-c=&%2+é]{0,24}") {
+            let Ok(uri) = format!("/photos?{query}").parse::<Uri>() else { return Ok(()) };
+            let theirs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+            let ours = parameters(&uri).map(|one| (one.name(), one.value()));
+            prop_assert!(ours.eq(theirs));
+        }
+    }
 
     #[test]
     fn parameters_are_found_by_name_and_decoded() {

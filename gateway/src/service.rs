@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use model::RequestId;
 use s3s::{
     Body, HttpError, HttpResponse, S3Error,
@@ -34,10 +34,10 @@ use crate::{
 const XML_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Names a request in its answer, and in every log line about it.
-const REQUEST_ID: &str = "x-amz-request-id";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
 /// Names who answered: the site.
-const HOST_ID: &str = "x-amz-id-2";
+const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
 
 /// Answers requests; clones are handles to the same service.
 #[derive(Clone)]
@@ -48,6 +48,7 @@ pub(crate) struct Service {
     region: Arc<str>,
     /// The id of the site.
     host: Arc<str>,
+    host_header: HeaderValue,
     settings: AllSettings,
 }
 
@@ -55,7 +56,8 @@ impl Service {
     pub(crate) fn new(handler: Handler, keys: RootKeys, hosts: Hosts) -> Self {
         let (meter, store) = (handler.meter.clone(), handler.store.clone());
         let region = Arc::from(handler.region.as_str());
-        let host = Arc::from(store.identity().site.to_string());
+        let host = store.identity().site.to_string();
+        let host_header = HeaderValue::try_from(&host).expect("hexadecimal digits fit a header");
         let settings = handler.settings.clone();
         let access = Guard::new(keys.access_key.clone(), store.clone(), settings.clone());
         let auth = Auth::new(keys, store);
@@ -68,7 +70,8 @@ impl Service {
         builder.set_validation(BucketNames);
         builder.set_host(hosts.clone());
         let forms = Arc::new(Forms { handler, auth, access, hosts });
-        Self { s3: builder.build(), forms, meter, region, host, settings }
+        let (s3, host) = (builder.build(), host.into());
+        Self { s3, forms, meter, region, host, host_header, settings }
     }
 
     /// Answers one request.
@@ -147,11 +150,11 @@ impl Service {
         (request, resource): (RequestId, &str),
         head_only: bool,
     ) -> HttpResponse {
-        for (name, value) in [(REQUEST_ID, request.to_string()), (HOST_ID, self.host.to_string())] {
-            if let Ok(shown) = HeaderValue::try_from(value) {
-                response.headers_mut().insert(name, shown);
-            }
+        let headers = response.headers_mut();
+        if let Ok(shown) = HeaderValue::try_from(request.to_string()) {
+            headers.insert(REQUEST_ID, shown);
         }
+        headers.insert(HOST_ID, self.host_header.clone());
         if let Some(HeadStatus(status)) = response.extensions_mut().remove::<HeadStatus>() {
             *response.status_mut() = status;
         }

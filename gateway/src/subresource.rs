@@ -7,7 +7,11 @@
 use http::{Method, Uri};
 use s3s::{S3Error, S3Result, s3_error};
 
-use crate::{host::Addressed, messages::plain};
+use crate::{
+    host::Addressed,
+    messages::plain,
+    query::{Parameter, parameters},
+};
 
 /// Where functions that change objects on their way would answer: no name of a bucket.
 const FUNCTIONS: &str = "WriteGetObjectResponse";
@@ -71,7 +75,7 @@ pub(crate) fn check(method: &Method, uri: &Uri, addressed: &Addressed<'_>) -> S3
         return Ok(());
     }
     let mut named = false;
-    for (name, _) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+    for name in parameters(uri).map(Parameter::name) {
         let Ok(at) = NAMES.binary_search_by_key(&&*name, |(known, _, _)| *known) else {
             continue;
         };

@@ -186,10 +186,12 @@ impl Standing {
     /// Whether a request passes over GOVERNANCE retention, as it asks to.
     fn bypasses(&self, asked: &Asked<'_>) -> bool {
         let S3Path::Object { bucket, key } = asked.path else { return false };
+        if !asks_to_bypass(asked.headers) {
+            return false;
+        }
         let slot = parameter(asked.uri, "versionId").and_then(|id| id.parse().ok());
         let resource = Resource { bucket, key: Some(&**key), slot };
-        asks_to_bypass(asked.headers)
-            && self.asker.as_ref().is_none_or(|asker| asker.may_bypass(&self.settings, &resource))
+        self.asker.as_ref().is_none_or(|asker| asker.may_bypass(&self.settings, &resource))
     }
 }
 
