@@ -4,7 +4,7 @@
 //! What is asked for is done or refused, never ignored; texts and codes are those of S3.
 
 use base64_simd::STANDARD;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use md5::{Digest, Md5};
 use model::{Encryption, Manifest, WrappedKey};
 use s3s::{S3Error, S3ErrorCode, S3Result, dto::ServerSideEncryption, s3_error};
@@ -14,7 +14,7 @@ use crate::{
     documents::encryption::BucketEncryption, errors, handler::Handler, settings::Settings,
 };
 
-const METHOD: &str = "x-amz-server-side-encryption";
+const METHOD: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
 const AES256: &str = ServerSideEncryption::AES256;
 
 /// The three headers of a client's own key, of a request or of the source of a copy.

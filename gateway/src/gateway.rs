@@ -20,6 +20,7 @@ use crate::{
     auth::RootKeys,
     blocks::Blocks,
     connection::{Stream, connection},
+    documents::lifecycle::Day,
     handler::Handler,
     host::Hosts,
     limited::Limited,
@@ -54,6 +55,8 @@ pub struct Options {
     /// In front of it, a host names a bucket (virtual-host style).
     pub domain: Option<String>,
     pub root: RootKeys,
+    /// How long a day of lifecycles is.
+    pub day: Day,
     /// What may change while it serves.
     pub live: watch::Receiver<Live>,
 }
@@ -61,7 +64,7 @@ pub struct Options {
 /// The S3 endpoint of a site.
 #[derive(Clone)]
 pub struct Gateway {
-    service: Service,
+    service: Arc<Service>,
     live: watch::Receiver<Live>,
     rates: Arc<Rates>,
 }
@@ -80,9 +83,10 @@ impl Gateway {
         let blocks = Arc::new(Blocks::new(store.clone(), miss, meter.clone()));
         let uploads = Arc::new(Semaphore::new(UPLOADS_MAX));
         let settings = AllSettings::new(store.clone());
-        let handler = Handler { store, settings, blocks, meter, region: options.region, uploads };
-        let service = Service::new(handler, options.root, Hosts::new(options.domain.as_deref()));
-        Self { service, live: options.live, rates: Arc::new(Rates::new()) }
+        let Options { region, root, domain, day, live } = options;
+        let handler = Handler { store, settings, blocks, meter, region, uploads, day };
+        let service = Arc::new(Service::new(handler, root, Hosts::new(domain.as_deref())));
+        Self { service, live, rates: Arc::new(Rates::new()) }
     }
 
     /// Serves until cancelled; then finishes the requests under way, for a limited time.
@@ -146,8 +150,8 @@ impl Gateway {
     }
 
     #[cfg(test)]
-    pub(crate) fn service(&self) -> Service {
-        self.service.clone()
+    pub(crate) fn service(&self) -> Arc<Service> {
+        Arc::clone(&self.service)
     }
 
     /// Until the client has said something, nothing is under way that a stop waits for.
@@ -199,7 +203,7 @@ impl Gateway {
 
     pub(crate) fn limited(&self, place: &Place, from: Option<SocketAddr>) -> Limited {
         Limited {
-            service: self.service.clone(),
+            service: Arc::clone(&self.service),
             live: self.live.clone(),
             rates: Arc::clone(&self.rates),
             client: place.client,

@@ -8,10 +8,13 @@ use s3s::{S3, S3Request, S3Response, S3Result, dto};
 use store::{Caller, ReadError, Store};
 use tokio::sync::Semaphore;
 
-use crate::{blocks::Blocks, errors, meter::Meter, settings::AllSettings};
+use crate::{
+    access::Reader, blocks::Blocks, documents::lifecycle::Day, errors, meter::Meter,
+    settings::AllSettings,
+};
 
 mod acl;
-mod buckets;
+pub(crate) mod buckets;
 mod complete;
 mod copy;
 mod delete;
@@ -38,6 +41,8 @@ pub(crate) struct Handler {
     pub(crate) region: String,
     /// Places for bodies that are too large to be kept in memory whole.
     pub(crate) uploads: Arc<Semaphore>,
+    /// How long one of a lifecycle's is.
+    pub(crate) day: Day,
 }
 
 impl Handler {
@@ -68,7 +73,7 @@ impl Handler {
 
 /// Who sent a request: [`crate::access::Guard`] has left it there.
 fn caller<I>(request: &S3Request<I>) -> S3Result<Caller> {
-    request.extensions.get::<Caller>().cloned().ok_or_else(errors::denied)
+    Ok(Reader::of(request)?.caller)
 }
 
 macro_rules! operations {

@@ -6,6 +6,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use http::{HeaderValue, Uri};
+use memchr::memchr2_iter;
 use s3s::{
     S3Result,
     host::{S3Host, VirtualHost},
@@ -86,13 +87,14 @@ impl Hosts {
 
 /// Bucket and key of a path; a slash may be encoded, which s3s takes for one as well.
 fn split(path: &str) -> (&str, &str) {
-    let encoded = path.find("%2F").or_else(|| path.find("%2f"));
-    match (path.find('/'), encoded) {
-        (Some(at), None) => (&path[..at], &path[at + 1..]),
-        (Some(at), Some(encoded)) if at < encoded => (&path[..at], &path[at + 1..]),
-        (_, Some(encoded)) => (&path[..encoded], &path[encoded + 3..]),
-        (None, None) => (path, ""),
+    for at in memchr2_iter(b'/', b'%', path.as_bytes()) {
+        let (first, rest) = path.split_at(at);
+        let behind = ["/", "%2F", "%2f"].into_iter().find_map(|slash| rest.strip_prefix(slash));
+        if let Some(behind) = behind {
+            return (first, behind);
+        }
     }
+    (path, "")
 }
 
 /// A port is all digits; an IPv6 address in brackets has none of these behind its last colon. The

@@ -20,6 +20,7 @@ mod encryption;
 mod error_document;
 mod errors;
 mod expected_owner;
+mod expiration;
 mod form;
 mod gateway;
 mod handler;
@@ -56,6 +57,7 @@ mod xml;
 mod tests;
 
 pub use auth::RootKeys;
+pub use documents::lifecycle::Day;
 pub use gateway::{Gateway, Options};
 pub use lifecycle::expire_forever;
 pub use limits::{Limits, Live, Rate};

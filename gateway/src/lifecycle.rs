@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use futures::StreamExt;
-use model::{BucketName, Millis, ObjectKey, Version, Versioning, attribute};
+use model::{BucketName, ObjectKey, Version, Versioning, attribute};
 use store::{
     Caller, Condition, ListEntry, ListQuery, MultipartEntry, MultipartName, MultipartQuery,
     ReadError, Store, WriteError,
@@ -17,14 +17,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::documents::{
     Document,
-    lifecycle::{Candidate, Lifecycle},
+    lifecycle::{Candidate, Day, Lifecycle, Today},
     tags::Tags,
 };
 
 mod versions;
 
-/// Between two passes. Days are counted up to midnight, so nobody waits for the minute.
+/// Between two passes. Days are counted up to midnight, so nobody waits for the minute. Where days are
+/// shorter, so is this.
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// Passes in a short day.
+const PASSES: u32 = 4;
 
 /// For changes of buckets that come together.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -63,17 +66,18 @@ type Seen = BTreeMap<BucketName, Version>;
 /// Never: what fails is logged, and tried again in the next pass.
 pub async fn expire_forever(
     store: Store,
+    day: Day,
     cancelled: CancellationToken,
 ) -> Result<(), std::convert::Infallible> {
     let mut changes = store.buckets_changed();
     let mut seen = Seen::new();
     // Of its own, so that buckets which change more often than this do not put it off for ever.
-    let mut hours = tokio::time::interval(INTERVAL);
+    let mut hours = tokio::time::interval(INTERVAL.min(day.length() / PASSES));
     hours.set_missed_tick_behavior(MissedTickBehavior::Delay);
     hours.reset();
     loop {
         changes.mark_unchanged();
-        if cancelled.run_until_cancelled(pass(&store, &mut seen)).await.is_none() {
+        if cancelled.run_until_cancelled(pass(&store, day, &mut seen)).await.is_none() {
             return Ok(());
         }
         let wait = async {
@@ -89,7 +93,7 @@ pub async fn expire_forever(
 }
 
 /// Looks at the buckets whose lifecycle was not carried out yet.
-async fn pass(store: &Store, seen: &mut Seen) {
+async fn pass(store: &Store, day: Day, seen: &mut Seen) {
     // A secondary, and a site whose past is disputed, delete nothing by themselves.
     if store.refusal().is_some() {
         return;
@@ -98,7 +102,8 @@ async fn pass(store: &Store, seen: &mut Seen) {
         Err(error) => tracing::error!(error = %ops::chain(&error), "buckets cannot be read"),
         Ok(due) => {
             for (bucket, lifecycle) in due {
-                match carry_out(store, &bucket, &lifecycle, store.now()).await {
+                let today = Today { now: store.now(), day };
+                match carry_out(store, &bucket, &lifecycle, today).await {
                     Ok(Done { expired: 0, aborted: 0 }) => {}
                     Ok(Done { expired, aborted }) => {
                         tracing::info!(%bucket, expired, aborted, "a lifecycle was carried out");
@@ -149,19 +154,19 @@ async fn carry_out(
     store: &Store,
     bucket: &BucketName,
     lifecycle: &Lifecycle,
-    now: Millis,
+    today: Today,
 ) -> Result<Done, LifecycleError> {
     let acts = lifecycle.acts();
     let mut done = Done::default();
     if acts.objects {
-        done.expired = expire(store, bucket, lifecycle, now).await?;
+        done.expired = expire(store, bucket, lifecycle, today).await?;
     }
     let versioning = store.versioning(bucket)?;
     if acts.versions && versioning != Versioning::Off {
-        done.expired += versions::expire(store, bucket, lifecycle, now).await?;
+        done.expired += versions::expire(store, bucket, lifecycle, today).await?;
     }
     if acts.uploads {
-        done.aborted = abort(store, bucket, lifecycle, now).await?;
+        done.aborted = abort(store, bucket, lifecycle, today).await?;
     }
     Ok(done)
 }
@@ -170,7 +175,7 @@ async fn expire(
     store: &Store,
     bucket: &BucketName,
     lifecycle: &Lifecycle,
-    now: Millis,
+    today: Today,
 ) -> Result<u64, LifecycleError> {
     let (mut after, mut expired) = (None, 0);
     loop {
@@ -181,12 +186,12 @@ async fn expire(
             ListEntry::Object { key, size, modified, .. } => {
                 let object = Candidate { key, size: Some(*size), modified: *modified };
                 // Tags are asked of the version that is to go.
-                let any = lifecycle.may_expire(&object, now);
+                let any = lifecycle.may_expire(&object, today);
                 any.then(|| ObjectKey::try_from(key.clone()).ok()).flatten()
             }
             ListEntry::CommonPrefix(_) => None,
         });
-        let deletes = candidates.map(|key| delete(store, (bucket, key), lifecycle, now));
+        let deletes = candidates.map(|key| delete(store, (bucket, key), lifecycle, today));
         let deletes: Vec<_> = deletes.collect();
         let outcomes = futures::stream::iter(deletes).buffer_unordered(AT_ONCE);
         let outcomes: Vec<_> = outcomes.collect().await;
@@ -205,7 +210,7 @@ async fn delete(
     store: &Store,
     (bucket, key): (&BucketName, ObjectKey),
     lifecycle: &Lifecycle,
-    now: Millis,
+    today: Today,
 ) -> Result<bool, LifecycleError> {
     let Some(object) = store.object(bucket, &key).await? else { return Ok(false) };
     let version = object.version;
@@ -216,7 +221,7 @@ async fn delete(
         // Of a newer release: what cannot be told apart does not expire.
         Ok::<_, ReadError>(Tags::of(&attributes).ok().flatten().unwrap_or_default())
     };
-    if lifecycle.expired(&candidate, now, tags)?.is_none() {
+    if lifecycle.expired(&candidate, today, tags)?.is_none() {
         return Ok(false);
     }
     let (object, condition) = ((bucket.clone(), key.clone()), Condition::Is(version));
@@ -233,7 +238,7 @@ async fn abort(
     store: &Store,
     bucket: &BucketName,
     lifecycle: &Lifecycle,
-    now: Millis,
+    today: Today,
 ) -> Result<u64, LifecycleError> {
     let (mut after, mut aborted) = (None, 0);
     loop {
@@ -245,7 +250,7 @@ async fn abort(
         for entry in page.entries {
             let MultipartEntry::Upload { key, id, initiated, .. } = entry else { continue };
             after = Some(store::MultipartCursor::Upload(key.clone(), id));
-            if !lifecycle.is_stale(&key, initiated, now) {
+            if !lifecycle.is_stale(&key, initiated, today) {
                 continue;
             }
             let Ok(key) = ObjectKey::try_from(key) else { continue };
@@ -264,6 +269,8 @@ async fn abort(
 
 #[cfg(test)]
 mod tests {
+    use model::Millis;
+
     use super::*;
     use crate::tests::site::{Site, ask};
 
@@ -288,7 +295,8 @@ mod tests {
         let mut done = Done::default();
         for (bucket, lifecycle) in due {
             let now = Millis(site.store.now().0 + days * DAY);
-            done = carry_out(&site.store, &bucket, &lifecycle, now).await.unwrap();
+            let today = Today { now, day: Day::WHOLE };
+            done = carry_out(&site.store, &bucket, &lifecycle, today).await.unwrap();
         }
         (done, site.get("/photos").await.tags("Key"))
     }
@@ -372,7 +380,7 @@ mod tests {
         assert_eq!(due(&site.store, &mut seen).await.unwrap().len(), 0, "there is none any more");
         site.store.refuse(store::Refusal::Secondary { primary: "east".to_owned() });
         let mut seen = Seen::new();
-        pass(&site.store, &mut seen).await;
+        pass(&site.store, Day::WHOLE, &mut seen).await;
         assert!(seen.is_empty());
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 /// Answers what is within the limits, and says what is not.
 #[derive(Clone)]
 pub(crate) struct Limited {
-    pub(crate) service: Service,
+    pub(crate) service: Arc<Service>,
     pub(crate) live: watch::Receiver<Live>,
     pub(crate) rates: Arc<Rates>,
     pub(crate) client: Client,

@@ -42,7 +42,9 @@ pub(crate) use promised;
 impl Promises {
     /// Reads the promises out of what was sent, and the rest of them out of the headers.
     pub(crate) fn new(sent: Sent, headers: &HeaderMap) -> S3Result<Self> {
-        let md5 = content_md5(sent.content_md5.as_deref())?;
+        // s3s takes an empty one for none.
+        let empty = text(headers, "content-md5").filter(|md5| md5.is_empty());
+        let md5 = content_md5(sent.content_md5.as_deref().or(empty))?;
         let mut promises = Self { md5, sent: sent.checksums, ..Self::default() };
         if let Some(trailer) = text(headers, "x-amz-trailer") {
             for name in trailer.split(',') {

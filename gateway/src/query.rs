@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use http::Uri;
+use memchr::{memchr, memchr2};
 
 /// A parameter as it stands in a query. Its parts are read as the operation itself will read them, wrong
 /// escapes included, so that nothing else is judged than what is done.
@@ -11,12 +12,13 @@ pub(crate) struct Parameter<'u>(&'u str);
 
 impl<'u> Parameter<'u> {
     pub(crate) fn name(self) -> Cow<'u, str> {
-        let name = self.0.split_once('=').map_or(self.0, |(name, _)| name);
-        // Every request is looked through several times, and hardly a name has escapes.
-        if name.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
-            return self.decode().map(|(name, _)| name).unwrap_or_default();
+        let end = memchr(b'=', self.0.as_bytes()).unwrap_or(self.0.len());
+        let name = self.0.get(..end).unwrap_or_default();
+        // Every request is looked through more than once, and hardly a name has escapes.
+        if memchr2(b'%', b'+', name.as_bytes()).is_none() {
+            return Cow::Borrowed(name);
         }
-        Cow::Borrowed(name)
+        self.decode().map(|(name, _)| name).unwrap_or_default()
     }
 
     pub(crate) fn value(self) -> Cow<'u, str> {
@@ -30,7 +32,16 @@ impl<'u> Parameter<'u> {
 
 /// The parameters of a query, in order.
 pub(crate) fn parameters(uri: &Uri) -> impl Iterator<Item = Parameter<'_>> {
-    let pieces = uri.query().unwrap_or_default().split('&');
+    let mut rest = uri.query().unwrap_or_default();
+    let pieces = std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = memchr(b'&', rest.as_bytes()).unwrap_or(rest.len());
+        let (piece, behind) = rest.split_at(end);
+        rest = behind.strip_prefix('&').unwrap_or_default();
+        Some(piece)
+    });
     pieces.filter(|piece| !piece.is_empty()).map(Parameter)
 }
 

@@ -39,8 +39,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 /// Names who answered: the site.
 const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
 
-/// Answers requests; clones are handles to the same service.
-#[derive(Clone)]
+/// Answers requests.
 pub(crate) struct Service {
     s3: S3Service,
     forms: Arc<Forms>,
@@ -75,7 +74,7 @@ impl Service {
     }
 
     /// Answers one request.
-    pub(crate) async fn answer(self, request: Request<Body>) -> Result<HttpResponse, HttpError> {
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Result<HttpResponse, HttpError> {
         let started = Instant::now();
         let head_only = request.method() == Method::HEAD;
         let slot = OperationSlot::default();

@@ -9,7 +9,9 @@ use store::{BucketView, Store};
 
 use crate::{
     access::Rules,
-    documents::{Document, UnknownForm, cors::Cors, encryption::BucketEncryption},
+    documents::{
+        Document, UnknownForm, cors::Cors, encryption::BucketEncryption, lifecycle::Lifecycle,
+    },
     errors,
 };
 
@@ -24,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) rules: Rules,
     pub(crate) cors: Option<Cors>,
     pub(crate) encryption: Option<BucketEncryption>,
+    /// Only shown here, so that one of a newer form counts as none.
+    pub(crate) lifecycle: Option<Lifecycle>,
 }
 
 impl Settings {
@@ -39,7 +43,8 @@ impl Settings {
         };
         let cors = Document::of(attributes)?;
         let encryption = Document::of(attributes)?;
-        Ok(Some(Self { view, bucket, rules, cors, encryption }))
+        let lifecycle = Document::of(attributes).ok().flatten();
+        Ok(Some(Self { view, bucket, rules, cors, encryption, lifecycle }))
     }
 
     /// A document of the bucket that requests seldom ask for.

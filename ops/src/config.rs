@@ -94,6 +94,9 @@ pub struct S3 {
     pub requests_burst: Option<NonZeroU32>,
     #[serde(default = "default_header_bytes_max", deserialize_with = "value::bytes")]
     pub header_bytes_max: u64,
+    /// How long a day of lifecycles is.
+    #[serde(default = "default_lifecycle_day", deserialize_with = "value::duration")]
+    pub lifecycle_day: Duration,
 }
 
 impl S3 {
@@ -311,6 +314,10 @@ fn default_region() -> String {
 
 fn default_connections_max() -> NonZeroUsize {
     const { NonZeroUsize::new(1_024).expect("is not zero") }
+}
+
+fn default_lifecycle_day() -> Duration {
+    Duration::from_hours(24)
 }
 
 fn default_header_bytes_max() -> u64 {

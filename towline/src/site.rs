@@ -8,7 +8,7 @@ use bus::{
 };
 use consumer::{Limits, Origin, Replication, ReplicationParts, fullsync::Jobs};
 use gateway::{
-    Gateway, ReadMiss, RootKeys,
+    Day, Gateway, ReadMiss, RootKeys,
     admin::{AdminApi, AdminOptions, FullSyncControl},
 };
 use model::{SiteId, SiteName};
@@ -83,7 +83,8 @@ impl Site {
         shutdown.spawn("collector", collect);
         shutdown.spawn("folder", store::fold_forever(store.clone(), shutdown.token()));
         shutdown.spawn("verification", store::verify_forever(store.clone(), shutdown.token()));
-        shutdown.spawn("lifecycle", gateway::expire_forever(store.clone(), shutdown.token()));
+        let day = Day::of(config.s3.lifecycle_day);
+        shutdown.spawn("lifecycle", gateway::expire_forever(store.clone(), day, shutdown.token()));
         let fence = &config.fence;
         let fence = FenceLimits { max_age: fence.max_age, max_bytes: fence.max_bytes };
         let (of, told) = (store.clone(), metrics.clone());
@@ -280,6 +281,7 @@ fn gateway_options(config: &Config, live: &Live) -> gateway::Options {
         region: config.s3.region.clone(),
         domain: config.s3.domain.clone(),
         root,
+        day: Day::of(config.s3.lifecycle_day),
         live: live.s3(),
     }
 }

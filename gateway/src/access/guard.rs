@@ -7,7 +7,7 @@
 use std::{borrow::Cow, cell::Cell, net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
-use http::{Extensions, HeaderMap, Uri};
+use http::{Extensions, HeaderMap, HeaderName, Uri};
 use model::{BucketName, ObjectKey, RequestId, Slot, UserId};
 use s3s::{
     S3Request, S3Result,
@@ -33,6 +33,8 @@ use crate::{
     query::parameter,
     settings::{AllSettings, Settings},
 };
+
+const BYPASS: HeaderName = HeaderName::from_static("x-amz-bypass-governance-retention");
 
 /// Where a request comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -329,7 +331,6 @@ impl Reader {
 
     /// Leaves who asks for those who answer.
     pub(crate) fn leave(self, extensions: &mut Extensions) {
-        extensions.insert(self.caller.clone());
         extensions.insert(self);
     }
 
@@ -381,7 +382,7 @@ fn beside(operation: &str, headers: &HeaderMap) -> Vec<&'static str> {
         return Vec::new();
     }
     let grants =
-        |name: &http::HeaderName| name == "x-amz-acl" || name.as_str().starts_with("x-amz-grant-");
+        |name: &HeaderName| name == "x-amz-acl" || name.as_str().starts_with("x-amz-grant-");
     let asked = [
         (headers.keys().any(grants), "s3:PutObjectAcl"),
         (headers.contains_key("x-amz-tagging"), "s3:PutObjectTagging"),
@@ -392,6 +393,6 @@ fn beside(operation: &str, headers: &HeaderMap) -> Vec<&'static str> {
 }
 
 fn asks_to_bypass(headers: &HeaderMap) -> bool {
-    let asked = headers.get("x-amz-bypass-governance-retention");
+    let asked = headers.get(BYPASS);
     asked.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"))
 }

@@ -1,6 +1,8 @@
 //! Lifecycle of a bucket's objects: which of them expire when, and when uploads that nobody completes
 //! are ended.
 
+use std::time::Duration;
+
 use model::{Millis, attribute};
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +12,6 @@ mod wire;
 
 /// Rules of one bucket; the limit of S3.
 const RULES_MAX: usize = 1_000;
-const DAY: u64 = 24 * 60 * 60 * 1_000;
 
 /// The rules of a bucket.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -87,6 +88,46 @@ pub(crate) struct Noncurrent {
     pub(crate) kept: Option<u32>,
 }
 
+/// How long a day of a rule is, in milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Day(u64);
+
+impl Day {
+    /// As S3 counts.
+    pub const WHOLE: Self = Self(24 * 60 * 60 * 1_000);
+
+    /// A shorter one, for rules that are tried out; a millisecond at least.
+    #[must_use]
+    pub fn of(length: Duration) -> Self {
+        Self(u64::try_from(length.as_millis()).unwrap_or(u64::MAX).max(1))
+    }
+
+    #[must_use]
+    pub(crate) fn length(self) -> Duration {
+        Duration::from_millis(self.0)
+    }
+
+    /// Midnight (UTC) after so many whole days, as S3 counts them.
+    fn after(self, begin: Millis, days: u32) -> Millis {
+        let due = begin.0.saturating_add(u64::from(days).saturating_mul(self.0));
+        Millis(due.div_ceil(self.0).saturating_mul(self.0))
+    }
+}
+
+/// When rules are looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Today {
+    pub(crate) now: Millis,
+    pub(crate) day: Day,
+}
+
+impl Today {
+    /// Whether so many days are over.
+    fn is_past(self, begin: Millis, days: u32) -> bool {
+        self.now >= self.day.after(begin, days)
+    }
+}
+
 /// An object version as rules look at it.
 pub(crate) struct Candidate<'a> {
     pub(crate) key: &'a str,
@@ -119,11 +160,11 @@ impl Lifecycle {
     pub(crate) fn expired<'a, E>(
         &'a self,
         object: &Candidate<'_>,
-        now: Millis,
+        today: Today,
         mut tags: impl FnMut() -> Result<Tags, E>,
     ) -> Result<Option<&'a Rule>, E> {
         for rule in self.0.iter().filter(|rule| rule.enabled) {
-            if rule.is_due(object, now) {
+            if rule.is_due(object, today) {
                 let wanted = &rule.filter.tags;
                 if wanted.0.is_empty() || has_all(&tags()?, wanted) {
                     return Ok(Some(rule));
@@ -134,16 +175,30 @@ impl Lifecycle {
     }
 
     /// Whether an object could have expired, whatever its tags are.
-    pub(crate) fn may_expire(&self, object: &Candidate<'_>, now: Millis) -> bool {
-        self.0.iter().any(|rule| rule.enabled && rule.is_due(object, now))
+    pub(crate) fn may_expire(&self, object: &Candidate<'_>, today: Today) -> bool {
+        self.0.iter().any(|rule| rule.enabled && rule.is_due(object, today))
+    }
+
+    /// When an object is going to expire, and by which rule: the first to come.
+    pub(crate) fn expires<'a>(
+        &'a self,
+        object: &Candidate<'_>,
+        tags: &Tags,
+        day: Day,
+    ) -> Option<(Millis, &'a str)> {
+        let fits = |rule: &&Rule| {
+            rule.enabled && rule.filter.fits(object) && has_all(tags, &rule.filter.tags)
+        };
+        let due = |rule: &'a Rule| Some((rule.expiration?.due(object, day)?, &*rule.id));
+        self.0.iter().filter(fits).filter_map(due).min()
     }
 
     /// Whether an upload that began then has waited for too long.
-    pub(crate) fn is_stale(&self, key: &str, began: Millis, now: Millis) -> bool {
+    pub(crate) fn is_stale(&self, key: &str, began: Millis, today: Today) -> bool {
         self.0
             .iter()
             .filter(|rule| rule.enabled && rule.filter.begins(key))
-            .any(|rule| rule.abort_uploads.is_some_and(|days| now >= after(began, days)))
+            .any(|rule| rule.abort_uploads.is_some_and(|days| today.is_past(began, days)))
     }
 
     /// Whether a version that others took the place of has expired. Its tags are looked up only where
@@ -152,11 +207,11 @@ impl Lifecycle {
         &self,
         version: &Candidate<'_>,
         behind: Behind,
-        now: Millis,
+        today: Today,
         mut tags: impl FnMut() -> Result<Tags, E>,
     ) -> Result<bool, E> {
         for rule in self.0.iter().filter(|rule| rule.enabled) {
-            let due = rule.noncurrent.is_some_and(|noncurrent| noncurrent.is_due(behind, now));
+            let due = rule.noncurrent.is_some_and(|noncurrent| noncurrent.is_due(behind, today));
             if due && rule.filter.fits(version) {
                 let wanted = &rule.filter.tags;
                 let marker = version.size.is_none();
@@ -169,11 +224,11 @@ impl Lifecycle {
     }
 
     /// Whether a delete marker goes that is the only version of its key.
-    pub(crate) fn expired_marker(&self, marker: &Candidate<'_>, now: Millis) -> bool {
+    pub(crate) fn expired_marker(&self, marker: &Candidate<'_>, today: Today) -> bool {
         self.0.iter().filter(|rule| rule.enabled).any(|rule| {
             let due = rule.expiration.is_some_and(|expiration| match expiration {
                 Expiration::DeleteMarker(goes) => goes,
-                other => other.is_due(marker, now),
+                other => other.is_due(marker, today),
             });
             due && rule.filter.tags.0.is_empty() && rule.filter.fits(marker)
         })
@@ -194,8 +249,8 @@ impl Lifecycle {
 
 impl Rule {
     /// Whether its time has come for an object that it is for, but for the object's tags.
-    fn is_due(&self, object: &Candidate<'_>, now: Millis) -> bool {
-        self.expiration.is_some_and(|expiration| expiration.is_due(object, now))
+    fn is_due(&self, object: &Candidate<'_>, today: Today) -> bool {
+        self.expiration.is_some_and(|expiration| expiration.is_due(object, today))
             && self.filter.fits(object)
     }
 }
@@ -217,25 +272,28 @@ fn has_all(tags: &Tags, wanted: &Tags) -> bool {
 }
 
 impl Expiration {
-    fn is_due(self, object: &Candidate<'_>, now: Millis) -> bool {
+    fn is_due(self, object: &Candidate<'_>, today: Today) -> bool {
+        self.due(object, today.day).is_some_and(|due| today.now >= due)
+    }
+
+    /// When that is of an object.
+    fn due(self, object: &Candidate<'_>, day: Day) -> Option<Millis> {
         match self {
-            Self::Days(days) => now >= after(object.modified, days),
-            Self::Date(seconds) => i64::try_from(now.0 / 1_000).is_ok_and(|now| now >= seconds),
-            Self::DeleteMarker(_) => false,
+            Self::Days(days) => Some(day.after(object.modified, days)),
+            // What is before 1970 is over.
+            Self::Date(seconds) => {
+                Some(Millis(u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000)))
+            }
+            Self::DeleteMarker(_) => None,
         }
     }
 }
 
 impl Noncurrent {
-    fn is_due(self, behind: Behind, now: Millis) -> bool {
-        behind.newer >= self.kept.unwrap_or(0) && now >= after(behind.since, self.days.unwrap_or(0))
+    fn is_due(self, behind: Behind, today: Today) -> bool {
+        behind.newer >= self.kept.unwrap_or(0)
+            && today.is_past(behind.since, self.days.unwrap_or(0))
     }
-}
-
-/// Midnight (UTC) after so many whole days, as S3 counts them.
-fn after(begin: Millis, days: u32) -> Millis {
-    let due = begin.0.saturating_add(u64::from(days).saturating_mul(DAY));
-    Millis(due.div_ceil(DAY).saturating_mul(DAY))
 }
 
 #[cfg(test)]

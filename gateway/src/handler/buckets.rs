@@ -140,7 +140,7 @@ pub(super) async fn list_buckets(
 }
 
 /// A time as S3 shows it.
-pub(super) fn timestamp(time: Millis) -> Timestamp {
+pub(crate) fn timestamp(time: Millis) -> Timestamp {
     let nanos = i128::from(time.0) * 1_000_000;
     // A clock beyond the year 9999 is shown as no time at all rather than as an error.
     time::OffsetDateTime::from_unix_timestamp_nanos(nanos)

@@ -16,10 +16,13 @@ use super::{
     put::condition,
 };
 use crate::{
+    access::Reader,
     checksum::{self, Algorithm, Checksums, checksums, show_checksums},
     composite::{self, Asked, PARTS_MAX},
     encryption::{SentKey, Shown, customer},
-    errors, part_checksums,
+    errors,
+    expiration::Expiring,
+    part_checksums,
 };
 
 /// What the client says of the object that is to be.
@@ -34,7 +37,7 @@ pub(super) async fn complete_multipart_upload(
     handler: &Handler,
     request: S3Request<CompleteMultipartUploadInput>,
 ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-    let caller = caller(&request)?;
+    let (caller, reader) = (caller(&request)?, Reader::of(&request)?);
     let mut input = request.input;
     let condition = condition(input.if_match.take(), input.if_none_match.take())?;
     let parts = input.multipart_upload.take().and_then(|upload| upload.parts).unwrap_or_default();
@@ -62,6 +65,9 @@ pub(super) async fn complete_multipart_upload(
         }
     };
     let mut output = output(&input, &completed);
+    if let Some(expiring) = Expiring::new(reader.settings()?, (&name.bucket, &name.key)) {
+        output.expiration = expiring.shown_if_latest(handler, completed.version).await;
+    }
     output.server_side_encryption = shown.method;
     Ok(S3Response::new(output))
 }

@@ -31,7 +31,9 @@ use crate::{
     checksum::{self, Algorithm, Checksums, show_checksums},
     documents::{Document, object_lock::sent_lock, tags::Tags},
     encryption::{Rest, SentKey, Wish, customer_of_source, sent_encryption, show_encryption},
-    errors, names,
+    errors,
+    expiration::Expiring,
+    names,
     object_body::ObjectBody,
     preconditions::Preconditions,
     promises,
@@ -76,6 +78,8 @@ pub(super) async fn copy_object(
     let attributes = handler.begins_with(&reader, sent, (tags, lock))?;
     let copy_source_version_id = source::id(handler, &input.copy_source, &source.object)?;
     let wish = wish.within(reader.settings()?);
+    let (size, expiring) =
+        (source.object.manifest.size, Expiring::new(reader.settings()?, (&bucket, &key)));
     let target = Target { caller: caller.clone(), bucket, key, condition, attributes };
     let how = How { replaced, asked, wish: wish.clone() };
     let (stored, result) = copy(handler, from, source, (target, how)).await?;
@@ -83,6 +87,7 @@ pub(super) async fn copy_object(
     let mut output = CopyObjectOutput {
         copy_object_result: Some(CopyObjectResult { last_modified, ..result }),
         copy_source_version_id,
+        expiration: expiring.and_then(|new| new.shown(handler, (stored.version, size))),
         version_id: stored.id.map(|id| id.to_string()),
         ..CopyObjectOutput::default()
     };

@@ -25,7 +25,7 @@ use crate::{
     access::Reader,
     attributes,
     checksum::{self, Algorithm},
-    documents::{Document, tags::Tags},
+    documents::{Document, lifecycle::Candidate, tags::Tags},
     encryption::{self, Opened, SentKey, customer},
     errors, names,
     object_body::ObjectBody,
@@ -76,6 +76,7 @@ pub(super) struct Found {
     pub(super) id: Option<String>,
     /// The part that was asked for.
     part: Option<usize>,
+    expiration: Option<String>,
     /// How many tags it has, if any.
     tags: Option<i32>,
     lock: ShownLock,
@@ -128,6 +129,7 @@ macro_rules! shown {
                 .then(|| range::content_range(&$found.range, manifest.size)),
             content_type: attributes::header(manifest, "content-type"),
             e_tag: Some(ETag::Strong(manifest.etag.0.clone())),
+            expiration: $found.expiration.clone(),
             expires: attributes::expires(manifest),
             last_modified: Some(timestamp($found.object.version.hlc.millis())),
             metadata: attributes::shown_metadata(manifest),
@@ -205,13 +207,17 @@ pub(super) async fn find(handler: &Handler, reader: &Reader, ask: Ask) -> S3Resu
     let tags = Tags::of(&attributes).map_err(|error| errors::internal(&error))?;
     let tags = tags.and_then(|tags| tags.count());
     let lock = lock::shown(handler, &attributes);
-    let modified = object.version.hlc.millis();
+    let (size, modified) = (object.manifest.size, object.version.hlc.millis());
+    let candidate = Candidate { key: key.as_str(), size: Some(size), modified };
+    // A version that is named may be one that others took the place of.
+    let settings = slot.is_none().then(|| reader.settings()).transpose()?;
+    let expiration =
+        settings.and_then(|settings| handler.expiration(settings, &candidate, &attributes));
     match ask.preconditions.evaluate(&object.manifest.etag.0, modified) {
         Verdict::Hold => {}
         Verdict::Failed => return Err(errors::precondition_failed()),
         Verdict::NotModified => return Err(not_modified(&object)),
     }
-    let size = object.manifest.size;
     let range = match (ask.range, ask.part) {
         (None, None) => None,
         (Some(_), Some(_)) => {
@@ -231,7 +237,7 @@ pub(super) async fn find(handler: &Handler, reader: &Reader, ask: Ask) -> S3Resu
     let partial = range.as_ref().is_some_and(|range| !range.is_empty());
     let part = ask.part.and_then(|number| usize::try_from(number).ok()?.checked_sub(1));
     let range = range.unwrap_or(0..size);
-    Ok(Found { range, partial, id, part, tags, lock, opened, object })
+    Ok(Found { range, partial, id, part, expiration, tags, lock, opened, object })
 }
 
 fn asked(range: AskedRange) -> Asked {

@@ -20,7 +20,9 @@ use crate::{
     checksum::{self, Checksums, show_checksums},
     documents::{object_lock::sent_lock, tags::Tags},
     encryption::{Sealing, Wish, sent_encryption, show_encryption},
-    errors, names,
+    errors,
+    expiration::Expiring,
+    names,
     promises::{self, Promises, promised},
     receive::{Size, receive},
     unsupported,
@@ -76,8 +78,11 @@ pub(crate) async fn put_object(
     let mut output = output(&digests);
     show_encryption!(output, wish.shown());
     let manifest = manifest(&uploaded, digests, described, sealing);
+    let (size, expiring) = (uploaded.size(), Expiring::new(reader.settings()?, (&bucket, &key)));
     let put = PutObject { caller, bucket, key, manifest, uploaded, condition, attributes };
     let stored = handler.store.put_object(put).await.map_err(errors::write)?;
+    output.expiration =
+        expiring.and_then(|expiring| expiring.shown(handler, (stored.version, size)));
     output.version_id = stored.id.map(|id| id.to_string());
     Ok(S3Response::new(output))
 }

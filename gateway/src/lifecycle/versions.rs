@@ -1,7 +1,7 @@
 //! Versions that others took the place of, and delete markers that nothing stands behind.
 
 use futures::StreamExt;
-use model::{BucketName, Millis, ObjectKey};
+use model::{BucketName, ObjectKey};
 use store::{
     Caller, Condition, ListedVersion, ReadError, Store, VersionCursor, VersionEntry, VersionQuery,
     WriteError,
@@ -10,7 +10,7 @@ use store::{
 use super::{AT_ONCE, LifecycleError, PAGE};
 use crate::documents::{
     Document,
-    lifecycle::{Behind, Candidate, Lifecycle},
+    lifecycle::{Behind, Candidate, Lifecycle, Today},
     tags::Tags,
 };
 
@@ -28,7 +28,7 @@ pub(super) async fn expire(
     store: &Store,
     bucket: &BucketName,
     lifecycle: &Lifecycle,
-    now: Millis,
+    today: Today,
 ) -> Result<u64, LifecycleError> {
     let (mut after, mut expired, mut before) = (None, 0, None);
     loop {
@@ -36,7 +36,7 @@ pub(super) async fn expire(
         after = page.last().map(|listed| VersionCursor::Slot(listed.key.clone(), listed.slot));
         // The last one of a page is looked at with the next, which says what stands behind it.
         let seen = in_order(&mut before, page, truncated);
-        let removals = seen.into_iter().map(|seen| remove(store, bucket, seen, lifecycle, now));
+        let removals = seen.into_iter().map(|seen| remove(store, bucket, seen, lifecycle, today));
         let removals: Vec<_> = removals.collect();
         let outcomes: Vec<_> =
             futures::stream::iter(removals).buffer_unordered(AT_ONCE).collect().await;
@@ -90,7 +90,7 @@ async fn remove(
     bucket: &BucketName,
     Seen { listed, behind, last }: Seen,
     lifecycle: &Lifecycle,
-    now: Millis,
+    today: Today,
 ) -> Result<bool, LifecycleError> {
     let Ok(key) = ObjectKey::try_from(listed.key.clone()) else { return Ok(false) };
     let version = listed.version;
@@ -103,12 +103,12 @@ async fn remove(
                 // Of a newer release: what cannot be told apart does not expire.
                 Ok::<_, ReadError>(Tags::of(&attributes).ok().flatten().unwrap_or_default())
             };
-            let expired = lifecycle.expired_behind(&candidate, behind, now, tags)?;
+            let expired = lifecycle.expired_behind(&candidate, behind, today, tags)?;
             expired.then_some(Condition::Behind(version))
         }
         None => {
             let alone = size.is_none() && last;
-            let expired = alone && lifecycle.expired_marker(&candidate, now);
+            let expired = alone && lifecycle.expired_marker(&candidate, today);
             expired.then_some(Condition::Is(version))
         }
     };

@@ -212,3 +212,39 @@ async fn a_lifecycle_is_shown_as_it_was_put() {
     assert_eq!(delete(&site, "/photos?lifecycle").await, 204);
     assert_eq!(site.get("/photos?lifecycle").await.error(), none);
 }
+
+#[tokio::test]
+async fn answers_say_when_an_object_expires() {
+    let site = Site::with_bucket().await;
+    let rules = b"<LifecycleConfiguration><Rule><ID>a b</ID><Status>Enabled</Status><Filter>\
+        <And><Prefix>logs/</Prefix><Tag><Key>a</Key><Value>1</Value></Tag></And></Filter>\
+        <Expiration><Date>2130-01-01T00:00:00Z</Date></Expiration></Rule></LifecycleConfiguration>";
+    assert_eq!(put(&site, "/photos?lifecycle", rules).await.status, 200);
+    let expected = "expiry-date=\"Sun, 01 Jan 2130 00:00:00 GMT\", rule-id=\"a%20b\"";
+    let shown = |answer: &Answer| answer.header("x-amz-expiration").map(str::to_owned);
+    let tagged = |uri: &str| ask("PUT", uri).header("x-amz-tagging", "a=1");
+    for uri in ["/photos/logs/1", "/photos/logs/2"] {
+        let written = site.send(tagged(uri).body(b"1")).await;
+        assert_eq!(shown(&written).as_deref(), Some(expected), "{}", written.text());
+    }
+    let copy = ask("PUT", "/photos/logs/3").header("x-amz-copy-source", "/photos/logs/1");
+    assert_eq!(shown(&site.send(copy).await).as_deref(), Some(expected));
+    for method in ["GET", "HEAD"] {
+        let read = site.send(ask(method, "/photos/logs/3")).await;
+        assert_eq!(shown(&read).as_deref(), Some(expected));
+    }
+    let begun = site.send(ask("POST", "/photos/logs/4?uploads").header("x-amz-tagging", "a=1"));
+    let id = begun.await.tag("UploadId").unwrap();
+    let part = ask("PUT", &format!("/photos/logs/4?partNumber=1&uploadId={id}")).body(b"1");
+    let etag = site.send(part).await.header("etag").unwrap().to_owned();
+    let xml = format!(
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>\
+         </CompleteMultipartUpload>"
+    );
+    let complete = ask("POST", &format!("/photos/logs/4?uploadId={id}")).body(xml.as_bytes());
+    assert_eq!(shown(&site.send(complete).await).as_deref(), Some(expected));
+    let stays = [tagged("/photos/other").body(b"1"), ask("PUT", "/photos/logs/5").body(b"1")];
+    for request in stays {
+        assert_eq!(shown(&site.send(request).await), None);
+    }
+}

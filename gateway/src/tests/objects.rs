@@ -82,6 +82,7 @@ async fn a_body_that_is_not_what_was_promised_is_not_committed() {
     let cases = [
         (put("content-md5", &wrong), "BadDigest"),
         (put("content-md5", "short"), "InvalidDigest"),
+        (put("content-md5", ""), "InvalidDigest"),
         (put("x-amz-checksum-crc32", "AAAAAA=="), "BadDigest"),
         (put("x-amz-checksum-sha256", "AAAAAA=="), "BadDigest"),
         (put("x-amz-content-sha256", &"0".repeat(64)), "XAmzContentSHA256Mismatch"),

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use store::{Options as StoreOptions, Sizes, Store};
 use tokio::sync::watch;
 
-use crate::{Gateway, Limits, Live, MissError, Options, ReadMiss, RootKeys};
+use crate::{Day, Gateway, Limits, Live, MissError, Options, ReadMiss, RootKeys};
 
 pub(crate) const BLOCK: usize = 64;
 pub(crate) const INLINE_MAX: usize = 16;
@@ -146,6 +146,7 @@ impl Site {
             region: "us-east-1".to_owned(),
             domain: Some("s3.example.com".to_owned()),
             root: RootKeys { access_key: ACCESS.to_owned(), secret_key: SECRET.to_owned() },
+            day: Day::WHOLE,
             live: watch::channel(Live { tls: None, limits: limits() }).1,
         };
         let port: Arc<dyn ReadMiss> = Arc::clone(&miss) as _;

@@ -1,6 +1,6 @@
 //! What must hold between settings, beyond each being of its kind.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use super::{Admin, Config, Origin, load::Places};
 
@@ -10,6 +10,8 @@ const BLOCK_SIZE: std::ops::RangeInclusive<u64> = 64 << 10..=8 << 20;
 const INLINE_MAX: u64 = 256 << 10;
 
 /// Bytes of a request's head: below, signed requests do not fit; above, hyper gives up first.
+const LIFECYCLE_DAY: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_hours(24);
 const HEADER_BYTES_MAX: std::ops::RangeInclusive<u64> = 8 << 10..=256 << 10;
 
 /// Requests of one full sync at once: beyond, the link is full anyway.
@@ -52,6 +54,9 @@ fn check_s3(config: &Config, report: Report<'_>) {
     }
     if config.s3.requests_burst.is_some() && config.s3.requests_per_second.is_none() {
         report("s3.requests_burst", "needs `s3.requests_per_second`");
+    }
+    if !LIFECYCLE_DAY.contains(&config.s3.lifecycle_day) {
+        report("s3.lifecycle_day", "must be from 1s to 24h");
     }
     let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if config.s3.region.is_empty() || !config.s3.region.bytes().all(letters) {

@@ -12,6 +12,12 @@ use time::OffsetDateTime;
 use super::*;
 use crate::documents::Document;
 
+const DAY: u64 = 24 * 60 * 60 * 1_000;
+
+fn today(now: u64) -> Today {
+    Today { now: Millis(now), day: Day::WHOLE }
+}
+
 fn tag(key: &str, value: &str) -> Tag {
     Tag { key: Some(key.to_owned()), value: Some(value.to_owned()) }
 }
@@ -149,7 +155,7 @@ fn an_object_expires_at_midnight_after_its_days_if_all_of_the_filter_fits() {
     let noon = DAY / 2;
     let expired = |key, size, value: &str, now| {
         let object = Candidate { key, size: Some(size), modified: Millis(noon) };
-        lifecycle.expired(&object, Millis(now), || tags(value)).unwrap().is_some()
+        lifecycle.expired(&object, today(now), || tags(value)).unwrap().is_some()
     };
     assert!(expired("logs/a", 11, "1", 3 * DAY));
     assert!(!expired("logs/a", 11, "1", 3 * DAY - 1), "two days, and up to midnight");
@@ -158,7 +164,7 @@ fn an_object_expires_at_midnight_after_its_days_if_all_of_the_filter_fits() {
     assert!(!expired("logs/a", 11, "2", 3 * DAY));
     let failed = |key| {
         let object = Candidate { key, size: Some(11), modified: Millis(0) };
-        lifecycle.expired(&object, Millis(9 * DAY), || Err("away")).map(|rule| rule.is_some())
+        lifecycle.expired(&object, today(9 * DAY), || Err("away")).map(|rule| rule.is_some())
     };
     assert_eq!(failed("logs/a"), Err("away"));
     assert_eq!(failed("other"), Ok(false), "tags are not looked up in vain");
@@ -169,7 +175,7 @@ fn a_date_expires_whatever_is_older_or_newer_and_a_disabled_rule_nothing() {
     let expired = |lifecycle: &Lifecycle, now| {
         let object = Candidate { key: "logs/a", size: Some(1), modified: Millis(now) };
         let none = || Ok::<_, ()>(Tags::default());
-        lifecycle.expired(&object, Millis(now), none).unwrap().is_some()
+        lifecycle.expired(&object, today(now), none).unwrap().is_some()
     };
     let lifecycle = one(|rule| rule.expiration = date(86_400)).unwrap();
     assert!(expired(&lifecycle, DAY) && !expired(&lifecycle, DAY - 1));
@@ -186,6 +192,23 @@ fn a_date_expires_whatever_is_older_or_newer_and_a_disabled_rule_nothing() {
 }
 
 #[test]
+fn an_object_expires_by_the_rule_whose_time_comes_first() {
+    let later = LifecycleRule { expiration: days(5), ..rule("later") };
+    let dated = LifecycleRule { expiration: date(9 * 24 * 60 * 60), ..rule("dated") };
+    let lifecycle = read(vec![later, rule("two days"), dated]).unwrap();
+    let expires = |key, modified, day| {
+        let object = Candidate { key, size: Some(1), modified: Millis(modified) };
+        let due = lifecycle.expires(&object, &Tags::default(), day);
+        due.map(|(due, rule)| (due.0, rule.to_owned()))
+    };
+    assert_eq!(expires("logs/a", 1, Day::WHOLE), Some((3 * DAY, "two days".to_owned())));
+    assert_eq!(expires("logs/a", 8 * DAY, Day::WHOLE), Some((9 * DAY, "dated".to_owned())));
+    assert_eq!(expires("other", 1, Day::WHOLE), None);
+    let short = Day::of(Duration::from_secs(10));
+    assert_eq!(expires("logs/a", 1_001, short), Some((30_000, "two days".to_owned())));
+}
+
+#[test]
 fn an_upload_is_stale_after_its_days() {
     let lifecycle = one(|rule| {
         rule.expiration = None;
@@ -195,9 +218,9 @@ fn an_upload_is_stale_after_its_days() {
     let lifecycle = lifecycle.unwrap();
     let acts = Acts { objects: false, versions: false, uploads: true };
     assert_eq!(lifecycle.acts(), acts);
-    assert!(lifecycle.is_stale("logs/a", Millis(1), Millis(2 * DAY)));
-    assert!(!lifecycle.is_stale("logs/a", Millis(1), Millis(2 * DAY - 1)));
-    assert!(!lifecycle.is_stale("other", Millis(1), Millis(9 * DAY)));
+    assert!(lifecycle.is_stale("logs/a", Millis(1), today(2 * DAY)));
+    assert!(!lifecycle.is_stale("logs/a", Millis(1), today(2 * DAY - 1)));
+    assert!(!lifecycle.is_stale("other", Millis(1), today(9 * DAY)));
 }
 
 #[test]
@@ -216,7 +239,7 @@ fn versions_expire_by_when_others_took_their_place_and_how_many_have_since() {
         let version = Candidate { key: "logs/a", size, modified: Millis(0) };
         let behind = Behind { since: Millis(DAY), newer };
         let none = || Ok::<_, ()>(Tags::default());
-        lifecycle.expired_behind(&version, behind, Millis(now), none).unwrap()
+        lifecycle.expired_behind(&version, behind, today(now), none).unwrap()
     };
     let days = noncurrent(2, None);
     assert!(expired(&days, Some(1), 0, 3 * DAY) && !expired(&days, Some(1), 0, 3 * DAY - 1));
@@ -239,7 +262,7 @@ fn versions_expire_by_when_others_took_their_place_and_how_many_have_since() {
 fn a_delete_marker_goes_that_nothing_stands_behind() {
     let goes = |lifecycle: &Lifecycle, now| {
         let marker = Candidate { key: "logs/a", size: None, modified: Millis(DAY) };
-        lifecycle.expired_marker(&marker, Millis(now))
+        lifecycle.expired_marker(&marker, today(now))
     };
     let at_once = one(|rule| {
         rule.expiration = Some(LifecycleExpiration {
@@ -310,9 +333,9 @@ proptest! {
                 continue;
             };
             let object = Candidate { key: "logs/a", size: Some(size), modified: Millis(modified) };
-            let judged = lifecycle.expired(&object, Millis(now), || Ok::<_, ()>(Tags::default()));
-            assert!(judged.unwrap().is_none() || lifecycle.may_expire(&object, Millis(now)));
-            lifecycle.is_stale("logs/a", Millis(modified), Millis(now));
+            let judged = lifecycle.expired(&object, today(now), || Ok::<_, ()>(Tags::default()));
+            assert!(judged.unwrap().is_none() || lifecycle.may_expire(&object, today(now)));
+            lifecycle.is_stale("logs/a", Millis(modified), today(now));
             let kept = Lifecycle::from_bytes(&lifecycle.to_bytes()).unwrap();
             assert_eq!(kept, lifecycle);
             // What is shown is what could be set again.

@@ -183,6 +183,8 @@ fn files_with_secrets_that_others_can_read_are_told_of() {
 fn limits_that_do_not_fit_are_told() {
     let small = problem(&[("header_bytes_max = \"32KiB\"", "header_bytes_max = \"1KiB\"")]);
     assert!(small.contains("`s3.header_bytes_max`: must be from 8KiB to 256KiB"), "{small}");
+    let long = problem(&[("lifecycle_day = \"24h\"", "lifecycle_day = \"25h\"")]);
+    assert!(long.contains("`s3.lifecycle_day`: must be from 1s to 24h"), "{long}");
     let lonely = problem(&[("# requests_burst", "requests_burst")]);
     assert!(lonely.contains("`s3.requests_burst`: needs `s3.requests_per_second`"), "{lonely}");
     let share = |config: Config| config.s3.connections_per_client_max().get();
