@@ -53,8 +53,10 @@ class Calls:
         named = {"Bucket": self.buckets[at // 4], "Key": self.keys[at % 4]}
         if version is None:
             return named
-        # Behind those that are there, one that may not be.
-        ids = [held.id for held in self.held(named) if held.id] + ["null"]
+        # Behind those that are there, one that was, or may not be.
+        bucket = self.model.buckets.get(named["Bucket"])
+        gone = bucket.gone.get(named["Key"], "null") if bucket else "null"
+        ids = [held.id for held in self.held(named) if held.id] + [gone]
         return named | {"VersionId": ids[version % len(ids)]}
 
     def condition(self, named, kind):
@@ -164,9 +166,9 @@ class Calls:
 
     @step(
         at=at, version=version, wish=maybe(Range=draws.RANGES), part=one(None, None, None, 1, 2, 3),
-        condition=draws.condition, mode=maybe(ChecksumMode=["ENABLED"]),
+        condition=draws.condition, mode=maybe(ChecksumMode=["ENABLED"]), instead=draws.instead,
     )  # fmt: skip
-    def read(self, at, version, wish, part, condition, mode):
+    def read(self, at, version, wish, part, condition, mode, instead):
         named = self.object(at, version)
         matches = self.condition(named, condition)
         if part and not wish:
@@ -176,7 +178,7 @@ class Calls:
         if condition == "present":
             matches = {"IfNoneMatch": quoted(md5(b"other"))}
         for name in ("get_object", "head_object"):
-            self.call(name, **named, **wish, **matches, **mode)
+            self.call(name, **named, **wish, **matches, **mode, **instead)
 
     @step(at=at, version=version, condition=draws.condition, bypass=yes_or_no)
     def delete(self, at, version, condition, bypass):
@@ -234,67 +236,67 @@ class Calls:
 
     @step(
         at=at, described=draws.described, begins=draws.begins, lock=draws.lock,
-        days=draws.days, algorithm=maybe(ChecksumAlgorithm=ALGORITHMS),
+        days=draws.days, sums=draws.of_upload,
     )  # fmt: skip
-    def create_upload(self, at, described, begins, lock, days, algorithm):
+    def create_upload(self, at, described, begins, lock, days, sums):
         named = self.object(at)
-        wish = self.described(described, begins, lock, days) | algorithm
+        wish = self.described(described, begins, lock, days) | sums
         answer = self.call("create_multipart_upload", **named, **wish)
         if answer:
-            self.uploads.append((named | {"UploadId": answer["UploadId"]}, algorithm))
+            self.uploads.append((named | {"UploadId": answer["UploadId"]}, sums))
+
+    @step(at=at, described=draws.described, sums=draws.of_upload, last=one(1, 70_000), salt=salt)
+    def put_in_parts(self, at, described, sums, last, salt):
+        """A whole upload, in one step: many sequences are to have what came so."""
+        self.create_upload(at, described, {}, {}, 0, sums)
+        self.put_part(0, 1, 13, salt)
+        self.put_part(0, 10_000, last, salt)
+        self.complete(0, None, "none", None)
 
     def upload(self, at):
         """One of those that were begun, the newest first, and how its checksum is made."""
-        return self.uploads[-1 - at % len(self.uploads)]
-
-    def parts(self, named):
-        """Number and entity tag of each part that an upload has."""
-        bucket = self.model.buckets.get(named["Bucket"])
-        uploads = bucket.uploads if bucket else []
-        held = [upload.parts for upload in uploads if upload.id == named["UploadId"]]
-        parts = sorted(held[0].items()) if held else []
-        return [{"PartNumber": number, "ETag": quoted(md5(body))} for number, body in parts]
+        named, sums = self.uploads[-1 - at % len(self.uploads)]
+        return dict(named), {k: v for k, v in sums.items() if k == "ChecksumAlgorithm"}
 
     @step(at=at, number=one(1, 2, 10_000), more=one(-1, 0, 13, 1 << 20), salt=salt)
     def put_part(self, at, number, more, salt):
-        if not self.uploads:
-            return
-        named, algorithm = self.upload(at)
-        body = draws.body(PART_MIN + more if number < 10_000 else 1 + abs(more), salt)
-        self.call("upload_part", **named, PartNumber=number, Body=body, **algorithm)
+        if self.uploads:
+            named, algorithm = self.upload(at)
+            body = draws.body(PART_MIN + more if number < 10_000 else 1 + abs(more), salt)
+            self.call("upload_part", **named, PartNumber=number, Body=body, **algorithm)
 
     @step(at=at, number=one(1, 2, 10_000), source=at, version=version, range=one(None, "0-0", "9-69999"))
     def copy_part(self, at, number, source, version, range):
-        if not self.uploads:
-            return
-        named, _ = self.upload(at)
-        wish = {"CopySourceRange": f"bytes={range}"} if range else {}
-        source = self.object(source, version)
-        self.call("upload_part_copy", **named, PartNumber=number, CopySource=source, **wish)
+        if self.uploads:
+            named, _ = self.upload(at)
+            wish = {"CopySourceRange": f"bytes={range}"} if range else {}
+            source = self.object(source, version)
+            self.call("upload_part_copy", **named, PartNumber=number, CopySource=source, **wish)
 
     @step(
         at=at, leave=one(None, None, 0, 1), condition=draws.condition,
-        spoil=one(*[None] * 8, "order", "etag"),
+        spoil=one(*[None] * 8, "order", "etag", "sum"),
     )  # fmt: skip
     def complete(self, at, leave, condition, spoil):
         if not self.uploads:
             return
         named, _ = self.upload(at)
-        self.call("list_parts", **named)
-        parts = [part for n, part in enumerate(self.parts(named)) if n != leave]
+        more = lambda page: {"PartNumberMarker": page["NextPartNumberMarker"]}
+        self.sites[0].pages("list_parts", named | {"MaxParts": 1}, more)
+        parts = [part for n, part in enumerate(self.model.parts(**named)) if n != leave]
         if spoil == "order":
             parts = parts[::-1]
-        if spoil == "etag" and parts:
-            parts[0]["ETag"] = quoted(md5(b"other"))
+        elif spoil and parts:
+            names = [name for name in parts[0] if name.startswith("Checksum" if spoil == "sum" else "ETag")]
+            parts[0] |= dict.fromkeys(names, quoted(md5(b"other")) if spoil == "etag" else "AAAAAA==")
         matches = self.condition({name: named[name] for name in ("Bucket", "Key")}, condition)
         self.call("complete_multipart_upload", **named, MultipartUpload={"Parts": parts}, **matches)
 
     @step(at=at)
     def abort(self, at):
-        if not self.uploads:
-            return
-        named, _ = self.upload(at)
-        self.call("abort_multipart_upload", **named)
+        if self.uploads:
+            named, _ = self.upload(at)
+            self.call("abort_multipart_upload", **named)
 
     # Listings.
 

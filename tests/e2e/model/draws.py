@@ -116,6 +116,16 @@ described = maybe(
     Metadata=[{"one": "1"}, {"two": "a  b", "three": "%C3%BC+"}],
 )
 begins = maybe(ACL=[*CANNED, "bucket-owner-full-control"], Tagging=TAGS)
+instead = maybe(ResponseContentType=["text/csv"], ResponseCacheControl=["private"])
+# How the checksum of an upload in parts is made.
+of_upload = one(
+    {},
+    {"ChecksumAlgorithm": "CRC32"},
+    {"ChecksumAlgorithm": "CRC32C", "ChecksumType": "FULL_OBJECT"},
+    {"ChecksumAlgorithm": "CRC64NVME"},
+    {"ChecksumAlgorithm": "SHA1"},
+    {"ChecksumAlgorithm": "SHA256", "ChecksumType": "COMPOSITE"},
+)
 # Most calls ask for no lock, which needs a bucket that has it.
 lock = seldom(maybe(ObjectLockMode=["GOVERNANCE", "COMPLIANCE"], ObjectLockLegalHoldStatus=["ON", "OFF"]))
 days = one(1, 10, 20)

@@ -147,6 +147,8 @@ class Objects:
             "ObjectLockLegalHoldStatus": version.hold,
             **version.headers,
         }
+        # A client may say what the answer is to say instead.
+        shown |= {name: sent[f"Response{name}"] for name in HEADERS if f"Response{name}" in sent}
         if "PartNumber" in sent:
             # Of a part its own checksum is shown, which the tests of parts look at.
             shown["PartsCount"] = version.parts and len(version.parts)
@@ -194,6 +196,7 @@ class Objects:
         if version.hold == "ON" or not lets_go(version.retention, sent):
             raise Refused(403, "AccessDenied")
         bucket.drop(key, version)
+        bucket.gone[key] = id
         return {"VersionId": id, "DeleteMarker": version.marker or None}
 
     def delete_objects(self, Bucket, Delete, **sent):

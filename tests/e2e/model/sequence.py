@@ -14,9 +14,9 @@ def draw(seed):
     keys = dice.sample(draws.KEYS, 4)
     begin = {"keys": keys, "locked": dice.random() < 0.4, "kept": dice.choice([None, "Enabled", "Suspended"])}
     # Some steps never, some often: what would seldom meet does in some sequences.
-    weights = [dice.choice([0, 1, 1, 4]) for _ in STEPS]
-    weights[list(STEPS).index("put_plain")] = 6
-    names = dice.choices(list(STEPS), weights, k=LENGTH)
+    weights = {name: dice.choice([0, 1, 1, 4]) for name in STEPS} | {"put_plain": 8, "put": 5}
+    weights["delete_bucket"] = dice.choice([0, 0, 0, 1])
+    names = dice.choices(list(weights), weights.values(), k=LENGTH)
     return begin, [(name, {k: of(dice) for k, of in STEPS[name].items()}) for name in names]
 
 

@@ -84,6 +84,8 @@ class Bucket:
     documents: dict = field(default_factory=dict)
     # Of each key, the newest last.
     versions: dict = field(default_factory=dict)
+    # Of each key, the id of the version that was removed last.
+    gone: dict = field(default_factory=dict)
     # In the order in which they were begun.
     uploads: list = field(default_factory=list)
 

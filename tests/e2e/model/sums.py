@@ -29,7 +29,7 @@ def whole(algorithm, body):
 
 def of_parts(algorithm, kind, bodies):
     """The same of an object in parts: of all its bytes, or of the checksums of its parts."""
-    if algorithm is None or kind == "FULL_OBJECT":
+    if algorithm in (None, "CRC64NVME") or kind == "FULL_OBJECT":
         return whole(algorithm, b"".join(bodies))
     one = _BYTES[algorithm]
     text = f"{_text(one(b''.join(map(one, bodies))))}-{len(bodies)}"

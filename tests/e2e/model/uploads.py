@@ -20,6 +20,14 @@ class Uploads:
                 return upload
         raise Refused(404, "NoSuchUpload")
 
+    def parts(self, Bucket, Key, UploadId):
+        """All parts as a client names them; none of an upload that is not there."""
+        try:
+            upload = self.upload(Bucket, Key, UploadId)
+        except Refused:
+            return []
+        return [named(upload, number) for number in sorted(upload.parts)]
+
     def create_multipart_upload(self, Bucket, Key, **sent):
         bucket = self.bucket(Bucket)
         check_acl(bucket, sent.get("ACL"), of_new=True)
@@ -32,9 +40,7 @@ class Uploads:
     def upload_part(self, Bucket, Key, UploadId, PartNumber, Body, **sent):
         upload = self.upload(Bucket, Key, UploadId)
         upload.parts[PartNumber] = Body
-        found = sums.whole(upload.begun.get("ChecksumAlgorithm"), Body)
-        found.pop("ChecksumType", None)
-        return {"ETag": quoted(md5(Body)), **found}
+        return {"ETag": quoted(md5(Body)), **of_part(upload, Body)}
 
     def upload_part_copy(self, Bucket, Key, UploadId, PartNumber, CopySource, **sent):
         upload = self.upload(Bucket, Key, UploadId)
@@ -46,17 +52,18 @@ class Uploads:
         first, end, _ = cut(source, {"Range": asked})
         body = source.body[first:end]
         upload.parts[PartNumber] = body
-        result = {"ETag": quoted(md5(body))}
+        result = {"ETag": quoted(md5(body)), **of_part(upload, body)}
         return {"CopyPartResult": result, "CopySourceVersionId": held_in.shown_id(source)}
 
     def list_parts(self, Bucket, Key, UploadId, PartNumberMarker=0, MaxParts=1_000):
         upload = self.upload(Bucket, Key, UploadId)
         held = sorted(number for number in upload.parts if number > int(PartNumberMarker))
         parts = [
-            {"PartNumber": n, "Size": len(upload.parts[n]), "ETag": quoted(md5(upload.parts[n]))}
-            for n in held[:MaxParts]
+            {"PartNumber": n, "Size": len(upload.parts[n]), **named(upload, n)} for n in held[:MaxParts]
         ]
-        return {"Parts": parts or None, "IsTruncated": len(held) > MaxParts}
+        more = len(held) > MaxParts
+        marker = held[MaxParts - 1] if more else None
+        return {"Parts": parts or None, "IsTruncated": more, "NextPartNumberMarker": marker}
 
     def abort_multipart_upload(self, Bucket, Key, UploadId):
         upload = self.upload(Bucket, Key, UploadId)
@@ -86,16 +93,28 @@ class Uploads:
         return answer | {"VersionId": id}
 
 
-def chosen(upload, named):
+def of_part(upload, body):
+    """The checksum of a part, as its upload has them."""
+    found = sums.whole(upload.begun.get("ChecksumAlgorithm"), body)
+    found.pop("ChecksumType", None)
+    return found
+
+
+def named(upload, number):
+    """How a client names a part that was put."""
+    body = upload.parts[number]
+    return {"PartNumber": number, "ETag": quoted(md5(body)), **of_part(upload, body)}
+
+
+def chosen(upload, parts):
     """The bodies of the parts that a client names."""
-    if not named:
+    if not parts:
         raise Refused(400, "MalformedXML")
-    numbers = [part["PartNumber"] for part in named]
-    for at, part in enumerate(named):
+    numbers = [part["PartNumber"] for part in parts]
+    for at, part in enumerate(parts):
         if at and numbers[at - 1] >= numbers[at]:
             raise Refused(400, "InvalidPartOrder")
-        held = upload.parts.get(part["PartNumber"])
-        if held is None or quoted(md5(held)) != part["ETag"]:
+        if numbers[at] not in upload.parts or named(upload, numbers[at]) != part:
             raise Refused(400, "InvalidPart")
     bodies = [upload.parts[number] for number in numbers]
     if any(len(body) < PART_MIN for body in bodies[:-1]):
