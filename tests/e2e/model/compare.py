@@ -20,8 +20,9 @@ class Site:
         return self._call(getattr(self.model, name), name, arguments, arguments)
 
     def put_document(self, kind, Bucket, value):
+        wanted = {"kind": kind, "Bucket": Bucket, "value": value}
         sent = {"Bucket": Bucket, KINDS[kind].argument: value}
-        return self._call(self.model.put, f"put_{kind}", {"kind": kind, "Bucket": Bucket, "value": value}, sent)
+        return self._call(self.model.put, f"put_{kind}", wanted, sent)
 
     def get_document(self, kind, Bucket):
         wanted = {"kind": kind, "Bucket": Bucket}
@@ -46,7 +47,8 @@ class Site:
             code = error.response["Error"]["Code"]
             if name in _NO_BODY:
                 code = wanted.code
-            assert (status, code) == (wanted.status, wanted.code), f"{name} was {error}, and should be {wanted}"
+            same = (status, code) == (wanted.status, wanted.code)
+            assert same, f"{name} was {error}, and should be {wanted}"
             return None
         assert not isinstance(wanted, Refused), f"{name} went through, and should be {wanted}"
         if "Body" in seen:

@@ -43,8 +43,9 @@ def policy(bucket, who):
     return json.dumps({"Version": "2012-10-17", "Statement": [what | {"Principal": who}]})
 
 
-def _rule(days, **more):
-    return {"ID": "one", "Status": "Enabled", "Filter": {"Prefix": "a/"}, **more, "Expiration": {"Days": days}}
+def _rule(days):
+    rule = {"ID": "one", "Status": "Enabled", "Filter": {"Prefix": "a/"}}
+    return rule | {"Expiration": {"Days": days}}
 
 
 def _block(acls, policies):

@@ -31,7 +31,7 @@ def play(begin, steps, clients, settle):
 
 
 def shortest(begin, steps, fails):
-    """A part of the steps that fails as well, with as few as it finds: without half of them, a quarter, one."""
+    """As few of the steps as fail as well: without half of them, a quarter, one."""
     size = len(steps)
     while size > 0:
         at = 0
