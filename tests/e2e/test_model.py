@@ -6,14 +6,16 @@ again; what fails is made short, and shown.
 """
 
 import os
-import time
 
 import pytest
+from botocore import UNSIGNED
 
 from conftest import Pair, stop_in_order
 from harness.fullsync import repaired, run
 from harness.until import until
+from harness.users import create, known
 from model import sequence
+from model.stranger import NOBODY
 
 WIDE = "0-499" if os.environ.get("TOWLINE_TEST_ALL") else "0-59"
 
@@ -33,9 +35,18 @@ def pair(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def clients(pair):
-    """No checksum is sent or asked for but where a call says so."""
-    seldom = ("request_checksum_calculation", "response_checksum_validation")
-    return [site.client(**dict.fromkeys(seldom, "when_required")) for site in pair.sites]
+    """At each site the root user's, and by their ids those of others: of who signs, and who does not."""
+    # No checksum is sent or asked for but where a call says so.
+    names = ("request_checksum_calculation", "response_checksum_validation")
+    seldom = dict.fromkeys(names, "when_required")
+    user, keys = create(pair.east, "stranger")
+    known(pair.west, keys)
+    unsigned = {"signature_version": UNSIGNED}
+    others = {NOBODY: (keys, unsigned), user["id"]: (keys, {})}
+    return [
+        (site.client(**seldom), {id: site.client(k, **seldom, **more) for id, (k, more) in others.items()})
+        for site in pair.sites
+    ]
 
 
 @pytest.mark.parametrize("seed", seeds())

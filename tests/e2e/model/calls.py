@@ -5,9 +5,10 @@ import itertools
 from . import draws
 from .compare import Site, follow_listings, same_state, uploads_behind
 from .documents import KINDS
-from .draws import at, maybe, one, salt, size, some_of, version, yes_or_no
+from .draws import at, bucket, maybe, one, salt, seldom, size, some_of, version, yes_or_no
 from .s3 import S3
 from .state import md5, quoted
+from .stranger import Stranger
 from .sums import ALGORITHMS
 from .uploads import PART_MIN
 
@@ -33,7 +34,11 @@ class Calls:
     def __init__(self, clients, keys, locked, kept):
         self.model, number = S3(), next(_numbers)
         self.keys, self.buckets = keys, [f"model-{number}-{name}" for name in "ab"]
-        self.sites = [Site(client, self.model) for client in clients]
+        # At each site the root user, and others whose buckets these are not.
+        self.sites = [Site(root, self.model) for root, _ in clients]
+        self.strangers = [
+            [Site(client, Stranger(self.model, id)) for id, client in others.items()] for _, others in clients
+        ]
         self.call = self.sites[0].call
         # Uploads in the order in which they were begun, those that have ended too.
         self.uploads = []
@@ -73,11 +78,14 @@ class Calls:
 
     # Buckets.
 
-    @step(bucket=one(0, 1))
-    def create_bucket(self, bucket):
-        self.call("create_bucket", Bucket=self.buckets[bucket])
+    @step(
+        bucket=bucket,
+        wish=maybe(ACL=draws.CANNED, ObjectOwnership=["BucketOwnerEnforced", "ObjectWriter"]),
+    )  # fmt: skip
+    def create_bucket(self, bucket, wish):
+        self.call("create_bucket", Bucket=self.buckets[bucket], **wish)
 
-    @step(bucket=one(0, 1), emptied=yes_or_no)
+    @step(bucket=bucket, emptied=yes_or_no)
     def delete_bucket(self, bucket, emptied):
         name = self.buckets[bucket]
         if emptied and name in self.model.buckets:
@@ -88,12 +96,12 @@ class Calls:
         self.call("delete_bucket", Bucket=name)
         self.call("head_bucket", Bucket=name)
 
-    @step(bucket=one(0, 1), status=one("Enabled", "Suspended"))
+    @step(bucket=bucket, status=one("Enabled", "Suspended"))
     def put_versioning(self, bucket, status):
         named = {"Bucket": self.buckets[bucket]}
         self.call("put_bucket_versioning", **named, VersioningConfiguration={"Status": status})
 
-    @step(bucket=one(0, 1), kind=one(*KINDS), which=draws.up_to(2))
+    @step(bucket=bucket, kind=one(*KINDS), which=draws.up_to(2))
     def put_document(self, bucket, kind, which):
         values, name = draws.DOCUMENTS[kind], self.buckets[bucket]
         value = values[which % len(values)]
@@ -102,15 +110,15 @@ class Calls:
         self.sites[0].put_document(kind, name, value)
         self.sites[0].get_document(kind, name)
 
-    @step(bucket=one(0, 1), kind=one(*KINDS))
+    @step(bucket=bucket, kind=one(*KINDS))
     def delete_document(self, bucket, kind):
         self.sites[0].delete_document(kind, self.buckets[bucket])
 
-    @step(bucket=one(0, 1), acl=one(*draws.CANNED))
+    @step(bucket=bucket, acl=one(*draws.CANNED))
     def put_bucket_acl(self, bucket, acl):
         self.call("put_bucket_acl", Bucket=self.buckets[bucket], ACL=acl)
 
-    @step(bucket=one(0, 1), mode=one(None, "GOVERNANCE", "COMPLIANCE"))
+    @step(bucket=bucket, mode=one(None, "GOVERNANCE", "COMPLIANCE"))
     def put_lock_of_bucket(self, bucket, mode):
         rule = {"Rule": {"DefaultRetention": {"Mode": mode, "Days": 5}}} if mode else {}
         wish = {"ObjectLockEnabled": "Enabled"} | rule
@@ -142,18 +150,18 @@ class Calls:
         at=at, source=at, version=version, condition=one("none", "none", "same", "other"),
         replace=yes_or_no, described=draws.described, begins=draws.begins,
         lock=draws.lock, days=draws.days, algorithm=maybe(ChecksumAlgorithm=ALGORITHMS),
-        tagging=one("COPY", "REPLACE"),
+        tagging=one("COPY", "REPLACE"), times=seldom(draws.times),
     )  # fmt: skip
     def copy(
-        self, at, source, version, condition, replace, described, begins, lock, days, algorithm, tagging
-    ):
+        self, at, source, version, condition, replace, described, begins, lock, days, algorithm,
+        tagging, times,
+    ):  # fmt: skip
         source = self.object(source, version)
         matches = self.condition(source, condition)
         wish = self.described(described if replace else {}, begins, lock, days) | algorithm
         if tagging == "COPY":
             wish.pop("Tagging", None)
-        if "IfMatch" in matches:
-            wish["CopySourceIfMatch"] = matches["IfMatch"]
+        wish |= {f"CopySource{name}": value for name, value in (matches | times).items()}
         directives = {"MetadataDirective": "REPLACE" if replace else "COPY", "TaggingDirective": tagging}
         self.call("copy_object", **self.object(at), CopySource=source, **directives, **wish)
 
@@ -165,20 +173,24 @@ class Calls:
         self.call("copy_object", **self.object(at), **wish)
 
     @step(
-        at=at, version=version, wish=maybe(Range=draws.RANGES), part=one(None, None, None, 1, 2, 3),
+        at=at, version=version, range=one(None, *draws.RANGES), part=one(None, None, None, 1, 2, 3),
         condition=draws.condition, mode=maybe(ChecksumMode=["ENABLED"]), instead=draws.instead,
+        times=seldom(draws.times),
     )  # fmt: skip
-    def read(self, at, version, wish, part, condition, mode, instead):
+    def read(self, at, version, range, part, condition, mode, instead, times):
         named = self.object(at, version)
         matches = self.condition(named, condition)
-        if part and not wish:
-            wish = {"PartNumber": part}
+        wish = mode | instead | times
+        if part:
+            wish["PartNumber"] = part
+        elif range:
+            wish["Range"] = f"bytes={range}"
         if condition == "absent":
             matches = {"IfNoneMatch": self.condition(named, "same")["IfMatch"]}
         if condition == "present":
             matches = {"IfNoneMatch": quoted(md5(b"other"))}
         for name in ("get_object", "head_object"):
-            self.call(name, **named, **wish, **matches, **mode, **instead)
+            self.call(name, **named, **wish, **matches)
 
     @step(at=at, version=version, condition=draws.condition, bypass=yes_or_no)
     def delete(self, at, version, condition, bypass):
@@ -188,7 +200,7 @@ class Calls:
         self.call("delete_object", **named, **matches, **wish)
 
     @step(
-        bucket=one(0, 1), keys=some_of(3), first=version, rest=version, quiet=yes_or_no, bypass=yes_or_no,
+        bucket=bucket, keys=some_of(3), first=version, rest=version, quiet=yes_or_no, bypass=yes_or_no,
     )  # fmt: skip
     def delete_many(self, bucket, keys, first, rest, quiet, bypass):
         which = [first] + [rest] * 3
@@ -232,6 +244,21 @@ class Calls:
         self.call("put_object_legal_hold", **named, LegalHold={"Status": status})
         self.call("get_object_legal_hold", **named)
 
+    @step(at=at, version=version, signs=yes_or_no)
+    def read_as_stranger(self, at, version, signs):
+        named, stranger = self.object(at, version), self.strangers[0][signs]
+        stranger.call("get_object", **named)
+        stranger.call("get_object_tagging", **named)
+        stranger.call("list_objects_v2", Bucket=named["Bucket"])
+
+    @step(at=at, version=version, signs=yes_or_no, size=size, salt=salt, deletes=one(False, False, True))
+    def write_as_stranger(self, at, version, signs, size, salt, deletes):
+        stranger = self.strangers[0][signs]
+        if deletes:
+            stranger.call("delete_object", **self.object(at, version))
+        else:
+            stranger.call("put_object", **self.object(at), Body=draws.body(size, salt))
+
     # Uploads in parts.
 
     @step(
@@ -265,7 +292,7 @@ class Calls:
             body = draws.body(PART_MIN + more if number < 10_000 else 1 + abs(more), salt)
             self.call("upload_part", **named, PartNumber=number, Body=body, **algorithm)
 
-    @step(at=at, number=one(1, 2, 10_000), source=at, version=version, range=one(None, "0-0", "9-69999"))
+    @step(at=at, number=one(1, 2, 10_000), source=at, version=version, range=one(None, "0-0", "9-69999", "1048570-2097160"))
     def copy_part(self, at, number, source, version, range):
         if self.uploads:
             named, _ = self.upload(at)
@@ -301,8 +328,8 @@ class Calls:
     # Listings.
 
     @step(
-        bucket=one(0, 1), prefix=one(*draws.PREFIXES), limit=one(0, 1, 2, 1_000),
-        delimiter=one(*draws.DELIMITERS), after=one(None, 0, 1, 2, 3),
+        bucket=bucket, prefix=one(*draws.PREFIXES), limit=one(0, 1, 2, 1_000),
+        delimiter=one(*draws.DELIMITERS), after=one(None, *draws.KEYS, *draws.PREFIXES[1:]),
     )  # fmt: skip
     def list(self, bucket, prefix, limit, delimiter, after):
         query = {"Bucket": self.buckets[bucket], "Prefix": prefix, "Delimiter": delimiter}
@@ -310,18 +337,22 @@ class Calls:
         self.sites[0].pages("list_multipart_uploads", query | {"MaxUploads": max(1, limit)}, uploads_behind)
         if after is not None:
             query |= {"MaxKeys": limit}
-            self.call("list_objects_v2", **query, StartAfter=self.keys[after])
-            self.call("list_objects", **query, Marker=self.keys[after])
-            self.call("list_object_versions", **query, KeyMarker=self.keys[after])
+            self.call("list_objects_v2", **query, StartAfter=after)
+            self.call("list_objects", **query, Marker=after)
+            self.call("list_object_versions", **query, KeyMarker=after)
 
     def compare(self):
         """Both sites hold what the model does; the second must be complete by now."""
-        for bucket in self.model.buckets:
+        for bucket, held in self.model.buckets.items():
             same_state(self.sites, bucket, "/")
+            for stranger in sum(self.strangers, []):
+                stranger.call("list_objects_v2", Bucket=bucket)
+                for key in held.versions:
+                    stranger.call("get_object", Bucket=bucket, Key=key)
         for bucket in set(self.buckets) - set(self.model.buckets):
             for site in self.sites:
                 site.call("head_bucket", Bucket=bucket)
 
     def made(self):
         """How many calls there were."""
-        return sum(site.calls for site in self.sites)
+        return sum(site.calls for site in sum(self.strangers, self.sites))

@@ -5,7 +5,9 @@ from datetime import datetime, timezone
 
 from .state import InAnyOrder, Refused, exact
 
-_PUBLIC = ("public-read", "public-read-write", "authenticated-read")
+# Of those who sign, whoever they are.
+KNOWN_ONLY = ("authenticated-read",)
+_PUBLIC = ("public-read", "public-read-write", *KNOWN_ONLY)
 _ALL = "http://acs.amazonaws.com/groups/global/AllUsers"
 _KNOWN = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"
 _GROUPS = {
@@ -56,21 +58,29 @@ def enforced(bucket):
     return bool(controls) and controls["Rules"][0]["ObjectOwnership"] == "BucketOwnerEnforced"
 
 
+def opens(acl):
+    """Whether an ACL lets others read than those who are named."""
+    return acl in _PUBLIC
+
+
 def check_acl(bucket, acl, of_new=False):
     """Whether an ACL may be set; of a new object none at all is fine, or one that changes nothing."""
     fine = of_new and acl in (None, "bucket-owner-full-control")
     if enforced(bucket) and not fine:
         raise Refused(400, "AccessControlListNotSupported")
-    if acl in _PUBLIC and blocks(bucket, "BlockPublicAcls"):
+    if opens(acl) and blocks(bucket, "BlockPublicAcls"):
         raise Refused(403, "AccessDenied")
 
 
-def shown_acl(bucket, acl):
-    """Everything is root's, who may everything."""
-    grants = InAnyOrder([{"Grantee": {"ID": "root"}, "Permission": "FULL_CONTROL"}])
+def shown_acl(bucket, acl, owner="root"):
+    """Whose it is may everything. The bucket is root's, and of an object it may be given everything."""
+    owner = "root" if enforced(bucket) else owner
+    grants = InAnyOrder([{"Grantee": {"ID": owner}, "Permission": "FULL_CONTROL"}])
+    if acl == "bucket-owner-full-control" and owner != "root" and not enforced(bucket):
+        grants.append({"Grantee": {"ID": "root"}, "Permission": "FULL_CONTROL"})
     for group, permission in _GROUPS.get(acl, []) if not enforced(bucket) else []:
         grants.append({"Grantee": {"URI": group}, "Permission": permission})
-    return {"Owner": {"ID": "root"}, "Grants": grants}
+    return {"Owner": {"ID": owner}, "Grants": grants}
 
 
 class Documents:
@@ -115,7 +125,8 @@ class Documents:
 
     def get_object_acl(self, Bucket, Key, **sent):
         bucket = self.bucket(Bucket)
-        return shown_acl(bucket, bucket.find(Key, sent.get("VersionId")).acl)
+        version = bucket.find(Key, sent.get("VersionId"))
+        return shown_acl(bucket, version.acl, version.owner)
 
     def put_object_tagging(self, Bucket, Key, Tagging, **sent):
         bucket = self.bucket(Bucket)

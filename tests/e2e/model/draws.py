@@ -34,7 +34,9 @@ DELIMITERS = ["", "/", "//", "::", "b", "€"]
 SIZES = [0, 1, 9, 70_000, 1 << 20, (1 << 20) + 1, 2_500_000]
 CANNED = ["private", "public-read", "public-read-write", "authenticated-read"]
 TAGS = ["a=1", "a=2&b=u", "c="]
-RANGES = ["bytes=0-0", "bytes=5-", "bytes=-3", "bytes=9-70000", "bytes=1048575-1048576", "bytes=-0"]
+RANGES = ["0-0", "5-", "-3", "9-70000", "1048575-1048576", "5242870-5242900", "-0"]
+# Everything is newer.
+OLD = datetime(2020, 1, 1, tzinfo=timezone.utc)
 
 
 def policy(bucket, who):
@@ -105,6 +107,7 @@ def some_of(most):
 # Which key of which bucket, and which version of it from the newest on.
 at = up_to(7)
 version = one(None, None, 0, 1, 2)
+bucket = up_to(1)
 size, salt = one(*SIZES), up_to(3)
 condition = one(*["none"] * 6, "absent", "present", "same", "other")
 yes_or_no = one(False, True)
@@ -117,6 +120,7 @@ described = maybe(
     Metadata=[{"one": "1"}, {"two": "a  b", "three": "%C3%BC+"}],
 )
 begins = maybe(ACL=[*CANNED, "bucket-owner-full-control"], Tagging=TAGS)
+times = maybe(IfModifiedSince=[OLD], IfUnmodifiedSince=[OLD])
 instead = maybe(ResponseContentType=["text/csv"], ResponseCacheControl=["private"])
 # How the checksum of an upload in parts is made.
 of_upload = one(

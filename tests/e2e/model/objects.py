@@ -46,10 +46,13 @@ def holds(held, sent):
         raise Refused(412, "PreconditionFailed")
 
 
-def readable(version, sent, names=("IfMatch", "IfNoneMatch"), copy=False):
-    """Whether a read's conditions hold."""
-    matches, none = (sent.get(name) for name in names)
-    if matches and matches != quoted(version.etag):
+def readable(version, sent, copy=False):
+    """Whether a read's conditions hold. Those on time have a date that is older than everything."""
+    matches, none, unmodified = (
+        sent.get(("CopySource" if copy else "") + name)
+        for name in ("IfMatch", "IfNoneMatch", "IfUnmodifiedSince")
+    )
+    if matches != quoted(version.etag) if matches else unmodified:
         raise Refused(412, "PreconditionFailed")
     if none and none == quoted(version.etag):
         raise Refused(412, "PreconditionFailed") if copy else Refused(304, "304")
@@ -107,8 +110,7 @@ class Objects:
         bucket = self.bucket(Bucket)
         held_in = self.bucket(from_bucket)
         source = copied(held_in, from_key, CopySource.get("VersionId"))
-        names = ["CopySourceIfMatch", "CopySourceIfNoneMatch"]
-        readable(source, sent, names, copy=True)
+        readable(source, sent, copy=True)
         check_acl(bucket, sent.get("ACL"), of_new=True)
         more = begins(bucket, sent)
         algorithm = sent.get("ChecksumAlgorithm")

@@ -21,11 +21,17 @@ class S3(Objects, Uploads, Listings, Documents):
             raise Refused(404, "NoSuchBucket")
         return self.buckets[name]
 
-    def create_bucket(self, Bucket, ObjectLockEnabledForBucket=False):
+    def create_bucket(self, Bucket, ACL="private", ObjectOwnership=None, **sent):
         """Of one that is there, us-east-1 says the same again, and changes nothing."""
+        if ObjectOwnership == "BucketOwnerEnforced" and ACL != "private":
+            raise Refused(400, "InvalidBucketAclWithObjectOwnership")
         if Bucket not in self.buckets:
-            locked = ObjectLockEnabledForBucket
-            self.buckets[Bucket] = Held("Enabled", ()) if locked else Held()
+            locked = sent.get("ObjectLockEnabledForBucket")
+            made = self.buckets[Bucket] = Held("Enabled", ()) if locked else Held()
+            made.acl = ACL
+            if ObjectOwnership:
+                controls = {"Rules": [{"ObjectOwnership": ObjectOwnership}]}
+                made.documents["bucket_ownership_controls"] = controls
         return {"Location": f"/{Bucket}"}
 
     def delete_bucket(self, Bucket):

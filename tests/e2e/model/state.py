@@ -57,6 +57,7 @@ class Version:
     parts: list | None = None
     tags: dict = field(default_factory=dict)
     acl: str = "private"
+    owner: str = "root"
     # Mode and date.
     retention: tuple | None = None
     hold: str | None = None

@@ -1,0 +1,77 @@
+"""What somebody hears whose bucket it is not: what policies and ACLs open to all, or to all who sign."""
+
+from .documents import KNOWN_ONLY, blocks, enforced, opens
+from .state import Refused
+
+# Whoever does not sign.
+NOBODY = "anonymous"
+
+
+class Stranger:
+    """A model's calls by somebody else. What is not opened is refused, whether it is there or not."""
+
+    def __init__(self, model, id):
+        self.model, self.id, self.signs = model, id, id != NOBODY
+
+    def given(self, bucket, acl):
+        """Whether a list gives this one leave to read, or of a bucket, to list."""
+        counts = not enforced(bucket) and not blocks(bucket, "IgnorePublicAcls")
+        return counts and opens(acl) and (self.signs or acl not in KNOWN_ONLY)
+
+    def may_write(self, Bucket):
+        bucket = self.model.bucket(Bucket)
+        if bucket.acl != "public-read-write" or not self.given(bucket, bucket.acl):
+            raise Refused(403, "AccessDenied")
+        return bucket
+
+    def put_object(self, Bucket, Key, **sent):
+        """An object is whose puts it."""
+        bucket = self.may_write(Bucket)
+        answer = self.model.put_object(Bucket, Key, **sent)
+        bucket.latest(Key).owner = self.id
+        return answer
+
+    def delete_object(self, Bucket, Key, **sent):
+        """Versions are the bucket owner's to remove."""
+        self.may_write(Bucket)
+        if "VersionId" in sent:
+            raise Refused(403, "AccessDenied")
+        return self.model.delete_object(Bucket, Key)
+
+    def may_read(self, bucket, version, named):
+        """As its owner, by its own list, or if it is the bucket owner's by the policy, which names no versions."""
+        theirs = version.owner != "root" and not enforced(bucket)
+        if theirs and version.owner == self.id:
+            # Nobody is everybody.
+            return self.signs or not blocks(bucket, "IgnorePublicAcls")
+        by_policy = not theirs and not named and self.let_in(bucket)
+        return by_policy or self.given(bucket, version.acl)
+
+    def get_object(self, Bucket, Key, **sent):
+        bucket = self.model.bucket(Bucket)
+        try:
+            version = bucket.find(Key, sent.get("VersionId"))
+        except Refused as refused:
+            # Of a delete marker that is named there is no list, and the policies here name no versions.
+            if refused.status == 404 and self.given(bucket, bucket.acl):
+                raise
+            raise Refused(403, "AccessDenied") from refused
+        if not self.may_read(bucket, version, "VersionId" in sent):
+            raise Refused(403, "AccessDenied")
+        # At AWS tags are counted only to those who may read them.
+        return self.model.get_object(Bucket, Key, **sent)
+
+    def let_in(self, bucket):
+        """Whether the policy lets everybody in, and may."""
+        public = '"*"' in bucket.documents.get("bucket_policy", "")
+        return public and not blocks(bucket, "RestrictPublicBuckets")
+
+    def list_objects_v2(self, Bucket, **query):
+        bucket = self.model.bucket(Bucket)
+        if not self.given(bucket, bucket.acl):
+            raise Refused(403, "AccessDenied")
+        return self.model.list_objects_v2(Bucket, **query)
+
+    def get_object_tagging(self, Bucket, **_):
+        self.model.bucket(Bucket)
+        raise Refused(403, "AccessDenied")
