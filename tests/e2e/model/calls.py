@@ -31,7 +31,7 @@ class Calls:
     What a step is about is said by numbers, so that a sequence means something without any of its steps.
     """
 
-    def __init__(self, clients, keys, locked, kept):
+    def __init__(self, clients, keys, locked, kept, opened):
         self.model, number = S3(), next(_numbers)
         self.keys, self.buckets = keys, [f"model-{number}-{name}" for name in "ab"]
         # At each site the root user, and others whose buckets these are not.
@@ -44,7 +44,7 @@ class Calls:
         self.uploads = []
         one, other = ({"Bucket": name} for name in self.buckets)
         self.call("create_bucket", **one, ObjectLockEnabledForBucket=locked)
-        self.call("create_bucket", **other)
+        self.call("create_bucket", **other, ACL=opened)
         if kept:
             self.call("put_bucket_versioning", **other, VersioningConfiguration={"Status": kept})
 
@@ -200,13 +200,17 @@ class Calls:
         self.call("delete_object", **named, **matches, **wish)
 
     @step(
-        bucket=bucket, keys=some_of(3), first=version, rest=version, quiet=yes_or_no, bypass=yes_or_no,
+        bucket=bucket, keys=some_of(3), first=version, rest=version, condition=draws.condition,
+        quiet=yes_or_no, bypass=yes_or_no,
     )  # fmt: skip
-    def delete_many(self, bucket, keys, first, rest, quiet, bypass):
-        which = [first] + [rest] * 3
-        objects = [self.object(4 * bucket + key, which[key]) for key in keys]
-        for named in objects:
-            named.pop("Bucket")
+    def delete_many(self, bucket, keys, first, rest, condition, quiet, bypass):
+        """Several keys, and of the first one also a version: in one request."""
+        named = [self.object(4 * bucket + key, rest) for key in keys]
+        if first is not None:
+            named.append(self.object(4 * bucket + keys[0], first))
+        objects = [{name: one[name] for name in one if name != "Bucket"} for one in named]
+        if condition in ("same", "other"):
+            objects[0]["ETag"] = self.condition(named[0], condition)["IfMatch"]
         wish = {"BypassGovernanceRetention": True} if bypass else {}
         delete = {"Objects": objects, "Quiet": quiet}
         self.call("delete_objects", Bucket=self.buckets[bucket], Delete=delete, **wish)

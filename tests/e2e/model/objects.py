@@ -207,6 +207,8 @@ class Objects:
         for named in Delete["Objects"]:
             key = {"Key": named["Key"], "VersionId": named.get("VersionId")}
             wish = {name: named[name] for name in named if name != "Key"}
+            if "ETag" in wish:
+                wish["IfMatch"] = wish.pop("ETag")
             try:
                 done = self.delete_object(Bucket, named["Key"], **wish, **sent)
             except Refused as refused:

@@ -12,7 +12,12 @@ def draw(seed):
     """How a sequence begins, and its steps: names with arguments, the same of the same seed."""
     dice = random.Random(seed)
     keys = dice.sample(draws.KEYS, 4)
-    begin = {"keys": keys, "locked": dice.random() < 0.4, "kept": dice.choice([None, "Enabled", "Suspended"])}
+    begin = {
+        "keys": keys,
+        "locked": dice.random() < 0.4,
+        "kept": dice.choice([None, "Enabled", "Suspended"]),
+        "opened": dice.choice(draws.CANNED),
+    }
     # Some steps never, some often: what would seldom meet does in some sequences.
     weights = {name: dice.choice([0, 1, 1, 4]) for name in STEPS} | {"put_plain": 8, "put": 5}
     weights["delete_bucket"] = dice.choice([0, 0, 0, 1])
