@@ -17,7 +17,7 @@ from harness.users import create, known
 from model import sequence
 from model.stranger import NOBODY
 
-WIDE = "0-499" if os.environ.get("TOWLINE_TEST_ALL") else "0-59"
+WIDE = "0-499" if os.environ.get("TOWLINE_TEST_ALL") else "0-39"
 
 
 def seeds():

@@ -296,7 +296,10 @@ class Calls:
             body = draws.body(PART_MIN + more if number < 10_000 else 1 + abs(more), salt)
             self.call("upload_part", **named, PartNumber=number, Body=body, **algorithm)
 
-    @step(at=at, number=one(1, 2, 10_000), source=at, version=version, range=one(None, "0-0", "9-69999", "1048570-2097160"))
+    @step(
+        at=at, number=one(1, 2, 10_000), source=at, version=version,
+        range=one(None, "0-0", "9-69999", "1048570-2097160"),
+    )  # fmt: skip
     def copy_part(self, at, number, source, version, range):
         if self.uploads:
             named, _ = self.upload(at)
@@ -347,16 +350,12 @@ class Calls:
 
     def compare(self):
         """Both sites hold what the model does; the second must be complete by now."""
-        for bucket, held in self.model.buckets.items():
-            same_state(self.sites, bucket, "/")
+        for name, held in self.model.buckets.items():
+            same_state(self.sites, name, "/")
             for stranger in sum(self.strangers, []):
-                stranger.call("list_objects_v2", Bucket=bucket)
+                stranger.call("list_objects_v2", Bucket=name)
                 for key in held.versions:
-                    stranger.call("get_object", Bucket=bucket, Key=key)
-        for bucket in set(self.buckets) - set(self.model.buckets):
+                    stranger.call("get_object", Bucket=name, Key=key)
+        for name in set(self.buckets) - set(self.model.buckets):
             for site in self.sites:
-                site.call("head_bucket", Bucket=bucket)
-
-    def made(self):
-        """How many calls there were."""
-        return sum(site.calls for site in sum(self.strangers, self.sites))
+                site.call("head_bucket", Bucket=name)

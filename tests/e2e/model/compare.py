@@ -13,7 +13,7 @@ class Site:
     """A site that a model speaks for. Reads of the model may be asked of every site."""
 
     def __init__(self, client, model):
-        self.client, self.model, self.calls = client, model, 0
+        self.client, self.model = client, model
 
     def call(self, name, **arguments):
         """Makes a call; the answer, or `None` of one that was refused as it should be."""
@@ -34,7 +34,6 @@ class Site:
         return self._call(self.model.delete, name, wanted, {"Bucket": Bucket})
 
     def _call(self, ask, name, wanted, sent):
-        self.calls += 1
         try:
             wanted = ask(**wanted)
         except Refused as refused:

@@ -15,9 +15,14 @@ def grouped(named, prefix, delimiter):
     return entries
 
 
-def behind(entries, marker):
-    """What comes behind a marker; one that is a common prefix stands behind all of its keys."""
-    return [entry for entry in entries if entry[0].encode() > marker.encode()]
+def behind(named, prefix, delimiter, marker):
+    """What a listing shows behind a marker. One that is a common prefix stands behind all of its keys;
+    what is behind one within, shows it again."""
+    entries = grouped(named, prefix, delimiter)
+    later = lambda name: name.encode() > marker.encode()
+    if marker in (name for name, _ in entries):
+        return [entry for entry in entries if later(entry[0])]
+    return grouped([(key, thing) for key, thing in named if later(key)], prefix, delimiter)
 
 
 def split(entries):
@@ -36,12 +41,7 @@ class Listings:
         return [(k, v) for k, v in found if v and k.encode() > start_after.encode()]
 
     def list_objects(self, Bucket, Prefix="", Delimiter="", MaxKeys=1_000, Marker="", **_):
-        entries = grouped(self.objects(Bucket), Prefix, Delimiter)
-        if Marker in (name for name, _ in entries):
-            entries = behind(entries, Marker)
-        else:
-            # Within a common prefix, what is behind the marker shows it again.
-            entries = grouped(self.objects(Bucket, Marker), Prefix, Delimiter)
+        entries = behind(self.objects(Bucket), Prefix, Delimiter, Marker)
         page, more = entries[:MaxKeys], len(entries) > MaxKeys > 0
         marker = page[-1][0] if more and Delimiter else None
         return contents(page) | {"IsTruncated": more, "NextMarker": marker, "MaxKeys": MaxKeys}
@@ -52,7 +52,7 @@ class Listings:
         entries = grouped(self.objects(Bucket, StartAfter), Prefix, Delimiter)
         token = more_sent.get("ContinuationToken")
         if token:
-            entries = behind(grouped(self.objects(Bucket), Prefix, Delimiter), self.tokens[token])
+            entries = behind(self.objects(Bucket), Prefix, Delimiter, self.tokens[token])
         page, more = entries[:MaxKeys], len(entries) > MaxKeys > 0
         learn = lambda token: self.tokens.__setitem__(token, page[-1][0])
         return contents(page) | {
@@ -67,12 +67,11 @@ class Listings:
         versions = self.bucket(Bucket).versions
         keys = sorted(versions, key=str.encode)
         named = [(key, version) for key in keys for version in reversed(versions[key])]
-        entries = grouped(named, Prefix, Delimiter)
+        entries = behind(named, Prefix, Delimiter, KeyMarker)
         if VersionIdMarker:
+            entries = grouped(named, Prefix, Delimiter)
             at = [(key, v and v.id) for key, v in entries].index((KeyMarker, VersionIdMarker))
             entries = entries[at + 1 :]
-        elif KeyMarker:
-            entries = behind(entries, KeyMarker)
         page, more = entries[:MaxKeys], len(entries) > MaxKeys > 0
         found, prefixes = split(page)
         latest = lambda key, version: versions[key][-1] is version
@@ -94,12 +93,12 @@ class Listings:
         self, Bucket, Prefix="", Delimiter="", MaxUploads=1_000, KeyMarker="", UploadIdMarker=None, **_
     ):
         uploads = sorted(self.bucket(Bucket).uploads, key=lambda upload: upload.key.encode())
-        entries = grouped([(upload.key, upload) for upload in uploads], Prefix, Delimiter)
+        named = [(upload.key, upload) for upload in uploads]
+        entries = behind(named, Prefix, Delimiter, KeyMarker)
         if UploadIdMarker:
+            entries = grouped(named, Prefix, Delimiter)
             at = [(key, u and u.id) for key, u in entries].index((KeyMarker, UploadIdMarker))
             entries = entries[at + 1 :]
-        elif KeyMarker:
-            entries = behind(entries, KeyMarker)
         page, more = entries[:MaxUploads], len(entries) > MaxUploads > 0
         found, prefixes = split(page)
         last, upload = page[-1] if more else (None, None)

@@ -39,7 +39,7 @@ class Stranger:
         return self.model.delete_object(Bucket, Key)
 
     def may_read(self, bucket, version, named):
-        """As its owner, by its own list, or if it is the bucket owner's by the policy, which names no versions."""
+        """As its owner, by its list, or by the policy: of what is the bucket owner's, and no named version."""
         theirs = version.owner != "root" and not enforced(bucket)
         if theirs and version.owner == self.id:
             # Nobody is everybody.
