@@ -106,7 +106,7 @@ class Calls:
         values, name = draws.DOCUMENTS[kind], self.buckets[bucket]
         value = values[which % len(values)]
         if kind == "bucket_policy":
-            value = draws.policy(name, value)
+            value = draws.policy(name, *value)
         self.sites[0].put_document(kind, name, value)
         self.sites[0].get_document(kind, name)
 

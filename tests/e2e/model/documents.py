@@ -58,6 +58,11 @@ def enforced(bucket):
     return bool(controls) and controls["Rules"][0]["ObjectOwnership"] == "BucketOwnerEnforced"
 
 
+def says(policy, effect):
+    """Whether a policy has this for everybody."""
+    return policy is not None and '"*"' in policy and effect in policy
+
+
 def opens(acl):
     """Whether an ACL lets others read than those who are named."""
     return acl in _PUBLIC
@@ -88,7 +93,8 @@ class Documents:
 
     def put(self, kind, Bucket, value):
         bucket = self.bucket(Bucket)
-        if kind == "bucket_policy" and '"*"' in value and blocks(bucket, "BlockPublicPolicy"):
+        public = kind == "bucket_policy" and says(value, "Allow")
+        if public and blocks(bucket, "BlockPublicPolicy"):
             raise Refused(403, "AccessDenied")
         if kind == "bucket_ownership_controls" and bucket.acl != "private":
             if value["Rules"][0]["ObjectOwnership"] == "BucketOwnerEnforced":

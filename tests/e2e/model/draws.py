@@ -39,9 +39,9 @@ RANGES = ["0-0", "5-", "-3", "9-70000", "1048575-1048576", "5242870-5242900", "-
 OLD = datetime(2020, 1, 1, tzinfo=timezone.utc)
 
 
-def policy(bucket, who):
-    """What a bucket's policy lets somebody do."""
-    what = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+def policy(bucket, effect, who):
+    """A bucket's policy that lets somebody read what is latest, or keeps them from it."""
+    what = {"Effect": effect, "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
     return json.dumps({"Version": "2012-10-17", "Statement": [what | {"Principal": who}]})
 
 
@@ -55,7 +55,7 @@ def _block(acls, policies):
     return dict(zip(names, [acls, acls, policies, policies]))
 
 
-# By kind; that of a policy is whom it lets in.
+# By kind; of a policy what it is made of.
 DOCUMENTS = {
     "bucket_tagging": [{"TagSet": [{"Key": key, "Value": "ü +"}]} for key in ("one", "two")],
     "bucket_cors": [
@@ -64,7 +64,7 @@ DOCUMENTS = {
     ],
     # Nothing here is as old as that.
     "bucket_lifecycle_configuration": [{"Rules": [_rule(days)]} for days in (30, 60)],
-    "bucket_policy": ["*", {"AWS": "root"}],
+    "bucket_policy": [("Allow", "*"), ("Deny", "*"), ("Allow", {"AWS": "root"})],
     "bucket_ownership_controls": [
         {"Rules": [{"ObjectOwnership": who}]}
         for who in ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter")

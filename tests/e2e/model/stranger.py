@@ -1,6 +1,6 @@
 """What somebody hears whose bucket it is not: what policies and ACLs open to all, or to all who sign."""
 
-from .documents import KNOWN_ONLY, blocks, enforced, opens
+from .documents import KNOWN_ONLY, blocks, enforced, opens, says
 from .state import Refused
 
 # Whoever does not sign, by the id that AWS gives them.
@@ -49,6 +49,8 @@ class Stranger:
 
     def get_object(self, Bucket, Key, **sent):
         bucket = self.model.bucket(Bucket)
+        if "VersionId" not in sent and says(bucket.documents.get("bucket_policy"), "Deny"):
+            raise Refused(403, "AccessDenied")
         try:
             version = bucket.find(Key, sent.get("VersionId"))
         except Refused as refused:
@@ -63,7 +65,7 @@ class Stranger:
 
     def let_in(self, bucket):
         """Whether the policy lets everybody in, and may."""
-        public = '"*"' in bucket.documents.get("bucket_policy", "")
+        public = says(bucket.documents.get("bucket_policy"), "Allow")
         return public and not blocks(bucket, "RestrictPublicBuckets")
 
     def list_objects_v2(self, Bucket, **query):
