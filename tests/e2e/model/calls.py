@@ -255,13 +255,20 @@ class Calls:
         stranger.call("get_object_tagging", **named)
         stranger.call("list_objects_v2", Bucket=named["Bucket"])
 
-    @step(at=at, version=version, signs=yes_or_no, size=size, salt=salt, deletes=one(False, False, True))
-    def write_as_stranger(self, at, version, signs, size, salt, deletes):
-        stranger = self.strangers[0][signs]
-        if deletes:
-            stranger.call("delete_object", **self.object(at, version))
+    @step(
+        at=at, version=version, signs=yes_or_no, size=size, salt=salt, source=at,
+        how=one("put", "put", "copy", "delete"),
+        begins=maybe(ACL=["bucket-owner-full-control", "public-read"]),
+    )  # fmt: skip
+    def write_as_stranger(self, at, version, signs, size, salt, source, how, begins):
+        stranger, named = self.strangers[0][signs], self.object(at)
+        if how == "put":
+            stranger.call("put_object", **named, Body=draws.body(size, salt), **begins)
+        elif how == "copy":
+            wish = {"CopySource": self.object(source, version), "MetadataDirective": "REPLACE"}
+            stranger.call("copy_object", **named, **wish, **begins)
         else:
-            stranger.call("put_object", **self.object(at), Body=draws.body(size, salt))
+            stranger.call("delete_object", **self.object(at, version))
 
     # Uploads in parts.
 

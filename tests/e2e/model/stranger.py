@@ -25,11 +25,26 @@ class Stranger:
         return bucket
 
     def put_object(self, Bucket, Key, **sent):
-        """An object is whose puts it."""
         bucket = self.may_write(Bucket)
         answer = self.model.put_object(Bucket, Key, **sent)
-        bucket.latest(Key).owner = self.id
+        self.owns(bucket, Key)
         return answer
+
+    def copy_object(self, Bucket, Key, CopySource, **sent):
+        """At AWS nobody copies tags who may not read them."""
+        bucket = self.may_write(Bucket)
+        self.get_object(**CopySource)
+        answer = self.model.copy_object(Bucket, Key, CopySource, **sent)
+        self.owns(bucket, Key)
+        return answer
+
+    def owns(self, bucket, key):
+        """An object is whose puts it, or is given away."""
+        version = bucket.latest(key)
+        controls = bucket.documents.get("bucket_ownership_controls", {"Rules": [{}]})
+        preferred = controls["Rules"][0].get("ObjectOwnership") == "BucketOwnerPreferred"
+        if not (preferred and version.acl == "bucket-owner-full-control"):
+            version.owner = self.id
 
     def delete_object(self, Bucket, Key, **sent):
         """Versions are the bucket owner's to remove."""
@@ -39,7 +54,7 @@ class Stranger:
         return self.model.delete_object(Bucket, Key)
 
     def may_read(self, bucket, version, named):
-        """As its owner, by its list, or by the policy: of what is the bucket owner's, and no named version."""
+        """As its owner, by its list, or by the policy: of the bucket owner's, and no named version."""
         theirs = version.owner != "root" and not enforced(bucket)
         if theirs and version.owner == self.id:
             # Nobody is everybody.
