@@ -256,7 +256,7 @@ class Calls:
         stranger.call("list_objects_v2", Bucket=named["Bucket"])
 
     @step(
-        at=at, version=version, signs=yes_or_no, size=size, salt=salt, source=at,
+        at=one(4, 5, 6, 7), version=version, signs=yes_or_no, size=size, salt=salt, source=at,
         how=one("put", "put", "copy", "delete"),
         begins=maybe(ACL=["bucket-owner-full-control", "public-read"]),
     )  # fmt: skip

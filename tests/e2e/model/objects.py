@@ -103,13 +103,12 @@ class Objects:
         return {"ETag": quoted(version.etag), "VersionId": id, **found}
 
     def copy_object(self, Bucket, Key, CopySource, **sent):
-        from_bucket, from_key = CopySource["Bucket"], CopySource["Key"]
+        bucket = self.bucket(Bucket)
         replaces = sent.get("MetadataDirective") == "REPLACE"
         if CopySource == {"Bucket": Bucket, "Key": Key} and not replaces:
             raise Refused(400, "InvalidRequest")
-        bucket = self.bucket(Bucket)
-        held_in = self.bucket(from_bucket)
-        source = copied(held_in, from_key, CopySource.get("VersionId"))
+        held_in = self.bucket(CopySource["Bucket"])
+        source = copied(held_in, CopySource["Key"], CopySource.get("VersionId"))
         readable(source, sent, copy=True)
         check_acl(bucket, sent.get("ACL"), of_new=True)
         more = begins(bucket, sent)

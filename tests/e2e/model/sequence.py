@@ -16,7 +16,7 @@ def draw(seed):
         "keys": keys,
         "locked": dice.random() < 0.4,
         "kept": dice.choice([None, "Enabled", "Suspended"]),
-        "opened": dice.choice(draws.CANNED),
+        "opened": dice.choice([*draws.CANNED, *["public-read-write"] * 3]),
     }
     # Some steps never, some often: what would seldom meet does in some sequences.
     weights = {name: dice.choice([0, 1, 1, 4]) for name in STEPS} | {"put_plain": 8, "put": 5}
