@@ -52,6 +52,8 @@ pub(crate) enum Verdict {
     Granted,
     /// If the object's own ACL gives this.
     Object(Permission),
+    /// Of uploads in parts, what is done with those that the asker began.
+    OwnUploads,
 }
 
 impl Rules {
@@ -74,12 +76,18 @@ impl Rules {
             Needs::Owner => Verdict::Refused,
             Needs::Object(permission) => Verdict::Object(permission),
             Needs::Bucket(permission) => {
-                let public = !self.block.ignore_acls;
-                let acl = self.acl.as_ref();
-                let given = acl.is_some_and(|acl| acl.gives(ask.user, permission, public));
+                let locks = ask.beside.iter().any(|beside| action::LOCKS.contains(beside));
+                let given = !locks && self.acl_gives(ask.user, permission);
                 if given { Verdict::Granted } else { Verdict::Refused }
             }
+            Needs::Upload if self.acl_gives(ask.user, Permission::Write) => Verdict::OwnUploads,
+            Needs::Upload => Verdict::Refused,
         }
+    }
+
+    fn acl_gives(&self, user: &UserId, permission: Permission) -> bool {
+        let public = !self.block.ignore_acls;
+        self.acl.as_ref().is_some_and(|acl| acl.gives(user, permission, public))
     }
 
     /// Whether an object may be used after all, given the verdict and what is set of the object.
@@ -98,7 +106,7 @@ impl Rules {
         let acl = acl.filter(|_| self.ownership != Ownership::BucketOwnerEnforced);
         let owner = acl.map_or(&self.owner, |acl| &acl.owner);
         match verdict {
-            Verdict::Refused => false,
+            Verdict::Refused | Verdict::OwnUploads => false,
             // Nobody is everybody: what is theirs is as open as what an ACL opens to all.
             _ if user == owner => !(user.is_anonymous() && self.block.ignore_acls),
             Verdict::Granted if *owner == self.owner => true,

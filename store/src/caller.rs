@@ -19,6 +19,8 @@ pub struct Caller {
     /// Birth of the bucket that whoever let the request in found open to this user, though it is
     /// somebody else's.
     pub granted: Option<Version>,
+    /// Of uploads in parts, only those that they began themselves are open to them.
+    pub own_uploads: bool,
     /// Asks to pass over GOVERNANCE retention, and whoever let the request in found that they may.
     pub bypass: bool,
 }
@@ -33,7 +35,7 @@ impl Caller {
     /// A user who may do what is theirs to do.
     #[must_use]
     pub fn of(user: UserId, request: RequestId) -> Self {
-        Self { user, request, granted: None, bypass: false }
+        Self { user, request, granted: None, own_uploads: false, bypass: false }
     }
 
     /// Begins a rule: from here on the section logs under this request. A rule that adds anything
@@ -53,6 +55,12 @@ impl Caller {
             }
             Some(_) => Err(WriteError::Denied),
         }
+    }
+
+    /// Whether an upload in parts is open to this caller, who may use its bucket.
+    #[must_use]
+    pub fn may_go_on(&self, initiator: &UserId) -> bool {
+        !self.own_uploads || self.user == *initiator
     }
 
     fn is_enabled(&self, section: &Section<'_>) -> Result<bool, SectionError> {

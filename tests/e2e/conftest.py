@@ -53,7 +53,11 @@ def make_pair(tmp_path, request):
         return pairs[-1]
 
     yield make
-    sites = [site for pair in pairs for site in pair.sites]
+    stop_in_order([site for pair in pairs for site in pair.sites])
+
+
+def stop_in_order(sites):
+    """Stops whatever runs of these sites, and reads their logs."""
     for site in sites:
         if site.process and site.process.poll() is None:
             assert site.stop() == 0, f"site {site.name} did not stop in order, see {site.log}"

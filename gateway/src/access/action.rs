@@ -18,6 +18,8 @@ pub(crate) enum Needs {
     Bucket(Permission),
     /// Whom the object's ACL gives this.
     Object(Permission),
+    /// Whom the bucket's ACL lets write: of uploads in parts, those that they began themselves.
+    Upload,
 }
 
 /// The keys of a request that deletes several are asked for one by one.
@@ -28,6 +30,11 @@ pub(crate) const BYPASS_GOVERNANCE: Action = owner("s3:BypassGovernanceRetention
 /// The source of a copy is read.
 pub(crate) const GET_OBJECT: Action = object("s3:GetObject", Permission::Read);
 pub(crate) const GET_VERSION: Action = object("s3:GetObjectVersion", Permission::Read);
+/// What else a request is that no bucket's ACL gives: a lock may bind the bucket's owner for years.
+pub(crate) const LOCKS: [&str; 2] = ["s3:PutObjectRetention", "s3:PutObjectLegalHold"];
+/// How many tags an object has, and what they are in a copy of it.
+pub(crate) const GET_TAGS: Action = owner("s3:GetObjectTagging");
+pub(crate) const GET_VERSION_TAGS: Action = owner("s3:GetObjectVersionTagging");
 /// Who may not list a bucket does not learn which keys there are.
 pub(crate) const LIST_BUCKET: Action = bucket("s3:ListBucket", Permission::Read);
 
@@ -43,6 +50,10 @@ const fn object(name: &'static str, permission: Permission) -> Action {
     Action { name, needs: Needs::Object(permission) }
 }
 
+const fn upload(name: &'static str) -> Action {
+    Action { name, needs: Needs::Upload }
+}
+
 impl Action {
     /// Of an operation of S3; `versioned`: the request names a version. What is not listed is the
     /// owner's, and of whoever a policy lets do everything.
@@ -54,22 +65,17 @@ impl Action {
             "GetObject" | "HeadObject" | "GetObjectAttributes" => {
                 of_version(GET_OBJECT, GET_VERSION)
             }
-            "PutObject"
-            | "PostObject"
-            | "CopyObject"
-            | "CreateMultipartUpload"
-            | "UploadPart"
-            | "UploadPartCopy"
-            | "CompleteMultipartUpload" => bucket("s3:PutObject", Write),
+            "PutObject" | "PostObject" | "CopyObject" | "CreateMultipartUpload" => {
+                bucket("s3:PutObject", Write)
+            }
+            "UploadPart" | "UploadPartCopy" | "CompleteMultipartUpload" => upload("s3:PutObject"),
             "DeleteObject" => of_version(DELETE_OBJECT, DELETE_VERSION),
             "ListObjects" | "ListObjectsV2" | "HeadBucket" => LIST_BUCKET,
             "ListObjectVersions" => bucket("s3:ListBucketVersions", Read),
             "ListMultipartUploads" => bucket("s3:ListBucketMultipartUploads", Read),
-            "AbortMultipartUpload" => bucket("s3:AbortMultipartUpload", Write),
-            "ListParts" => bucket("s3:ListMultipartUploadParts", Write),
-            "GetObjectTagging" => {
-                of_version(owner("s3:GetObjectTagging"), owner("s3:GetObjectVersionTagging"))
-            }
+            "AbortMultipartUpload" => upload("s3:AbortMultipartUpload"),
+            "ListParts" => upload("s3:ListMultipartUploadParts"),
+            "GetObjectTagging" => of_version(GET_TAGS, GET_VERSION_TAGS),
             "PutObjectTagging" => {
                 of_version(owner("s3:PutObjectTagging"), owner("s3:PutObjectVersionTagging"))
             }

@@ -131,6 +131,10 @@ impl Guard {
             match standing.verdict {
                 Verdict::Refused => return Err(errors::denied()),
                 Verdict::Granted => caller.granted = Some(standing.settings.bucket.birth),
+                Verdict::OwnUploads => {
+                    caller.granted = Some(standing.settings.bucket.birth);
+                    caller.own_uploads = true;
+                }
                 Verdict::Object(_) => {}
             }
             caller.bypass = standing.bypasses(asked);
@@ -154,7 +158,7 @@ impl Guard {
         let action = Action::of(operation, id.is_some());
         let permission = match action.needs {
             Needs::Object(permission) => Some(permission),
-            Needs::Owner | Needs::Bucket(_) => None,
+            Needs::Owner | Needs::Bucket(_) | Needs::Upload => None,
         };
         let own = settings.rules.policy.is_none() && *user == *settings.owner();
         let simple = own || user.is_root();
@@ -357,6 +361,20 @@ impl Reader {
         })
     }
 
+    /// Whether they may be told of the tags of an object that they may read.
+    pub(crate) fn may_read_tags(
+        &self,
+        (bucket, key): (&BucketName, &ObjectKey),
+        slot: Option<Slot>,
+    ) -> bool {
+        let Some(Standing { settings, asker, .. }) = &self.standing else { return true };
+        asker.as_ref().is_none_or(|asker| {
+            let action = if slot.is_some() { action::GET_VERSION_TAGS } else { action::GET_TAGS };
+            let resource = Resource { bucket: bucket.as_str(), key: Some(key.as_str()), slot };
+            asker.ask(settings, (action, &[]), &resource) == Verdict::Granted
+        })
+    }
+
     /// Whether they may be told that a key is not there.
     pub(crate) fn may_list(&self, bucket: &BucketName) -> bool {
         let Some(Standing { settings, asker, .. }) = &self.standing else { return true };
@@ -376,8 +394,11 @@ impl Resource<'_> {
     }
 }
 
-/// What else a request is that makes an object.
+/// What else a request is, beside its action.
 fn beside(operation: &str, headers: &HeaderMap) -> Vec<&'static str> {
+    if operation == "GetObjectAttributes" {
+        return vec!["s3:GetObjectAttributes"];
+    }
     if !["PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"].contains(&operation) {
         return Vec::new();
     }

@@ -45,6 +45,7 @@ fn decided(rules: &Rules, operation: &str) -> String {
         Verdict::Granted => '+',
         Verdict::Refused => '-',
         Verdict::Object(_) => 'o',
+        Verdict::OwnUploads => 'u',
     };
     [user("main"), user("alt"), UserId::anonymous()].iter().map(letter).collect()
 }
@@ -126,6 +127,15 @@ fn each_grant_of_a_bucket_opens_what_it_names() {
 }
 
 #[test]
+fn what_a_bucket_takes_in_from_others_is_in_uploads_of_their_own() {
+    let operations = ["CreateMultipartUpload", "UploadPart", "ListParts", "AbortMultipartUpload"];
+    let row = |rules: &Rules| operations.map(|operation| decided(rules, operation)).join(" ");
+    assert_eq!(row(&closed()), "+-- +-- +-- +--");
+    assert_eq!(row(&with_acl("public-read-write")), "+++ +uu +uu +uu");
+    assert_eq!(row(&with_policy("Allow", "alt", "s3:*")), "++- ++- ++- ++-");
+}
+
+#[test]
 fn all_that_a_request_is_must_be_allowed_and_nothing_denied() {
     let ask = |rules: &Rules, beside: &[&'static str]| {
         let (user, action) = (&user("alt"), Action::of("PutObject", false));
@@ -139,6 +149,9 @@ fn all_that_a_request_is_must_be_allowed_and_nothing_denied() {
     assert_eq!(ask(&rules, &["s3:PutObjectAcl", "s3:PutObjectTagging"]), Verdict::Granted);
     let mut rules = with_acl("public-read-write");
     assert_eq!(ask(&rules, &["s3:PutObjectAcl"]), Verdict::Granted);
+    for lock in ["s3:PutObjectRetention", "s3:PutObjectLegalHold"] {
+        assert_eq!(ask(&rules, &[lock]), Verdict::Refused, "it would bind the bucket's owner");
+    }
     rules.policy = Some(policy("Deny", "alt", "s3:PutObjectAcl"));
     assert_eq!(ask(&rules, &["s3:PutObjectAcl"]), Verdict::Refused);
     assert_eq!(ask(&rules, &[]), Verdict::Granted);

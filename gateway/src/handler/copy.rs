@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use futures::StreamExt;
 use http::{HeaderMap, header};
-use model::{Attributes as StoredAttributes, BucketName, Manifest, ObjectKey};
+use model::{BucketName, Manifest, ObjectKey};
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
@@ -22,14 +22,14 @@ use super::{
     buckets::timestamp,
     caller,
     put::{condition, manifest as manifest_of, place},
-    source::{self, COPY_BYTES_MAX, source_conditions},
+    source::{self, COPY_BYTES_MAX, Found, TagsHidden, source_conditions},
 };
 use crate::{
     access::{Asker, Reader},
     attributes::{Attributes, sent},
     body_digests::BodyDigests,
     checksum::{self, Algorithm, Checksums, show_checksums},
-    documents::{Document, object_lock::sent_lock, tags::Tags},
+    documents::{object_lock::sent_lock, tags::Tags},
     encryption::{Rest, SentKey, Wish, customer_of_source, sent_encryption, show_encryption},
     errors,
     expiration::Expiring,
@@ -73,7 +73,7 @@ pub(super) async fn copy_object(
     let source = find(handler, from, (&conditions, of_source)).await?;
     let tags = match tags {
         Some(tags) => Some(tags),
-        None => Tags::of(&source.attributes).map_err(|error| errors::internal(&error))?,
+        None => source.tags.clone().map_err(|TagsHidden| errors::denied())?,
     };
     let attributes = handler.begins_with(&reader, sent, (tags, lock))?;
     let copy_source_version_id = source::id(handler, &input.copy_source, &source.object)?;
@@ -98,7 +98,7 @@ pub(super) async fn copy_object(
 /// What is copied, and what opens it.
 struct Source {
     object: Object,
-    attributes: StoredAttributes,
+    tags: Result<Option<Tags>, TagsHidden>,
     sent_key: Option<SentKey>,
     key: Option<BodyKey>,
 }
@@ -127,7 +127,7 @@ async fn find(
     (from, asks): Named<'_>,
     (conditions, sent_key): (&Preconditions, Option<SentKey>),
 ) -> S3Result<Source> {
-    let (object, attributes) = source::find(handler, asks, from, conditions).await?;
+    let Found { object, tags } = source::find(handler, asks, from, conditions).await?;
     let key = handler.opens(&object.manifest, sent_key.as_ref())?.key;
     if object.manifest.size > COPY_BYTES_MAX {
         return Err(s3_error!(
@@ -136,7 +136,7 @@ async fn find(
             object.manifest.size
         ));
     }
-    Ok(Source { object, attributes, sent_key, key })
+    Ok(Source { object, tags, sent_key, key })
 }
 
 async fn copy(
@@ -252,7 +252,7 @@ async fn compute(
     source: &Source,
     algorithm: Algorithm,
 ) -> S3Result<Checksums> {
-    let (again, _) = source::find(handler, asks, from, &Preconditions::default()).await?;
+    let again = source::find(handler, asks, from, &Preconditions::default()).await?.object;
     if again.version != source.object.version {
         return Err(s3_error!(OperationAborted, "The source changed during the copy; try again"));
     }

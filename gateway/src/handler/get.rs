@@ -31,6 +31,7 @@ use crate::{
     object_body::ObjectBody,
     part_checksums,
     preconditions::{Preconditions, TagCondition, Verdict},
+    query::parameters,
     range::{self, Asked},
 };
 
@@ -152,6 +153,7 @@ pub(super) async fn get_object(
 ) -> S3Result<S3Response<GetObjectOutput>> {
     encryption::of_no_read(&request.headers)?;
     let sent_key = customer!(request.input).key()?;
+    answers_as_asked(&request)?;
     let checksums = wants_checksums(request.input.checksum_mode.as_ref());
     let reader = Reader::of(&request)?;
     let found = find(handler, &reader, ask!(request, sent_key)).await?;
@@ -170,6 +172,7 @@ pub(super) async fn head_object(
 ) -> S3Result<S3Response<HeadObjectOutput>> {
     let reader = Reader::of(&request)?;
     encryption::of_no_read(&request.headers)?;
+    answers_as_asked(&request)?;
     let mut request = request;
     let sent_key = customer!(request.input).key()?;
     let input = &mut request.input;
@@ -198,6 +201,17 @@ pub(super) async fn head_object(
     Ok(response)
 }
 
+/// What a header of the answer is to be must be signed for: else any link could make a page of
+/// what is open to everybody.
+fn answers_as_asked<I>(request: &S3Request<I>) -> S3Result<()> {
+    if request.credentials.is_some() {
+        return Ok(());
+    }
+    let asked = parameters(&request.uri).any(|one| one.name().starts_with("response-"));
+    let message = "Request specific response headers cannot be used for anonymous GET requests.";
+    if asked { Err(s3_error!(InvalidRequest, "{message}")) } else { Ok(()) }
+}
+
 pub(super) async fn find(handler: &Handler, reader: &Reader, ask: Ask) -> S3Result<Found> {
     let slot = names::version(ask.version.as_deref())?;
     let (bucket, key) = (names::bucket(ask.bucket)?, names::key(ask.key)?);
@@ -206,6 +220,7 @@ pub(super) async fn find(handler: &Handler, reader: &Reader, ask: Ask) -> S3Resu
     let id = versions::shown_id(handler, &bucket, object.slot)?;
     let tags = Tags::of(&attributes).map_err(|error| errors::internal(&error))?;
     let tags = tags.and_then(|tags| tags.count());
+    let tags = tags.filter(|_| reader.may_read_tags((&bucket, &key), slot));
     let lock = lock::shown(handler, &attributes);
     let (size, modified) = (object.manifest.size, object.version.hlc.millis());
     let candidate = Candidate { key: key.as_str(), size: Some(size), modified };

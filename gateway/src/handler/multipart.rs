@@ -171,14 +171,16 @@ fn parse_id(id: &str) -> S3Result<MultipartId> {
     MultipartId::parse(id).ok_or_else(errors::no_such_upload)
 }
 
-/// An upload that is under way, in a bucket that the caller may use.
+/// An upload that is under way and open to the caller, in a bucket that they may use.
 pub(super) fn under_way(
     handler: &Handler,
     name: &MultipartName,
     caller: &Caller,
 ) -> S3Result<Option<Multipart>> {
     handler.bucket(&name.bucket, caller)?;
-    handler.store.multipart(name).map_err(|error| errors::read(&error))
+    let upload = handler.store.multipart(name).map_err(|error| errors::read(&error))?;
+    let open = upload.as_ref().is_none_or(|upload| caller.may_go_on(&upload.initiator));
+    if open { Ok(upload) } else { Err(errors::denied()) }
 }
 
 /// Who began an upload.

@@ -75,7 +75,7 @@ pub(super) async fn upload_part_copy(
     let name = name(input.bucket, input.key, &input.upload_id)?;
     let target = Target::find(handler, caller, name, sent_key.as_ref())?;
     let asks = (&asker, &target.caller);
-    let (object, _) = source::find(handler, asks, &input.copy_source, &conditions).await?;
+    let object = source::find(handler, asks, &input.copy_source, &conditions).await?.object;
     let opened = handler.opens(&object.manifest, of_source.as_ref())?;
     let copy_source_version_id = source::id(handler, &input.copy_source, &object)?;
     let range = copied(input.copy_source_range.as_deref(), &object)?;

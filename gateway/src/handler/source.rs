@@ -1,12 +1,12 @@
 //! The source of a copy: an object of this site that its caller may read.
 
-use model::Attributes;
 use s3s::{S3Error, S3ErrorCode, S3Result, dto::CopySource, s3_error};
 use store::{Caller, Object};
 
 use super::{Handler, versions};
 use crate::{
     access::Asker,
+    documents::{Document, tags::Tags},
     errors, names,
     preconditions::{Preconditions, Verdict},
 };
@@ -33,13 +33,23 @@ macro_rules! source_conditions {
 }
 pub(super) use source_conditions;
 
-/// Finds the source; its blocks stay while the answer lives.
+/// The source; its blocks stay while this lives.
+pub(super) struct Found {
+    pub(super) object: Object,
+    pub(super) tags: Result<Option<Tags>, TagsHidden>,
+}
+
+/// The source has tags, and who copies may not read them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct TagsHidden;
+
+/// Finds the source.
 pub(super) async fn find(
     handler: &Handler,
     (asker, caller): (&Asker, &Caller),
     source: &CopySource,
     conditions: &Preconditions,
-) -> S3Result<(Object, Attributes)> {
+) -> S3Result<Found> {
     let CopySource::Bucket { bucket, key, version_id } = source else {
         return Err(s3_error!(NotImplemented, "There are no access points here"));
     };
@@ -49,9 +59,15 @@ pub(super) async fn find(
     let reader = asker.reader(caller, settings, (&bucket, &key, slot))?;
     let found = handler.object(&reader, (&bucket, &key), slot).await;
     let (object, attributes) = found.map_err(no_marker)?;
+    let tags = Tags::of(&attributes).map_err(|error| errors::internal(&error))?;
+    let tags = match tags {
+        None => Ok(None),
+        Some(_) if !reader.may_read_tags((&bucket, &key), slot) => Err(TagsHidden),
+        tags => Ok(tags),
+    };
     let modified = object.version.hlc.millis();
     match conditions.evaluate(&object.manifest.etag.0, modified) {
-        Verdict::Hold => Ok((object, attributes)),
+        Verdict::Hold => Ok(Found { object, tags }),
         // Of a copy nothing can be "not modified": either is a condition that does not hold.
         Verdict::Failed | Verdict::NotModified => Err(errors::precondition_failed()),
     }

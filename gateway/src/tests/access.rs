@@ -351,3 +351,72 @@ async fn tags_of_what_others_put_are_the_bucket_owners_business() {
     assert!(denied(&site.send(main(ask("GET", "/photos/theirs"))).await), "the object is not");
     assert_eq!(others(&site, tagging()).await, [403, 403]);
 }
+
+#[tokio::test]
+async fn whom_a_list_lets_write_cannot_lock_what_they_write() {
+    let site = site().await;
+    let bucket = canned("/locked", "public-read-write");
+    set(&site, bucket.header("x-amz-bucket-object-lock-enabled", "true")).await;
+    let put = || ask("PUT", "/locked/a").body(b"1");
+    let retention = put()
+        .header("x-amz-object-lock-mode", "COMPLIANCE")
+        .header("x-amz-object-lock-retain-until-date", "2130-01-01T00:00:00Z");
+    assert_eq!(others(&site, retention).await, [403, 403]);
+    let hold = put().header("x-amz-object-lock-legal-hold", "ON");
+    assert_eq!(others(&site, hold).await, [403, 403]);
+    assert_eq!(others(&site, put()).await, [200, 200]);
+}
+
+#[tokio::test]
+async fn tags_are_told_to_those_alone_who_may_read_them() {
+    let site = site().await;
+    let tagged = canned("/photos/open", "public-read").header("x-amz-tagging", "secret=yes");
+    set(&site, tagged.body(b"1")).await;
+    set(&site, canned("/photos?acl", "public-read-write")).await;
+    let count = |answer: Answer| answer.header("x-amz-tagging-count").map(str::to_owned);
+    for method in ["GET", "HEAD"] {
+        let read = || ask(method, "/photos/open");
+        assert_eq!(count(site.send(main(read())).await).as_deref(), Some("1"));
+        assert_eq!(count(site.send(alt(read())).await), None);
+    }
+    let copy = || ask("PUT", "/photos/copy").header("x-amz-copy-source", "/photos/open");
+    assert!(denied(&site.send(alt(copy())).await), "the copy would show them");
+    let without = || copy().header("x-amz-tagging-directive", "REPLACE");
+    assert_eq!(site.send(alt(without())).await.status, 200);
+    set(&site, policy(allow(json!({"AWS": "alt"}), "s3:GetObjectTagging", "photos/*"))).await;
+    assert_eq!(count(site.send(alt(ask("GET", "/photos/open"))).await).as_deref(), Some("1"));
+    assert_eq!(site.send(alt(copy())).await.status, 200);
+}
+
+#[tokio::test]
+async fn headers_of_an_answer_are_chosen_by_who_signs() {
+    let site = site().await;
+    set(&site, canned("/photos/open", "public-read").body(b"<script>")).await;
+    for method in ["GET", "HEAD"] {
+        let page = || ask(method, "/photos/open?response-content-type=text%2Fhtml");
+        assert_eq!(anonymous(&site, page()).await.status, 400);
+        assert_eq!(site.send(alt(page())).await.header("content-type"), Some("text/html"));
+    }
+    let refused = anonymous(&site, ask("GET", "/photos/open?%72esponse-expires=x")).await;
+    assert_eq!(refused.error(), (400, "InvalidRequest".to_owned()));
+}
+
+#[tokio::test]
+async fn whom_a_list_lets_write_goes_on_with_uploads_of_their_own() {
+    let site = site().await;
+    set(&site, canned("/photos?acl", "public-read-write")).await;
+    let begin = || ask("POST", "/photos/up?uploads");
+    let mains = site.send(main(begin())).await.tag("UploadId").unwrap();
+    let alts = site.send(alt(begin())).await.tag("UploadId").unwrap();
+    let part = |id: &str| ask("PUT", &format!("/photos/up?partNumber=1&uploadId={id}")).body(b"1");
+    let rest = |method: &str, id: &str| ask(method, &format!("/photos/up?uploadId={id}"));
+    for ask in [part(&mains), rest("GET", &mains), rest("DELETE", &mains)] {
+        assert_eq!(others(&site, ask).await, [403, 403]);
+    }
+    for (ask, status) in [(part(&alts), 200), (rest("GET", &alts), 200)] {
+        assert_eq!(site.send(alt(ask.clone())).await.status, status);
+        assert!(denied(&anonymous(&site, ask).await));
+    }
+    assert_eq!(site.send(main(rest("GET", &alts))).await.status, 200, "it is in their bucket");
+    assert_eq!(site.send(alt(rest("DELETE", &alts))).await.status, 204);
+}

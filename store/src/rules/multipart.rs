@@ -215,7 +215,8 @@ fn find(
 ) -> Result<MultipartRecord, WriteError> {
     let birth = client::enter(section, &name.bucket, caller)?;
     let held = section.get::<MultipartRecord>(&name.row())?;
-    held.filter(|held| held.birth == birth).ok_or(WriteError::NoSuchUpload)
+    let held = held.filter(|held| held.birth == birth).ok_or(WriteError::NoSuchUpload)?;
+    if caller.may_go_on(&held.initiator) { Ok(held) } else { Err(WriteError::Denied) }
 }
 
 fn unchanged(section: &Section<'_>, name: &MultipartName, revision: u64) -> Result<(), WriteError> {
