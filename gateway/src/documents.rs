@@ -7,6 +7,7 @@
 pub(crate) mod acl;
 pub(crate) mod cors;
 pub(crate) mod lifecycle;
+pub(crate) mod logging;
 pub(crate) mod object_lock;
 pub(crate) mod ownership;
 pub(crate) mod policy;

@@ -15,6 +15,7 @@ use s3s::{
 
 use crate::{
     access::{Asked, Guard},
+    access_log::Noted,
     auth::Auth,
     errors,
     handler::{
@@ -77,6 +78,10 @@ impl Forms {
         let key = fields.key()?;
         let user = self.user(&fields).await?;
         let permitted = self.permitted(&fields, &bucket)?;
+        let noted = Noted::of(&parts.extensions);
+        if let Some(noted) = &noted {
+            noted.key(&key);
+        }
         let mut input = input::put_object(&fields, (bucket.clone().into_owned(), key.clone()))?;
         let asked = Asked {
             operation: Operation::PostObject.name(),
@@ -85,6 +90,7 @@ impl Forms {
             uri: &parts.uri,
             user: &user,
             peer: parts.extensions.get().copied(),
+            noted: noted.as_ref(),
         };
         let reader = self.access.let_in(&asked, id)?;
         input.body = Some(StreamingBlob::new(file));
@@ -124,7 +130,7 @@ fn form_bytes(headers: &HeaderMap) -> u64 {
 }
 
 /// A put as s3s would hand it on. The headers of a form say nothing of the object.
-fn request_of(input: PutObjectInput, id: RequestId) -> S3Request<PutObjectInput> {
+pub(crate) fn request_of(input: PutObjectInput, id: RequestId) -> S3Request<PutObjectInput> {
     let mut extensions = http::Extensions::new();
     extensions.insert(id);
     S3Request {

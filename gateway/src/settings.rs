@@ -9,7 +9,7 @@ use store::{BucketView, Store};
 
 use crate::{
     access::Rules,
-    documents::{Document, UnknownForm, cors::Cors},
+    documents::{Document, UnknownForm, cors::Cors, logging::Logging},
     errors,
 };
 
@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) bucket: Bucket,
     pub(crate) rules: Rules,
     pub(crate) cors: Option<Cors>,
+    /// Where records go. One that a newer release has set holds nobody up.
+    pub(crate) logging: Option<Logging>,
 }
 
 impl Settings {
@@ -37,7 +39,8 @@ impl Settings {
             policy: Document::of(attributes)?,
         };
         let cors = Document::of(attributes)?;
-        Ok(Some(Self { view, bucket, rules, cors }))
+        let logging = Document::of(attributes).ok().flatten();
+        Ok(Some(Self { view, bucket, rules, cors, logging }))
     }
 
     /// A document of the bucket that requests seldom ask for.

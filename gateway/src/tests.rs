@@ -1,6 +1,7 @@
 //! Requests as clients send them, signed, against a store in a temporary directory.
 
 mod access;
+mod access_log;
 mod addresses;
 mod buckets;
 mod documents;

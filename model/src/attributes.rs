@@ -17,6 +17,7 @@ pub mod attribute {
     // Of buckets only.
     pub const CORS: &str = "cors";
     pub const LIFECYCLE: &str = "lifecycle";
+    pub const LOGGING: &str = "logging";
     pub const OBJECT_LOCK: &str = "object-lock";
     pub const OWNERSHIP: &str = "ownership";
     pub const POLICY: &str = "policy";

@@ -23,6 +23,7 @@ use super::{
     circumstances::Circumstances,
 };
 use crate::{
+    access_log::Noted,
     documents::{
         Document,
         acl::{Acl, Permission},
@@ -71,6 +72,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) uri: &'a Uri,
     pub(crate) user: &'a UserId,
     pub(crate) peer: Option<Peer>,
+    /// Where to leave what its record shows, if there is to be one.
+    pub(crate) noted: Option<&'a Noted>,
 }
 
 /// What something is done with.
@@ -118,6 +121,9 @@ impl Guard {
 
     /// Lets in who may do what a request asks for.
     pub(crate) fn let_in(&self, asked: &Asked<'_>, request: RequestId) -> S3Result<Reader> {
+        if let Some(noted) = asked.noted {
+            noted.requester(asked.user);
+        }
         // These two are of no bucket that is there.
         let own = ["ListBuckets", "CreateBucket"].contains(&asked.operation);
         if own && asked.user.is_anonymous() {
@@ -140,7 +146,7 @@ impl Guard {
 
     /// How a request stands in the bucket that it names, if that exists.
     fn standing(&self, asked: &Asked<'_>) -> S3Result<Option<Standing>> {
-        let &Asked { operation, path, headers, uri, user, peer } = asked;
+        let &Asked { operation, path, headers, uri, user, peer, noted } = asked;
         let (bucket, key) = match path {
             S3Path::Root => return Ok(None),
             S3Path::Bucket { bucket } => (bucket, None),
@@ -175,7 +181,14 @@ impl Guard {
                 // One that is none of an id will be refused for that.
                 let slot = id.and_then(|id| id.parse().ok());
                 let resource = Resource { bucket, key: key.map(|key| &**key), slot };
-                asker.ask(&settings, (action, &beside(operation, headers)), &resource)
+                let action = (action, &*beside(operation, headers));
+                let verdict = asker.ask(&settings, action, &resource);
+                if let Some(noted) = noted.filter(|_| verdict != Verdict::Refused)
+                    && asker.needed_acl(&settings, action, &resource)
+                {
+                    noted.by_acl();
+                }
+                verdict
             }
         };
         Ok(Some(Standing { settings, verdict, permission, asker }))
@@ -203,6 +216,7 @@ impl S3Access for Guard {
         }
         let request = extensions.get().copied().unwrap_or(RequestId::NONE);
         let peer = extensions.get::<Peer>().copied();
+        let noted = Noted::of(extensions);
         let user = match context.credentials() {
             Some(credentials) => self.user(&credentials.access_key)?,
             None => UserId::anonymous(),
@@ -214,6 +228,7 @@ impl S3Access for Guard {
             uri: context.uri(),
             user: &user,
             peer,
+            noted: noted.as_ref(),
         };
         let reader = self.let_in(&asked, request)?;
         // Before its body is looked at, which need not be right.
@@ -282,9 +297,31 @@ impl Asker {
     fn ask(
         &self,
         settings: &Settings,
-        (action, beside): (Action, &[&'static str]),
+        action: (Action, &[&'static str]),
         resource: &Resource<'_>,
     ) -> Verdict {
+        let decided = self.judged(action, resource, |ask| settings.rules.decide(ask));
+        // What nobody could look at may be what a denial hangs on.
+        decided.unwrap_or(Verdict::Refused)
+    }
+
+    /// Whether it is an ACL that lets somebody in who is.
+    fn needed_acl(
+        &self,
+        settings: &Settings,
+        action: (Action, &[&'static str]),
+        resource: &Resource<'_>,
+    ) -> bool {
+        self.judged(action, resource, |ask| settings.rules.needed_acl(ask)).unwrap_or_default()
+    }
+
+    /// `None`: something that was asked for could not be looked at.
+    fn judged<T>(
+        &self,
+        (action, beside): (Action, &[&'static str]),
+        resource: &Resource<'_>,
+        judge: impl FnOnce(&Ask<'_>) -> T,
+    ) -> Option<T> {
         let parts = &self.0;
         let unreadable = Cell::new(false);
         let tags = || parts.tags(resource).inspect_err(|_| unreadable.set(true)).ok().flatten();
@@ -299,9 +336,8 @@ impl Asker {
         let circumstance = |key: &str| circumstances.values(key);
         let (user, resource) = (&parts.user, &*resource.name());
         let ask = Ask { user, action, beside, resource, circumstance: &circumstance };
-        let verdict = settings.rules.decide(&ask);
-        // What nobody could look at may be what a denial hangs on.
-        if unreadable.get() { Verdict::Refused } else { verdict }
+        let judged = judge(&ask);
+        (!unreadable.get()).then_some(judged)
     }
 }
 

@@ -16,6 +16,7 @@ use super::{
     put::condition,
 };
 use crate::{
+    access_log::Noted,
     checksum::{self, Algorithm, Checksums, checksums, show_checksums},
     composite::{self, Asked, PARTS_MAX},
     errors, part_checksums,
@@ -27,19 +28,20 @@ struct Wish {
     checksums: Checksums,
     size: Option<i64>,
     condition: Condition,
+    noted: Option<Noted>,
 }
 
 pub(super) async fn complete_multipart_upload(
     handler: &Handler,
     request: S3Request<CompleteMultipartUploadInput>,
 ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-    let caller = caller(&request)?;
+    let (caller, noted) = (caller(&request)?, Noted::of(&request.extensions));
     let mut input = request.input;
     let condition = condition(input.if_match.take(), input.if_none_match.take())?;
     let parts = input.multipart_upload.take().and_then(|upload| upload.parts).unwrap_or_default();
     let parts = parts.into_iter().map(asked).collect();
     let (checksums, size) = (checksums!(input), input.mpu_object_size);
-    let wish = Wish { parts, checksums, size, condition };
+    let wish = Wish { parts, checksums, size, condition, noted };
     let name = name(input.bucket.clone(), input.key.clone(), &input.upload_id)?;
     handler.writable()?;
     let completed = match under_way(handler, &name, &caller)? {
@@ -72,6 +74,9 @@ async fn complete(
     let mut manifest = manifest(upload, &parts, &wish)?;
     let of_parts = algorithm.and_then(|which| part_checksums::kept(&parts, which, bytes_max));
     manifest.checksums.extend(of_parts);
+    if let Some(noted) = &wish.noted {
+        noted.object_size(manifest.size);
+    }
     let complete = CompleteMultipart {
         caller,
         name,

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     access::{Asker, Reader},
+    access_log::Noted,
     attributes::{Attributes, sent},
     checksum::{self, Algorithm, Checksums, show_checksums},
     documents::{Document, object_lock::sent_lock, tags::Tags},
@@ -36,6 +37,7 @@ pub(super) async fn copy_object(
     request: S3Request<CopyObjectInput>,
 ) -> S3Result<S3Response<CopyObjectOutput>> {
     let (caller, reader, asker) = (caller(&request)?, Reader::of(&request)?, Asker::of(&request)?);
+    let noted = Noted::of(&request.extensions);
     let S3Request { mut input, headers, .. } = request;
     unsupported::copy(&input)?;
     let condition =
@@ -68,6 +70,9 @@ pub(super) async fn copy_object(
         None => Tags::of(&of_source).map_err(|error| errors::internal(&error))?,
     };
     let attributes = handler.begins_with(&reader, sent, (tags, lock))?;
+    if let Some(noted) = noted {
+        noted.object_size(source.manifest.size);
+    }
     let mut manifest = source.manifest.clone();
     if let Some(Attributes { headers, metadata }) = replaced {
         (manifest.headers, manifest.metadata) = (headers, metadata);
