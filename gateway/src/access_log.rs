@@ -1,9 +1,9 @@
-//! The access log: a record of each request in the format of S3's server access logs, in a file of this
-//! site, and as objects in the buckets that other buckets name for it (decision 0016).
+//! The access log: a record of each request in the format of S3's server access logs, in a file of
+//! this site, and as objects in the buckets that other buckets name for it (decision 0016).
 //!
-//! A request only takes down what it is, and hands that over when its answer has gone out. If nobody
-//! wants a record, it costs one look at a flag; and it never waits: a record that finds no room is lost,
-//! and counted. Everything else is done by the [`Recorder`].
+//! A request only takes down what it is, and hands that over when its answer has gone out. If
+//! nobody wants a record, it costs one look at a flag; and it never waits: a record that finds no
+//! room is lost, and counted. Everything else is done by the [`Recorder`].
 
 use std::{
     collections::BTreeSet,
@@ -30,14 +30,14 @@ mod lines;
 mod noted;
 mod operation;
 mod pending;
-mod recorder;
 mod record;
+mod recorder;
 mod seen;
 mod target;
 
 pub use delivery::Delivery;
-pub(crate) use noted::{DeletedKey, Noted};
 pub(crate) use key::sample as sample_key;
+pub(crate) use noted::{DeletedKey, Noted};
 pub(crate) use pending::{Pending, code, receiving};
 pub use recorder::{Pace, Recorder};
 pub(crate) use target::check as check_target;
@@ -59,7 +59,9 @@ pub(crate) const LOST_DELIVERY: &str = "delivery";
 
 /// Where requests leave their records. Clones are the same.
 #[derive(Clone)]
-pub struct AccessLog {
+pub struct AccessLog(Arc<Shared>);
+
+struct Shared {
     wanted: Arc<Wanted>,
     entries: mpsc::Sender<Box<Entry>>,
     metrics: Metrics,
@@ -87,12 +89,13 @@ impl AccessLog {
         let wanted = Arc::new(Wanted { any: AtomicBool::new(all), all, ..Wanted::default() });
         let (entries, written) = mpsc::channel(WAITING_MAX);
         let recorder = Recorder::new(written, file, Arc::clone(&wanted), metrics.clone());
-        Ok((Self { wanted, entries, metrics }, recorder))
+        Ok((Self(Arc::new(Shared { wanted, entries, metrics })), recorder))
     }
 
     /// Whether a record of a request is wanted.
     pub(crate) fn wants(&self, request: &Request<Body>, hosts: &Hosts) -> bool {
-        self.wanted.any.load(Ordering::Relaxed) && self.wanted.wants(request, hosts)
+        let wanted = &self.0.wanted;
+        wanted.any.load(Ordering::Relaxed) && wanted.wants(request, hosts)
     }
 
     /// Takes down a request.
@@ -107,8 +110,8 @@ impl AccessLog {
     }
 
     fn send(&self, entry: Box<Entry>) {
-        if self.entries.try_send(entry).is_err() {
-            self.metrics.access_log_lost.with_label_values(&[LOST_FULL]).inc();
+        if self.0.entries.try_send(entry).is_err() {
+            self.0.metrics.access_log_lost.with_label_values(&[LOST_FULL]).inc();
         }
     }
 }

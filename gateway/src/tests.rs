@@ -3,6 +3,7 @@
 mod access;
 mod access_log;
 mod addresses;
+mod bucket_logging;
 mod buckets;
 mod documents;
 mod forms;

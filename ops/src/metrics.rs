@@ -190,7 +190,7 @@ impl Metrics {
             access_log_lost: make.counters("access_log_lost_total", "Lost records", &["reason"]),
             access_log_deliveries: make.counters(
                 "access_log_deliveries_total",
-                "Deliveries of records into buckets",
+                "Deliveries",
                 &["outcome"],
             ),
             commit_rules: make.histogram("commit_rules", "Rules in a commit", &COUNTS),

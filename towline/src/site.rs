@@ -296,8 +296,7 @@ fn serve(
     // Only for a file: elsewhere the signal keeps the meaning that it has by itself.
     let hangup = config.s3.access_log.as_ref().map(|_| signal(SignalKind::hangup()));
     let hangup = hangup.transpose().map_err(|error| Failure::of(&error))?;
-    let record =
-        recorder.run(gateway.delivery(), site.live.pace(), hangup, shutdown.token());
+    let record = recorder.run(gateway.delivery(), site.live.pace(), hangup, shutdown.token());
     shutdown.spawn("access log", record);
     shutdown.spawn("gateway", gateway.serve(s3, shutdown.token()));
     Ok(())

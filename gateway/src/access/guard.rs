@@ -7,7 +7,7 @@
 use std::{borrow::Cow, cell::Cell, net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
-use http::{Extensions, HeaderMap, Uri};
+use http::{HeaderMap, Uri};
 use model::{BucketName, ObjectKey, RequestId, Slot, UserId};
 use s3s::{
     S3Request, S3Result,
@@ -24,16 +24,16 @@ use super::{
 };
 use crate::{
     access_log::Noted,
-    documents::{
-        Document,
-        acl::{Acl, Permission},
-        tags::Tags,
-    },
+    documents::{Document, acl::Permission, tags::Tags},
     errors, expected_owner,
     operation::{Operation, OperationSlot},
     query::parameter,
     settings::{AllSettings, Settings},
 };
+
+mod reader;
+
+pub(crate) use reader::Reader;
 
 /// Where a request comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,13 +82,6 @@ struct Resource<'a> {
     key: Option<&'a str>,
     /// The version that is named.
     slot: Option<Slot>,
-}
-
-/// Who uses an object, and how far they are let in.
-#[derive(Clone)]
-pub(crate) struct Reader {
-    pub(crate) caller: Caller,
-    standing: Option<Standing>,
 }
 
 /// How a request stands in its bucket.
@@ -352,52 +345,6 @@ impl AskerParts {
         let attributes = self.store.attributes_in((&bucket, &key), resource.slot);
         let attributes = attributes.map_err(|error| errors::read(&error))?;
         Tags::of(&attributes).map_err(|error| errors::internal(&error))
-    }
-}
-
-impl Reader {
-    /// Who sent a request that is about an object.
-    pub(crate) fn of<I>(request: &S3Request<I>) -> S3Result<Self> {
-        request.extensions.get::<Self>().cloned().ok_or_else(errors::denied)
-    }
-
-    /// Leaves who asks for those who answer.
-    pub(crate) fn leave(self, extensions: &mut Extensions) {
-        extensions.insert(self.caller.clone());
-        extensions.insert(self);
-    }
-
-    /// The caller, let into the bucket: for those whom an object's own list lets change it.
-    pub(crate) fn let_in(&self) -> Caller {
-        let granted = self.standing.as_ref().map(|standing| standing.settings.bucket.birth);
-        Caller { granted, ..self.caller.clone() }
-    }
-
-    /// Settings of the bucket, if it exists.
-    pub(crate) fn settings(&self) -> S3Result<&Arc<Settings>> {
-        let standing = self.standing.as_ref().ok_or_else(errors::no_such_bucket)?;
-        Ok(&standing.settings)
-    }
-
-    /// Whether an object with this list may be used as the request asks.
-    pub(crate) fn may_use(&self, acl: Option<&Acl>) -> bool {
-        self.standing.as_ref().is_some_and(|standing| {
-            let Standing { settings, verdict, permission, .. } = standing;
-            let of_object = |permission| {
-                settings.rules.decide_object(*verdict, (&self.caller.user, permission), acl)
-            };
-            permission.map_or(*verdict == Verdict::Granted, of_object)
-        })
-    }
-
-    /// Whether they may be told that a key is not there.
-    pub(crate) fn may_list(&self, bucket: &BucketName) -> bool {
-        let Some(Standing { settings, asker, .. }) = &self.standing else { return true };
-        asker.as_ref().is_none_or(|asker| {
-            let action = (action::LIST_BUCKET, [].as_slice());
-            let resource = Resource { bucket: bucket.as_str(), key: None, slot: None };
-            asker.ask(settings, action, &resource) == Verdict::Granted
-        })
     }
 }
 

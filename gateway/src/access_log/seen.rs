@@ -71,7 +71,8 @@ impl Seen {
             version: request.version(),
             peer: extensions.get().copied(),
             tls: extensions.get().copied(),
-            host: header("host"),
+            // HTTP/2 names it within the address.
+            host: header("host").or_else(|| authority(request.uri())),
             referer: header("referer"),
             user_agent: header("user-agent"),
             copy_source: header("x-amz-copy-source"),
@@ -79,6 +80,10 @@ impl Seen {
             signed: Signed::of(request.uri(), headers),
         }
     }
+}
+
+fn authority(uri: &Uri) -> Option<HeaderValue> {
+    HeaderValue::from_str(uri.authority()?.as_str()).ok()
 }
 
 impl Signed {
@@ -139,7 +144,8 @@ mod tests {
     fn the_size_of_an_object_is_that_of_all_of_it() {
         let size = |status, headers: &[(&str, &str)]| {
             let answer = Response::builder().status(status);
-            let answer = headers.iter().fold(answer, |all, (name, value)| all.header(*name, *value));
+            let answer =
+                headers.iter().fold(answer, |all, (name, value)| all.header(*name, *value));
             object_size(&answer.body(()).unwrap())
         };
         assert_eq!(size(200, &[("content-length", "7")]), Some(7));

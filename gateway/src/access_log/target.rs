@@ -1,5 +1,5 @@
-//! Whether a bucket may be where another one's records go: asked when that is set, and again at each
-//! delivery.
+//! Whether a bucket may be where another one's records go: asked when that is set, and again at
+//! each delivery.
 
 use model::{BucketName, Millis, UserId, lock::LockConfig};
 
@@ -15,7 +15,9 @@ pub(crate) enum NotATarget {
     Absent,
     #[error("The owner for the bucket to be logged and the target bucket must be the same")]
     OfAnother,
-    #[error("The target bucket for logging has a default retention, under which nothing is delivered")]
+    #[error(
+        "The target bucket for logging has a default retention, under which nothing is delivered"
+    )]
     Retains,
     #[error(
         "Neither a policy of the target bucket lets {SERVICE} put objects, nor does its ACL give \

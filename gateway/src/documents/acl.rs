@@ -6,9 +6,7 @@ use model::{UserId, attribute};
 use serde::{Deserialize, Serialize};
 
 use super::json_document;
-pub(crate) use wire::{
-    Known, Sent, group_uri, read_grant, shown_grant, shown_grants, shown_owner,
-};
+pub(crate) use wire::{Known, Sent, group_uri, read_grant, shown_grant, shown_grants, shown_owner};
 
 mod wire;
 

@@ -67,7 +67,10 @@ impl Logging {
         let Some(enabled) = status.logging_enabled else { return Ok(None) };
         let LoggingEnabled { target_bucket, target_grants, target_prefix, .. } = enabled;
         if target_prefix.chars().count() > PREFIX_MAX {
-            return Err(s3_error!(InvalidArgument, "TargetPrefix has up to {PREFIX_MAX} characters"));
+            return Err(s3_error!(
+                InvalidArgument,
+                "TargetPrefix has up to {PREFIX_MAX} characters"
+            ));
         }
         let format = enabled.target_object_key_format;
         let format = format.map_or(Ok(KeyFormat::Simple), KeyFormat::read)?;

@@ -146,10 +146,7 @@ fn told((key, version_id): (String, Option<String>), deleted: Option<Deleted>) -
     }
 }
 
-fn recorded<T>(
-    (key, version): &(String, Option<String>),
-    outcome: &S3Result<T>,
-) -> DeletedKey {
+fn recorded<T>((key, version): &(String, Option<String>), outcome: &S3Result<T>) -> DeletedKey {
     let error = outcome.as_ref().err().map(|error| {
         let status = error.status_code().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         (status.as_u16(), error.code().as_str().to_owned())

@@ -46,10 +46,9 @@ pub(super) async fn put_bucket_logging(
         let key = access_log::sample_key(logging, from, (&handler.region, now));
         access_log::check_target(settings.as_deref(), from, (&target, &key), now)
             .map_err(|why| errors::of(S3ErrorCode::InvalidTargetBucketForLogging, &why))?;
-        let enforced = |rules: &crate::access::Rules| {
-            rules.ownership == Ownership::BucketOwnerEnforced
-        };
-        if !logging.grants.is_empty() && settings.is_some_and(|target| enforced(&target.rules)) {
+        let enforced =
+            settings.is_some_and(|target| target.rules.ownership == Ownership::BucketOwnerEnforced);
+        if !logging.grants.is_empty() && enforced {
             return Err(errors::acls_disabled());
         }
     }
