@@ -207,7 +207,7 @@ def test_a_file_that_is_moved_away_is_followed_by_a_new_one(logging_pair):
     every = [one for name in (FILE, "access.log.1", "access.log.2") for one in in_file(site, name)]
     assert len(every) == len({(one["id"], one["operation"], one["key"]) for one in every})
     written = lambda: site.metric("access_log_records_total", to="file")
-    assert written() == len(every), "none is lost"
+    until(lambda: written() == len(every), "none is lost")
 
 
 def test_a_bucket_logs_into_another_and_both_sites_have_it(logging_pair):

@@ -1,11 +1,14 @@
 //! The access log: a record of each request, in its file.
 
+use std::time::Duration;
+
 use http::{Method, Request};
-use s3s::Body;
+use s3s::{Body, stream::DynByteStream};
 use serde_json::json;
 
 use super::{
     forms::form,
+    limits::Silence,
     site::{ACCESS, Answer, Ask, Site, ask},
     users::{alt, main, with_users},
 };
@@ -151,6 +154,31 @@ async fn a_record_says_whether_an_acl_let_its_request_in() {
     let reads: Vec<_> = reads.map(|record| (record[4].clone(), record[25].clone())).collect();
     let [(_, own), (_, others), (nobody, by_policy)] = &reads[..] else { panic!("{reads:?}") };
     assert_eq!([own, others, by_policy, nobody], ["-", "Yes", "-", "-"]);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_leaves_a_record_without_a_status() {
+    let site = with_file().await;
+    let put = ask("PUT", "/photos/a").header("content-length", "100");
+    let put = put.header("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+    let silence: DynByteStream = Box::pin(Silence);
+    let request = put.sign().map(|_| Body::from(silence));
+    let gone = tokio::time::timeout(Duration::from_millis(100), site.send_raw(request));
+    assert!(gone.await.is_err(), "it waits for the body");
+    let found = records(site).await;
+    assert_eq!(told(&found[1]), "root REST.PUT.OBJECT a - - - - -");
+}
+
+#[tokio::test]
+async fn a_request_beyond_a_limit_is_recorded_too() {
+    let site = with_file().await;
+    let refusal = site.gateway.service().refuse(
+        &ask("GET", "/photos/a").sign(),
+        s3s::s3_error!(SlowDown, "You send requests too fast"),
+    );
+    assert_eq!(refusal.unwrap().status(), 503);
+    let found = records(site).await;
+    assert_eq!(told(&found[1]), "- REST.GET.OBJECT a 503 SlowDown - - -");
 }
 
 pub(super) async fn done(site: &Site, ask: Ask) -> Answer {
