@@ -36,6 +36,7 @@ pub(super) async fn put_bucket_logging(
     if caller.user != owner && !caller.user.is_root() {
         return Err(errors::denied());
     }
+    handler.writable()?;
     let logging = Logging::from_status(input.bucket_logging_status, handler)?;
     if let Some(logging) = &logging {
         let (source, target) = (names::bucket(input.bucket.clone())?, &logging.bucket);

@@ -12,8 +12,8 @@ const INLINE_MAX: u64 = 256 << 10;
 /// Bytes of a request's head: below, signed requests do not fit; above, hyper gives up first.
 const HEADER_BYTES_MAX: std::ops::RangeInclusive<u64> = 8 << 10..=256 << 10;
 
-/// Records of the access log that make one object: below, there are more objects than records are worth;
-/// above, they take memory for nothing.
+/// Records of the access log that make one object: below, there are more objects than records are
+/// worth; above, they take memory for nothing.
 const LOG_DELIVERY_SIZE: std::ops::RangeInclusive<u64> = 1 << 10..=16 << 20;
 
 /// Between two deliveries of records: a day is what clients may have to wait at most.
