@@ -96,6 +96,9 @@ impl Forms {
         input.body = Some(StreamingBlob::new(file));
         let most = PUT_BYTES_MAX.min(*permitted.end()).min(form_bytes(&parts.headers));
         let mut put = request_of(input, id);
+        if let Some(noted) = noted {
+            put.extensions.insert(noted);
+        }
         put.extensions.insert(Within(*permitted.start()..=most));
         reader.leave(&mut put.extensions);
         let made = put_object(&self.handler, put).await?.output;

@@ -15,6 +15,7 @@ use tokio::sync::SemaphorePermit;
 use super::{Handler, acl, caller};
 use crate::{
     access::Reader,
+    access_log::Noted,
     attributes::{Attributes, sent},
     body_digests::{BodyDigests, Digests},
     checksum::{self, Checksums, show_checksums},
@@ -67,6 +68,9 @@ pub(crate) async fn put_object(
     let (uploaded, digests) = received.map_err(errors::receive)?;
     promises.check(&digests, trailing_headers.as_ref())?;
     handler.meter.received(uploaded.size());
+    if let Some(noted) = extensions.get::<Noted>() {
+        noted.object_size(uploaded.size());
+    }
 
     let mut output = output(&digests);
     let manifest = manifest(&uploaded, digests, described);

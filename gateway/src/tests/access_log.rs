@@ -73,7 +73,7 @@ async fn every_request_is_one_record() {
             &format!("root REST.GET.WEBSITE - 501 NotImplemented {} - -", found[9][11]),
             &format!("root REST.COPY.OBJECT copy 200 - {} 5 -", found[10][11]),
             "root REST.COPY.OBJECT_GET a%20b/%C3%A9 200 - - 5 -",
-            "root REST.POST.BUCKET posted 204 - - - -",
+            "root REST.POST.BUCKET posted 204 - - 3 -",
             &format!("- REST.OPTIONS.PREFLIGHT a 400 BadRequest {} - -", found[13][11]),
             &format!("- REST.GET.OBJECT a 400 InvalidRequest {} - -", found[14][11]),
         ]
