@@ -105,13 +105,14 @@ impl Operation {
 }
 
 fn resource(uri: &Uri, about: About) -> Option<&'static str> {
-    let query = uri.query()?.as_bytes();
-    let of = |(name, bucket, object): &(&str, &'static str, &'static str)| {
-        let there = form_urlencoded::parse(query).any(|(found, _)| found == *name);
-        let resource = if about == About::Bucket { *bucket } else { *object };
-        (there && about != About::Service).then_some(resource)
-    };
-    RESOURCES.iter().find_map(of)
+    if about == About::Service {
+        return None;
+    }
+    let place = |name: &str| RESOURCES.iter().position(|(known, _, _)| *known == name);
+    let named = form_urlencoded::parse(uri.query()?.as_bytes());
+    let first = named.filter_map(|(name, _)| place(&name)).min()?;
+    let (_, bucket, object) = RESOURCES[first];
+    Some(if about == About::Bucket { bucket } else { object })
 }
 
 #[cfg(test)]

@@ -28,6 +28,10 @@ use super::{
 /// Records that are taken on in one step.
 const STEP: usize = 256;
 
+/// How long it lets records come together once it has written those that were there: to be woken
+/// for each of them would cost more than all the rest. The channel holds many times as many.
+const REST: Duration = Duration::from_millis(20);
+
 /// Between two writes to the file, if there are not so many bytes before.
 const FLUSH: Duration = Duration::from_secs(1);
 const FLUSH_BYTES: usize = 256 << 10;
@@ -138,13 +142,15 @@ impl Recorder {
         let mut seconds = interval(FLUSH);
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut due = Instant::now() + pace.borrow().interval;
-        let (mut look, mut step) = (None, Vec::with_capacity(STEP));
+        let (mut look, mut rest, mut step) = (None, None, Vec::with_capacity(STEP));
         loop {
             tokio::select! {
                 () = &mut over => return,
-                count = entries.recv_many(&mut step, STEP) => {
-                    if count == 0 {
-                        return;
+                count = entries.recv_many(&mut step, STEP), if rest.is_none() => {
+                    match count {
+                        0 => return,
+                        STEP => {}
+                        _ => rest = Some(Instant::now() + REST),
                     }
                     let bytes = pace.borrow().bytes;
                     for entry in step.drain(..) {
@@ -154,6 +160,7 @@ impl Recorder {
                         desk.flush(false).await;
                     }
                 }
+                () = sleep_until(rest.unwrap_or(due)), if rest.is_some() => rest = None,
                 _ = seconds.tick() => desk.flush(false).await,
                 () = hung_up(&mut hangup) => desk.flush(true).await,
                 () = sleep_until(due) => {
