@@ -9,7 +9,7 @@ use model::UserId;
 use crate::documents::{
     acl::{Acl, Permission},
     ownership::Ownership,
-    policy::{self, Answer, Policy},
+    policy::{self, Answer, Policy, Who},
     public_access::PublicAccessBlock,
 };
 
@@ -58,20 +58,32 @@ pub(crate) enum Verdict {
 
 impl Rules {
     pub(crate) fn decide(&self, ask: &Ask<'_>) -> Verdict {
+        self.without_acl(ask).unwrap_or_else(|| self.by_acl(ask))
+    }
+
+    /// What is decided whatever ACLs say.
+    fn without_acl(&self, ask: &Ask<'_>) -> Option<Verdict> {
         if ask.user.is_root() {
-            return Verdict::Granted;
+            return Some(Verdict::Granted);
         }
         let owner = *ask.user == self.owner;
         let policy = self.policy.as_ref();
         match policy.map_or(Answer::Silent, |policy| answer(policy, ask)) {
             // So that nobody locks themselves out: the owner may always take the policy away.
-            Answer::Denied if owner && ask.action.is_of_policy() => return Verdict::Granted,
-            Answer::Denied => return Verdict::Refused,
-            Answer::Allowed if owner || !self.restricts() => return Verdict::Granted,
-            Answer::Allowed | Answer::Silent => {}
+            Answer::Denied if owner && ask.action.is_of_policy() => Some(Verdict::Granted),
+            Answer::Denied => Some(Verdict::Refused),
+            Answer::Allowed if owner || !self.restricts() => Some(Verdict::Granted),
+            Answer::Allowed | Answer::Silent => owner.then_some(Verdict::Granted),
         }
+    }
+
+    /// Whether a request that was let in would not have been without an ACL.
+    pub(crate) fn needed_acl(&self, ask: &Ask<'_>) -> bool {
+        self.without_acl(ask).is_none()
+    }
+
+    fn by_acl(&self, ask: &Ask<'_>) -> Verdict {
         match ask.action.needs {
-            _ if owner => Verdict::Granted,
             _ if self.ownership == Ownership::BucketOwnerEnforced => Verdict::Refused,
             Needs::Owner => Verdict::Refused,
             Needs::Object(permission) => Verdict::Object(permission),
@@ -116,6 +128,26 @@ impl Rules {
         }
     }
 
+    /// Whether a service may put an object: by the policy, or by what the ACL gives to those who deliver
+    /// access logs.
+    pub(crate) fn lets_service_put(
+        &self,
+        service: &'static str,
+        resource: &str,
+        circumstance: &dyn Fn(&str) -> Option<Vec<String>>,
+    ) -> bool {
+        let (who, action) = (Who::Service(service), "s3:PutObject");
+        let request = policy::Request { who, action, resource, circumstance };
+        match self.policy.as_ref().map_or(Answer::Silent, |policy| policy.evaluate(&request)) {
+            Answer::Denied => false,
+            Answer::Allowed => true,
+            Answer::Silent => {
+                let counts = self.ownership != Ownership::BucketOwnerEnforced;
+                self.acl.as_ref().is_some_and(|acl| counts && acl.lets_deliver())
+            }
+        }
+    }
+
     /// Whether what the policy opens to everybody is open to the bucket's owner only.
     fn restricts(&self) -> bool {
         self.block.restrict && self.policy.as_ref().is_some_and(Policy::is_public)
@@ -125,9 +157,9 @@ impl Rules {
 /// The policy's answer to all that a request is: one denial is enough, and all must be allowed.
 fn answer(policy: &Policy, ask: &Ask<'_>) -> Answer {
     let &Ask { user, resource, circumstance, .. } = ask;
-    let mut all = Answer::Allowed;
+    let (mut all, who) = (Answer::Allowed, Who::User(user));
     for action in std::iter::once(ask.action.name).chain(ask.beside.iter().copied()) {
-        match policy.evaluate(&policy::Request { user, action, resource, circumstance }) {
+        match policy.evaluate(&policy::Request { who, action, resource, circumstance }) {
             Answer::Denied => return Answer::Denied,
             Answer::Silent => all = Answer::Silent,
             Answer::Allowed => {}

@@ -28,7 +28,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::{limited::Limited, meter::Meter};
+use crate::{limited::Limited, meter::Meter, tls_session::TlsSession};
 
 /// How long a client may take for the head of a request, and be idle between two requests.
 pub(crate) const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -45,6 +45,16 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 * STREAM_WINDOW_BYTES;
 pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// How it is encrypted; `None`: not at all. What has no name yet counts too.
+    pub(crate) fn tls(&self) -> Option<Option<TlsSession>> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => Some(TlsSession::of(stream)),
+        }
+    }
 }
 
 /// Serves a connection. When it is cancelled, requests under way are finished.

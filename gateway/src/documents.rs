@@ -8,6 +8,7 @@ pub(crate) mod acl;
 pub(crate) mod cors;
 pub(crate) mod encryption;
 pub(crate) mod lifecycle;
+pub(crate) mod logging;
 pub(crate) mod object_lock;
 pub(crate) mod ownership;
 pub(crate) mod policy;

@@ -256,6 +256,11 @@ fn custom(
     error
 }
 
+/// With what an error of our own says.
+pub(crate) fn of(code: S3ErrorCode, why: &dyn std::fmt::Display) -> S3Error {
+    S3Error::with_message(code, why.to_string())
+}
+
 /// What is nobody's fault but this site's.
 pub(crate) fn internal(error: &(dyn Error + 'static)) -> S3Error {
     tracing::error!(error = %ops::chain(error), "a request failed");

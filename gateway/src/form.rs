@@ -15,6 +15,7 @@ use s3s::{
 
 use crate::{
     access::{Asked, Guard},
+    access_log::Noted,
     auth::Auth,
     errors,
     handler::{
@@ -77,6 +78,10 @@ impl Forms {
         let key = fields.key()?;
         let user = self.user(&fields).await?;
         let permitted = self.permitted(&fields, &bucket)?;
+        let noted = Noted::of(&parts.extensions);
+        if let Some(noted) = &noted {
+            noted.key(&key);
+        }
         let mut input = input::put_object(&fields, (bucket.clone().into_owned(), key.clone()))?;
         let asked = Asked {
             operation: Operation::PostObject.name(),
@@ -85,11 +90,15 @@ impl Forms {
             uri: &parts.uri,
             user: &user,
             peer: parts.extensions.get().copied(),
+            noted: noted.as_ref(),
         };
         let reader = self.access.let_in(&asked, id)?;
         input.body = Some(StreamingBlob::new(file));
         let most = PUT_BYTES_MAX.min(*permitted.end()).min(form_bytes(&parts.headers));
         let mut put = request_of(input, id);
+        if let Some(noted) = noted {
+            put.extensions.insert(noted);
+        }
         put.extensions.insert(Within(*permitted.start()..=most));
         reader.leave(&mut put.extensions);
         let made = put_object(&self.handler, put).await?.output;
@@ -124,7 +133,7 @@ fn form_bytes(headers: &HeaderMap) -> u64 {
 }
 
 /// A put as s3s would hand it on. The headers of a form say nothing of the object.
-fn request_of(input: PutObjectInput, id: RequestId) -> S3Request<PutObjectInput> {
+pub(crate) fn request_of(input: PutObjectInput, id: RequestId) -> S3Request<PutObjectInput> {
     let mut extensions = http::Extensions::new();
     extensions.insert(id);
     S3Request {

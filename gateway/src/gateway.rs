@@ -15,8 +15,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Live, ReadMiss,
-    access::Peer,
+    AccessLog, Delivery, Live, ReadMiss,
+    access::{Guard, Peer},
     auth::RootKeys,
     blocks::Blocks,
     connection::{Stream, connection},
@@ -59,6 +59,8 @@ pub struct Options {
     pub day: Day,
     /// What may change while it serves.
     pub live: watch::Receiver<Live>,
+    /// Where requests are recorded.
+    pub access_log: AccessLog,
 }
 
 /// The S3 endpoint of a site.
@@ -67,6 +69,7 @@ pub struct Gateway {
     service: Arc<Service>,
     live: watch::Receiver<Live>,
     rates: Arc<Rates>,
+    delivery: Delivery,
 }
 
 impl Gateway {
@@ -83,10 +86,20 @@ impl Gateway {
         let blocks = Arc::new(Blocks::new(store.clone(), miss, meter.clone()));
         let uploads = Arc::new(Semaphore::new(UPLOADS_MAX));
         let settings = AllSettings::new(store.clone());
-        let Options { region, root, domain, day, live } = options;
+        let Options { region, root, domain, day, live, access_log } = options;
         let handler = Handler { store, settings, blocks, meter, region, uploads, day };
-        let service = Arc::new(Service::new(handler, root, Hosts::new(domain.as_deref())));
-        Self { service, live, rates: Arc::new(Rates::new()) }
+        let hosts = Hosts::new(domain.as_deref());
+        let (store, settings) = (handler.store.clone(), handler.settings.clone());
+        let guard = Guard::new(root.access_key.clone(), store, settings);
+        let delivery = Delivery::new(handler.clone(), guard, hosts.clone());
+        let service = Arc::new(Service::new(handler, root, hosts, access_log));
+        Self { service, live, rates: Arc::new(Rates::new()), delivery }
+    }
+
+    /// What the recorder of the access log reads and delivers records with.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        self.delivery.clone()
     }
 
     /// Serves until cancelled; then finishes the requests under way, for a limited time.
@@ -116,7 +129,7 @@ impl Gateway {
                         let serve = Box::pin(async {
                             let opened = cancelled.run_until_cancelled(gateway.open(stream)).await;
                             if let Some(Some(stream)) = opened {
-                                limited.secure(matches!(stream, Stream::Tls(_)));
+                                limited.secure(stream.tls());
                                 let connection = Box::pin(connection(stream, limited, cancelled));
                                 let _ended = abort.run_until_cancelled(connection).await;
                             }
@@ -208,6 +221,7 @@ impl Gateway {
             rates: Arc::clone(&self.rates),
             client: place.client,
             peer: from.map(|from| Peer { ip: from.ip(), secure: false }),
+            tls: None,
             excess: place.excess,
         }
     }

@@ -22,6 +22,7 @@ mod documents;
 pub(crate) mod get;
 mod list;
 mod lock;
+mod logging;
 mod multipart;
 pub(crate) mod object_attributes;
 mod parts;
@@ -145,6 +146,8 @@ operations! {
     get::head_object(HeadObjectInput) -> HeadObjectOutput;
     list::list_objects(ListObjectsInput) -> ListObjectsOutput;
     list::list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
+    logging::get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput;
+    logging::put_bucket_logging(PutBucketLoggingInput) -> PutBucketLoggingOutput;
     lock::get_object_legal_hold(GetObjectLegalHoldInput) -> GetObjectLegalHoldOutput;
     lock::get_object_lock_configuration(GetObjectLockConfigurationInput)
         -> GetObjectLockConfigurationOutput;

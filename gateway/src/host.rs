@@ -63,6 +63,20 @@ impl Hosts {
             .or_else(|| Some(first).filter(|first| !first.is_empty()).map(Cow::from))
     }
 
+    /// Bucket and key that a request names, as they stand in its host and its path.
+    pub(crate) fn object_of<'r>(
+        &self,
+        uri: &'r Uri,
+        host: Option<&'r HeaderValue>,
+    ) -> (Option<Cow<'r, str>>, &'r str) {
+        let path = uri.path().strip_prefix('/').unwrap_or_default();
+        match (self.named(uri, host), split(path)) {
+            (Some(bucket), _) => (Some(bucket), path),
+            (None, ("", _)) => (None, ""),
+            (None, (bucket, key)) => (Some(bucket.into()), key),
+        }
+    }
+
     fn named<'r>(&self, uri: &'r Uri, host: Option<&'r HeaderValue>) -> Option<Cow<'r, str>> {
         let authority = uri.authority().map(http::uri::Authority::as_str);
         let host = host.and_then(|host| host.to_str().ok()).or(authority);

@@ -4,6 +4,7 @@
 //! by the store (law 1), and a read gives the right bytes or an error (law 5).
 
 mod access;
+mod access_log;
 pub mod admin;
 mod attributes;
 mod auth;
@@ -48,6 +49,7 @@ mod receive;
 mod service;
 mod settings;
 mod subresource;
+mod tls_session;
 mod unsupported;
 mod version_two;
 mod wrong_region;
@@ -56,6 +58,7 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
+pub use access_log::{AccessLog, Delivery, Pace, Recorder};
 pub use auth::RootKeys;
 pub use documents::lifecycle::Day;
 pub use gateway::{Gateway, Options};

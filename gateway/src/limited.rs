@@ -13,6 +13,7 @@ use crate::{
     limits::{Client, Limits, Live},
     rates::Rates,
     service::Service,
+    tls_session::TlsSession,
 };
 
 /// Answers what is within the limits, and says what is not.
@@ -24,6 +25,7 @@ pub(crate) struct Limited {
     pub(crate) client: Client,
     /// `None`: it was gone before anybody asked.
     pub(crate) peer: Option<Peer>,
+    pub(crate) tls: Option<TlsSession>,
     /// The client has too many connections: on this one it is only told so.
     pub(crate) excess: bool,
 }
@@ -37,9 +39,10 @@ enum Beyond {
 }
 
 impl Limited {
-    /// Takes note of whether the connection is encrypted.
-    pub(crate) fn secure(&mut self, secure: bool) {
-        self.peer = self.peer.map(|peer| Peer { secure, ..peer });
+    /// Takes note of whether the connection is encrypted, and how.
+    pub(crate) fn secure(&mut self, tls: Option<Option<TlsSession>>) {
+        let secure = tls.is_some();
+        (self.peer, self.tls) = (self.peer.map(|peer| Peer { secure, ..peer }), tls.flatten());
     }
 
     pub(crate) async fn answer(
@@ -48,6 +51,9 @@ impl Limited {
     ) -> Result<HttpResponse, HttpError> {
         if let Some(peer) = self.peer {
             request.extensions_mut().insert(peer);
+        }
+        if let Some(tls) = self.tls {
+            request.extensions_mut().insert(tls);
         }
         let expects = Expects::of(&request);
         let mut answer = self.within(request).await?;

@@ -16,6 +16,10 @@ impl Meter {
         Self(metrics)
     }
 
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0
+    }
+
     /// The head of an answer is on its way.
     pub(crate) fn answered(&self, operation: Operation, status: StatusCode, elapsed: Duration) {
         let name = operation.name();

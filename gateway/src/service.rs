@@ -14,6 +14,7 @@ use tracing::Instrument;
 
 use crate::{
     access::Guard,
+    access_log::{self, AccessLog, Noted},
     auth::{Auth, RootKeys},
     chunk_limit,
     cross_origin::{self, CrossOrigin},
@@ -49,10 +50,11 @@ pub(crate) struct Service {
     host: Arc<str>,
     host_header: HeaderValue,
     settings: AllSettings,
+    log: AccessLog,
 }
 
 impl Service {
-    pub(crate) fn new(handler: Handler, keys: RootKeys, hosts: Hosts) -> Self {
+    pub(crate) fn new(handler: Handler, keys: RootKeys, hosts: Hosts, log: AccessLog) -> Self {
         let (meter, store) = (handler.meter.clone(), handler.store.clone());
         let region = Arc::from(handler.region.as_str());
         let host = store.identity().site.to_string();
@@ -70,7 +72,7 @@ impl Service {
         builder.set_host(hosts.clone());
         let forms = Arc::new(Forms { handler, auth, access, hosts });
         let (s3, host) = (builder.build(), host.into());
-        Self { s3, forms, meter, region, host, host_header, settings }
+        Self { s3, forms, meter, region, host, host_header, settings, log }
     }
 
     /// Answers one request.
@@ -79,6 +81,7 @@ impl Service {
         let head_only = request.method() == Method::HEAD;
         let slot = OperationSlot::default();
         let id = new_id();
+        let pending = self.watch(&request, id);
         let uri = request.uri().clone();
         let cross_origin = CrossOrigin::of(&request, &self.forms.hosts);
         let answer = if request.method() == Method::OPTIONS {
@@ -89,10 +92,14 @@ impl Service {
             let (mut parts, body) = request.into_parts();
             parts.extensions.insert(slot.clone());
             parts.extensions.insert(id);
+            if let Some(pending) = &pending {
+                parts.extensions.insert(pending.noted());
+            }
             // Whatever is logged on the way carries the request's id.
             let span = tracing::info_span!("request", %id);
             self.dispatch(Request::from_parts(parts, body)).instrument(span).await
         };
+        let code = pending.as_ref().and_then(|_| access_log::code(&answer));
         let mut answer = answer.map(|answer| self.adjust(answer, (id, uri.path()), head_only));
         if let (Some(cross_origin), Ok(answer)) = (cross_origin, &mut answer) {
             cross_origin.mark(&self.settings, answer);
@@ -101,10 +108,23 @@ impl Service {
         let (operation, took) = (slot.get(), started.elapsed());
         tracing::debug!(request = %id, operation = operation.name(), %status, ?took, "answered");
         self.meter.answered(operation, status, took);
-        answer
+        match pending {
+            Some(pending) => pending.answered(answer, code),
+            None => answer,
+        }
+    }
+
+    /// Begins a record of a request, if somebody wants one.
+    fn watch(&self, request: &Request<Body>, id: RequestId) -> Option<access_log::Pending> {
+        let wanted = self.log.wants(request, &self.forms.hosts);
+        wanted.then(|| self.log.begin(request, (id, self.forms.handler.store.now())))
     }
 
     async fn dispatch(&self, request: Request<Body>) -> Result<HttpResponse, HttpError> {
+        let request = match Noted::of(request.extensions()) {
+            Some(noted) => request.map(|body| access_log::receiving(body, noted)),
+            None => request,
+        };
         if form::is_form(&request) {
             let answered = Box::pin(self.forms.answer(request)).await;
             return answered.or_else(show);
@@ -131,10 +151,18 @@ impl Service {
         request: &Request<Body>,
         error: S3Error,
     ) -> Result<HttpResponse, HttpError> {
-        let answer = show(error)?;
+        let id = new_id();
+        let pending = self.watch(request, id);
+        let answer = show(error);
+        let code = pending.as_ref().and_then(|_| access_log::code(&answer));
+        let answer = answer?;
         self.meter.answered(OperationSlot::default().get(), answer.status(), Duration::ZERO);
-        let about = (new_id(), request.uri().path());
-        Ok(self.adjust(answer, about, request.method() == Method::HEAD))
+        let about = (id, request.uri().path());
+        let answer = self.adjust(answer, about, request.method() == Method::HEAD);
+        match pending {
+            Some(pending) => pending.answered(Ok(answer), code),
+            None => Ok(answer),
+        }
     }
 
     pub(crate) fn meter(&self) -> &Meter {

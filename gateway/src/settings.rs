@@ -11,6 +11,7 @@ use crate::{
     access::Rules,
     documents::{
         Document, UnknownForm, cors::Cors, encryption::BucketEncryption, lifecycle::Lifecycle,
+        logging::Logging,
     },
     errors,
 };
@@ -28,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) encryption: Option<BucketEncryption>,
     /// Only shown here, so that one of a newer form counts as none.
     pub(crate) lifecycle: Option<Lifecycle>,
+    /// Where records go. One that a newer release has set holds nobody up.
+    pub(crate) logging: Option<Logging>,
 }
 
 impl Settings {
@@ -44,7 +47,8 @@ impl Settings {
         let cors = Document::of(attributes)?;
         let encryption = Document::of(attributes)?;
         let lifecycle = Document::of(attributes).ok().flatten();
-        Ok(Some(Self { view, bucket, rules, cors, encryption, lifecycle }))
+        let logging = Document::of(attributes).ok().flatten();
+        Ok(Some(Self { view, bucket, rules, cors, encryption, lifecycle, logging }))
     }
 
     /// A document of the bucket that requests seldom ask for.

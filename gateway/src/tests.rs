@@ -1,7 +1,9 @@
 //! Requests as clients send them, signed, against a store in a temporary directory.
 
 mod access;
+mod access_log;
 mod addresses;
+mod bucket_logging;
 mod buckets;
 mod documents;
 mod encryption;

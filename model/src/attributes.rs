@@ -18,6 +18,7 @@ pub mod attribute {
     pub const CORS: &str = "cors";
     pub const ENCRYPTION: &str = "encryption";
     pub const LIFECYCLE: &str = "lifecycle";
+    pub const LOGGING: &str = "logging";
     pub const OBJECT_LOCK: &str = "object-lock";
     pub const OWNERSHIP: &str = "ownership";
     pub const POLICY: &str = "policy";

@@ -97,6 +97,14 @@ pub struct S3 {
     /// How long a day of lifecycles is.
     #[serde(default = "default_lifecycle_day", deserialize_with = "value::duration")]
     pub lifecycle_day: Duration,
+    /// The file with a record of each request.
+    pub access_log: Option<PathBuf>,
+    /// Between two deliveries of records into buckets.
+    #[serde(default = "default_log_delivery_interval", deserialize_with = "value::duration")]
+    pub log_delivery_interval: Duration,
+    /// Bytes of records that are delivered before that.
+    #[serde(default = "default_log_delivery_size", deserialize_with = "value::bytes")]
+    pub log_delivery_size: u64,
 }
 
 impl S3 {
@@ -322,6 +330,14 @@ fn default_lifecycle_day() -> Duration {
 
 fn default_header_bytes_max() -> u64 {
     32 << 10
+}
+
+fn default_log_delivery_interval() -> Duration {
+    Duration::from_mins(5)
+}
+
+fn default_log_delivery_size() -> u64 {
+    1 << 20
 }
 
 fn default_replication() -> u16 {

@@ -25,6 +25,12 @@ pub struct All {
     pub s3_body_bytes: IntCounterVec,
     /// What a limit of the S3 endpoint held back, by limit.
     pub s3_limited: IntCounterVec,
+    /// Records of the access log, by where they are: `file` or `bucket`.
+    pub access_log_records: IntCounterVec,
+    /// Records of the access log that were lost, by why.
+    pub access_log_lost: IntCounterVec,
+    /// Deliveries of records into buckets, by outcome.
+    pub access_log_deliveries: IntCounterVec,
     /// Rules in a commit.
     pub commit_rules: Histogram,
     /// Time of a commit, disk sync included.
@@ -173,6 +179,7 @@ impl Maker {
 impl Metrics {
     /// All metrics, at zero.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a table, one row a metric")]
     pub fn new() -> Self {
         let make = Maker(Registry::new());
         Self(Arc::new(All {
@@ -180,6 +187,13 @@ impl Metrics {
             s3_request_seconds: make.histograms("s3_request_seconds", "S3 request time", &["op"]),
             s3_body_bytes: make.counters("s3_body_bytes_total", "S3 body bytes", &["direction"]),
             s3_limited: make.counters("s3_limited_total", "Held back by a limit", &["limit"]),
+            access_log_records: make.counters("access_log_records_total", "Records", &["to"]),
+            access_log_lost: make.counters("access_log_lost_total", "Lost records", &["reason"]),
+            access_log_deliveries: make.counters(
+                "access_log_deliveries_total",
+                "Deliveries",
+                &["outcome"],
+            ),
             commit_rules: make.histogram("commit_rules", "Rules in a commit", &COUNTS),
             commit_seconds: make.histogram("commit_seconds", "Time of a commit", &SECONDS),
             position: make.gauges("position", "Positions", &["origin", "partition", "point"]),

@@ -1,5 +1,5 @@
 //! What a running site takes on without a restart: certificates, who may connect, the limits of
-//! the S3 endpoint, full sync, the log level.
+//! the S3 endpoint, the pace of deliveries, full sync, the log level.
 
 use std::num::NonZeroU32;
 
@@ -31,6 +31,7 @@ impl Settings {
 pub(crate) struct Ready {
     link: Option<LinkTls>,
     s3: gateway::Live,
+    pace: gateway::Pace,
     fullsync: fullsync::Settings,
     level: LogLevel,
     expiry: [(&'static str, Option<i64>); 2],
@@ -47,6 +48,7 @@ impl Ready {
         Ok(Self {
             link: link.transpose()?,
             s3: gateway::Live { tls: tls.transpose()?, limits: limits(&config.s3) },
+            pace: pace(&config.s3),
             fullsync: crate::fullsync::settings(&config.fullsync),
             level: config.log.level,
             expiry: [("link", link_expiry.transpose()?), ("s3", s3_expiry.transpose()?)],
@@ -66,11 +68,17 @@ fn limits(s3: &S3) -> Limits {
     }
 }
 
+fn pace(s3: &S3) -> gateway::Pace {
+    let bytes = usize::try_from(s3.log_delivery_size).unwrap_or(usize::MAX);
+    gateway::Pace { interval: s3.log_delivery_interval, bytes }
+}
+
 /// Where the roles of a site see what counts now. Clones are the same.
 #[derive(Clone)]
 pub(crate) struct Live {
     link: Option<watch::Sender<LinkTls>>,
     s3: watch::Sender<gateway::Live>,
+    pace: watch::Sender<gateway::Pace>,
     fullsync: watch::Sender<fullsync::Settings>,
     metrics: Metrics,
 }
@@ -80,7 +88,8 @@ impl Live {
         show_expiry(&ready, &metrics);
         let link = ready.link.map(|tls| watch::channel(tls).0);
         let fullsync = watch::channel(ready.fullsync).0;
-        Self { link, s3: watch::channel(ready.s3).0, fullsync, metrics }
+        let pace = watch::channel(ready.pace).0;
+        Self { link, s3: watch::channel(ready.s3).0, pace, fullsync, metrics }
     }
 
     /// If the site has a link.
@@ -90,6 +99,11 @@ impl Live {
 
     pub(crate) fn s3(&self) -> watch::Receiver<gateway::Live> {
         self.s3.subscribe()
+    }
+
+    /// When records of the access log are delivered.
+    pub(crate) fn pace(&self) -> watch::Receiver<gateway::Pace> {
+        self.pace.subscribe()
     }
 
     pub(crate) fn fullsync(&self) -> watch::Receiver<fullsync::Settings> {
@@ -102,6 +116,7 @@ impl Live {
             link.send_replace(tls);
         }
         self.s3.send_replace(ready.s3);
+        self.pace.send_replace(ready.pace);
         self.fullsync.send_replace(ready.fullsync);
         ops::logging::set_level(ready.level);
     }

@@ -1,6 +1,6 @@
 //! A site: its roles over one store, wired together.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use bus::{
     DirectLog, HeartbeatCodec, Log,
@@ -8,7 +8,7 @@ use bus::{
 };
 use consumer::{Limits, Origin, Replication, ReplicationParts, fullsync::Jobs};
 use gateway::{
-    Day, Gateway, ReadMiss, RootKeys,
+    AccessLog, Day, Gateway, ReadMiss, Recorder, RootKeys,
     admin::{AdminApi, AdminOptions, FullSyncControl},
 };
 use model::{SiteId, SiteName};
@@ -19,7 +19,10 @@ use ops::{
 use producer::{FenceLimits, FetchService, Heard};
 use schemas::{Codec, Keys};
 use store::{CollectorOptions, Options, Refusal, Sizes, Store};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 
 use crate::{
     admin::Admin,
@@ -34,6 +37,9 @@ use crate::{
 pub(crate) const STOP_MAX: Duration = Duration::from_secs(15);
 /// Between two passes of the collector.
 const COLLECT: Duration = Duration::from_secs(1);
+
+/// What the S3 endpoint is made of.
+type Served = (TcpListener, Option<Arc<dyn ReadMiss>>, (AccessLog, Recorder));
 
 /// A site that runs.
 pub(crate) struct Site {
@@ -59,6 +65,7 @@ impl Site {
         let settings = Settings::read(config.clone()).map_err(|error| Failure::of(&error))?;
         let ready = Ready::new(&settings).map_err(|error| Failure::of(&error))?;
         let live = Live::new(ready, metrics.clone());
+        let access_log = open_access_log(&config, metrics.clone())?;
         let s3 = bind(config.s3.listen, "s3.listen").await?;
         let admin = bind(config.admin.listen, "admin.listen").await?;
         let store = open(&config, codec.clone(), metrics.clone()).await?;
@@ -95,9 +102,7 @@ impl Site {
         let replication = link(&config, &site, (&codec, &heard), shutdown).await?;
         let reads = replication.as_ref().map(Replication::reads);
         let miss = reads.map(|reads| -> Arc<dyn ReadMiss> { Arc::new(Miss(reads)) });
-        let options = gateway_options(&config, &site.live);
-        let gateway = Gateway::new(options, store.clone(), miss, metrics.clone());
-        shutdown.spawn("gateway", gateway.serve(s3, shutdown.token()));
+        serve(&config, &site, (s3, miss, access_log), shutdown)?;
         site.replication.clone_from(&replication);
         site.jobs = full_sync(&config, &site, shutdown)?;
         let api = AdminApi::new(admin_options(&config, &site, heard.clone()));
@@ -272,7 +277,33 @@ fn admin_options(config: &Config, site: &Site, heard: Heard) -> AdminOptions {
     }
 }
 
-fn gateway_options(config: &Config, live: &Live) -> gateway::Options {
+fn open_access_log(config: &Config, metrics: Metrics) -> Result<(AccessLog, Recorder), Failure> {
+    let path = config.s3.access_log.as_deref();
+    AccessLog::open(path, metrics).map_err(|error| {
+        let path = path.unwrap_or(Path::new("")).display();
+        Failure::Failed(format!("key `s3.access_log`: open `{path}`: {error}"))
+    })
+}
+
+/// The S3 endpoint, and what records its requests: that goes on until the last of them has ended.
+fn serve(
+    config: &Config,
+    site: &Site,
+    (s3, miss, (log, recorder)): Served,
+    shutdown: &Shutdown,
+) -> Result<(), Failure> {
+    let options = gateway_options(config, &site.live, log);
+    let gateway = Gateway::new(options, site.store.clone(), miss, site.metrics.clone());
+    // Only for a file: elsewhere the signal keeps the meaning that it has by itself.
+    let hangup = config.s3.access_log.as_ref().map(|_| signal(SignalKind::hangup()));
+    let hangup = hangup.transpose().map_err(|error| Failure::of(&error))?;
+    let record = recorder.run(gateway.delivery(), site.live.pace(), hangup, shutdown.token());
+    shutdown.spawn("access log", record);
+    shutdown.spawn("gateway", gateway.serve(s3, shutdown.token()));
+    Ok(())
+}
+
+fn gateway_options(config: &Config, live: &Live, access_log: AccessLog) -> gateway::Options {
     let root = RootKeys {
         access_key: config.s3.root_access_key.clone(),
         secret_key: config.s3.root_secret_key().expose().to_owned(),
@@ -283,5 +314,6 @@ fn gateway_options(config: &Config, live: &Live) -> gateway::Options {
         root,
         day: Day::of(config.s3.lifecycle_day),
         live: live.s3(),
+        access_log,
     }
 }

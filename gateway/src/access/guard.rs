@@ -7,7 +7,7 @@
 use std::{borrow::Cow, cell::Cell, net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
-use http::{Extensions, HeaderMap, HeaderName, Uri};
+use http::{HeaderMap, HeaderName, Uri};
 use model::{BucketName, ObjectKey, RequestId, Slot, UserId};
 use s3s::{
     S3Request, S3Result,
@@ -23,16 +23,17 @@ use super::{
     circumstances::Circumstances,
 };
 use crate::{
-    documents::{
-        Document,
-        acl::{Acl, Permission},
-        tags::Tags,
-    },
+    access_log::Noted,
+    documents::{Document, acl::Permission, tags::Tags},
     errors, expected_owner,
     operation::{Operation, OperationSlot},
     query::parameter,
     settings::{AllSettings, Settings},
 };
+
+mod reader;
+
+pub(crate) use reader::Reader;
 
 const BYPASS: HeaderName = HeaderName::from_static("x-amz-bypass-governance-retention");
 
@@ -73,6 +74,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) uri: &'a Uri,
     pub(crate) user: &'a UserId,
     pub(crate) peer: Option<Peer>,
+    /// Where to leave what its record shows, if there is to be one.
+    pub(crate) noted: Option<&'a Noted>,
 }
 
 /// What something is done with.
@@ -81,13 +84,6 @@ struct Resource<'a> {
     key: Option<&'a str>,
     /// The version that is named.
     slot: Option<Slot>,
-}
-
-/// Who uses an object, and how far they are let in.
-#[derive(Clone)]
-pub(crate) struct Reader {
-    pub(crate) caller: Caller,
-    standing: Option<Standing>,
 }
 
 /// How a request stands in its bucket.
@@ -120,6 +116,9 @@ impl Guard {
 
     /// Lets in who may do what a request asks for.
     pub(crate) fn let_in(&self, asked: &Asked<'_>, request: RequestId) -> S3Result<Reader> {
+        if let Some(noted) = asked.noted {
+            noted.requester(asked.user);
+        }
         // These two are of no bucket that is there.
         let own = ["ListBuckets", "CreateBucket"].contains(&asked.operation);
         if own && asked.user.is_anonymous() {
@@ -146,7 +145,7 @@ impl Guard {
 
     /// How a request stands in the bucket that it names, if that exists.
     fn standing(&self, asked: &Asked<'_>) -> S3Result<Option<Standing>> {
-        let &Asked { operation, path, headers, uri, user, peer } = asked;
+        let &Asked { operation, path, headers, uri, user, peer, noted } = asked;
         let (bucket, key) = match path {
             S3Path::Root => return Ok(None),
             S3Path::Bucket { bucket } => (bucket, None),
@@ -181,7 +180,14 @@ impl Guard {
                 // One that is none of an id will be refused for that.
                 let slot = id.and_then(|id| id.parse().ok());
                 let resource = Resource { bucket, key: key.map(|key| &**key), slot };
-                asker.ask(&settings, (action, &beside(operation, headers)), &resource)
+                let action = (action, &*beside(operation, headers));
+                let verdict = asker.ask(&settings, action, &resource);
+                if let Some(noted) = noted.filter(|_| verdict != Verdict::Refused)
+                    && asker.needed_acl(&settings, action, &resource)
+                {
+                    noted.by_acl();
+                }
+                verdict
             }
         };
         Ok(Some(Standing { settings, verdict, permission, asker }))
@@ -211,6 +217,7 @@ impl S3Access for Guard {
         }
         let request = extensions.get().copied().unwrap_or(RequestId::NONE);
         let peer = extensions.get::<Peer>().copied();
+        let noted = Noted::of(extensions);
         let user = match context.credentials() {
             Some(credentials) => self.user(&credentials.access_key)?,
             None => UserId::anonymous(),
@@ -222,6 +229,7 @@ impl S3Access for Guard {
             uri: context.uri(),
             user: &user,
             peer,
+            noted: noted.as_ref(),
         };
         let reader = self.let_in(&asked, request)?;
         // Before its body is looked at, which need not be right.
@@ -290,9 +298,31 @@ impl Asker {
     fn ask(
         &self,
         settings: &Settings,
-        (action, beside): (Action, &[&'static str]),
+        action: (Action, &[&'static str]),
         resource: &Resource<'_>,
     ) -> Verdict {
+        let decided = self.judged(action, resource, |ask| settings.rules.decide(ask));
+        // What nobody could look at may be what a denial hangs on.
+        decided.unwrap_or(Verdict::Refused)
+    }
+
+    /// Whether it is an ACL that lets somebody in who is.
+    fn needed_acl(
+        &self,
+        settings: &Settings,
+        action: (Action, &[&'static str]),
+        resource: &Resource<'_>,
+    ) -> bool {
+        self.judged(action, resource, |ask| settings.rules.needed_acl(ask)).unwrap_or_default()
+    }
+
+    /// `None`: something that was asked for could not be looked at.
+    fn judged<T>(
+        &self,
+        (action, beside): (Action, &[&'static str]),
+        resource: &Resource<'_>,
+        judge: impl FnOnce(&Ask<'_>) -> T,
+    ) -> Option<T> {
         let parts = &self.0;
         let unreadable = Cell::new(false);
         let tags = || parts.tags(resource).inspect_err(|_| unreadable.set(true)).ok().flatten();
@@ -307,9 +337,8 @@ impl Asker {
         let circumstance = |key: &str| circumstances.values(key);
         let (user, resource) = (&parts.user, &*resource.name());
         let ask = Ask { user, action, beside, resource, circumstance: &circumstance };
-        let verdict = settings.rules.decide(&ask);
-        // What nobody could look at may be what a denial hangs on.
-        if unreadable.get() { Verdict::Refused } else { verdict }
+        let judged = judge(&ask);
+        (!unreadable.get()).then_some(judged)
     }
 }
 
@@ -324,65 +353,6 @@ impl AskerParts {
         let attributes = self.store.attributes_in((&bucket, &key), resource.slot);
         let attributes = attributes.map_err(|error| errors::read(&error))?;
         Tags::of(&attributes).map_err(|error| errors::internal(&error))
-    }
-}
-
-impl Reader {
-    /// Who sent a request that is about an object.
-    pub(crate) fn of<I>(request: &S3Request<I>) -> S3Result<Self> {
-        request.extensions.get::<Self>().cloned().ok_or_else(errors::denied)
-    }
-
-    /// Leaves who asks for those who answer.
-    pub(crate) fn leave(self, extensions: &mut Extensions) {
-        extensions.insert(self);
-    }
-
-    /// The caller, let into the bucket: for those whom an object's own list lets change it.
-    pub(crate) fn let_in(&self) -> Caller {
-        let granted = self.standing.as_ref().map(|standing| standing.settings.bucket.birth);
-        Caller { granted, ..self.caller.clone() }
-    }
-
-    /// Settings of the bucket, if it exists.
-    pub(crate) fn settings(&self) -> S3Result<&Arc<Settings>> {
-        let standing = self.standing.as_ref().ok_or_else(errors::no_such_bucket)?;
-        Ok(&standing.settings)
-    }
-
-    /// Whether an object with this list may be used as the request asks.
-    pub(crate) fn may_use(&self, acl: Option<&Acl>) -> bool {
-        self.standing.as_ref().is_some_and(|standing| {
-            let Standing { settings, verdict, permission, .. } = standing;
-            let of_object = |permission| {
-                settings.rules.decide_object(*verdict, (&self.caller.user, permission), acl)
-            };
-            permission.map_or(*verdict == Verdict::Granted, of_object)
-        })
-    }
-
-    /// Whether they may be told of the tags of an object that they may read.
-    pub(crate) fn may_read_tags(
-        &self,
-        (bucket, key): (&BucketName, &ObjectKey),
-        slot: Option<Slot>,
-    ) -> bool {
-        let Some(Standing { settings, asker, .. }) = &self.standing else { return true };
-        asker.as_ref().is_none_or(|asker| {
-            let action = if slot.is_some() { action::GET_VERSION_TAGS } else { action::GET_TAGS };
-            let resource = Resource { bucket: bucket.as_str(), key: Some(key.as_str()), slot };
-            asker.ask(settings, (action, &[]), &resource) == Verdict::Granted
-        })
-    }
-
-    /// Whether they may be told that a key is not there.
-    pub(crate) fn may_list(&self, bucket: &BucketName) -> bool {
-        let Some(Standing { settings, asker, .. }) = &self.standing else { return true };
-        asker.as_ref().is_none_or(|asker| {
-            let action = (action::LIST_BUCKET, [].as_slice());
-            let resource = Resource { bucket: bucket.as_str(), key: None, slot: None };
-            asker.ask(settings, action, &resource) == Verdict::Granted
-        })
     }
 }
 

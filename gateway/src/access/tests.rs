@@ -193,3 +193,42 @@ fn an_object_is_its_owners_whoever_owns_the_bucket() {
     assert!(!may(&rules, Object(read), &alt, nobodys.as_ref()));
     assert!(!may(&ignoring, Object(read), &nobody, nobodys.as_ref()));
 }
+
+#[test]
+fn a_service_puts_where_the_policy_or_the_list_of_the_bucket_lets_it() {
+    let service = "logging.s3.amazonaws.com";
+    let puts = |rules: &Rules| rules.lets_service_put(service, "photos/log/a", &|_| None);
+    let with = |effect: &str, who: &str| {
+        let text = json!({"Statement": {
+            "Effect": effect, "Principal": {"Service": who}, "Action": "s3:PutObject",
+            "Resource": "arn:aws:s3:::photos/log/*"
+        }});
+        let policy = Policy::parse_for(&text.to_string(), "photos").unwrap();
+        assert!(!policy.is_public());
+        Rules { policy: Some(policy), ..with_acl("log-delivery-write") }
+    };
+    assert!(!puts(&closed()) && !puts(&with_acl("public-read-write")));
+    assert!(puts(&with_acl("log-delivery-write")));
+    let enforced = Ownership::BucketOwnerEnforced;
+    let listed = Rules { ownership: enforced, ..with_acl("log-delivery-write") };
+    assert!(!puts(&listed), "lists count for nothing");
+    assert!(puts(&Rules { acl: None, ownership: enforced, ..with("Allow", service) }));
+    assert!(!puts(&Rules { acl: None, ..with("Allow", "other.amazonaws.com") }));
+    assert!(!puts(&with("Deny", service)), "whatever the list gives");
+    let of_user = decide(&with("Allow", service), &user("alt"), "PutObject");
+    assert_eq!(of_user, Verdict::Refused, "a service is no user");
+}
+
+#[test]
+fn an_acl_is_needed_where_nothing_else_lets_somebody_in() {
+    let needed = |rules: &Rules, who: &UserId| {
+        let action = Action::of("ListObjectsV2", false);
+        let resource = "photos";
+        rules.needed_acl(&Ask { user: who, action, beside: &[], resource, circumstance: &|_| None })
+    };
+    let (open, alt) = (with_acl("public-read"), user("alt"));
+    assert!(needed(&open, &alt) && needed(&open, &UserId::anonymous()));
+    assert!(!needed(&open, &user("main")) && !needed(&open, &UserId::root()));
+    let policy = policy("Allow", "*", "s3:ListBucket");
+    assert!(!needed(&Rules { policy: Some(policy), ..open }, &alt));
+}

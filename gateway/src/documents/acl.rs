@@ -6,7 +6,7 @@ use model::{UserId, attribute};
 use serde::{Deserialize, Serialize};
 
 use super::json_document;
-pub(crate) use wire::{Known, Sent, shown_grants, shown_owner};
+pub(crate) use wire::{Known, Sent, group_uri, read_grant, shown_grant, shown_grants, shown_owner};
 
 mod wire;
 
@@ -109,6 +109,17 @@ impl Acl {
         self.grants.iter().all(|grant| grant.to == Grantee::User(user.clone()))
     }
 
+    /// Whether what writes access logs may put objects and look at the list, as S3 asks of it.
+    pub(crate) fn lets_deliver(&self) -> bool {
+        let has = |permission| {
+            self.grants.iter().any(|grant| {
+                grant.to == Grantee::LogDelivery
+                    && [permission, Permission::FullControl].contains(&grant.permission)
+            })
+        };
+        has(Permission::Write) && has(Permission::ReadAcp)
+    }
+
     /// Whether it gives a user a permission. Without `public`, what it opens to everybody is not open.
     pub(crate) fn gives(&self, user: &UserId, permission: Permission, public: bool) -> bool {
         let has = |grant: &&Grant| {
@@ -191,6 +202,16 @@ mod tests {
         assert!(public.gives(&user("main"), Permission::Read, false), "who is named stays");
         let private = Acl::private(user("main"));
         assert!(!private.is_public() && private.is_only_for(&user("main")));
+    }
+
+    #[test]
+    fn logs_are_delivered_where_the_group_may_write_and_look() {
+        let of = |name| Acl::canned(name, &user("main"), Of::Bucket).unwrap();
+        assert!(of("log-delivery-write").lets_deliver());
+        assert!(!of("public-read-write").lets_deliver());
+        let mut only_write = of("log-delivery-write");
+        only_write.grants.retain(|grant| grant.permission != Permission::ReadAcp);
+        assert!(!only_write.lets_deliver());
     }
 
     #[test]

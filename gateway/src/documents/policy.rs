@@ -80,13 +80,15 @@ struct Not<T> {
 enum Principal {
     Everybody,
     User(String),
-    /// Of a kind that nobody here is: a service, a federation.
+    /// A service of AWS; of those this site has one, which delivers access logs.
+    Service(String),
+    /// Of a kind that nobody here is: a federation.
     Nobody,
 }
 
 /// What a policy is asked.
 pub(crate) struct Request<'a> {
-    pub(crate) user: &'a UserId,
+    pub(crate) who: Who<'a>,
     /// With `s3:` before it.
     pub(crate) action: &'a str,
     /// `bucket`, or `bucket/key`.
@@ -94,6 +96,13 @@ pub(crate) struct Request<'a> {
     /// The values of a condition key, if the request has it. Names are in lower case, but for a tag's
     /// behind the slash.
     pub(crate) circumstance: Circumstance<'a>,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Who<'a> {
+    User(&'a UserId),
+    Service(&'static str),
 }
 
 /// What a policy answers.
@@ -202,7 +211,7 @@ impl Statement {
     fn speaks_of(&self, request: &Request<'_>) -> bool {
         let action = |named: &String| matches_ignoring_case(named, request.action);
         let resource = |named: &Pattern| named.matches(request.resource, request.circumstance);
-        self.who.holds(|all| all.iter().any(|one| one.is(request.user)))
+        self.who.holds(|all| all.iter().any(|one| one.is(request.who)))
             && self.actions.holds(|all| all.iter().any(action))
             && self.resources.holds(|all| all.iter().any(resource))
             && self.conditions.iter().all(|condition| condition.holds(request.circumstance))
@@ -235,11 +244,12 @@ impl<T> Not<T> {
 }
 
 impl Principal {
-    fn is(&self, user: &UserId) -> bool {
-        match self {
-            Self::Everybody => true,
-            Self::User(id) => id == user.as_str(),
-            Self::Nobody => false,
+    fn is(&self, who: Who<'_>) -> bool {
+        match (self, who) {
+            (Self::Everybody, _) => true,
+            (Self::User(id), Who::User(user)) => id == user.as_str(),
+            (Self::Service(name), Who::Service(service)) => name == service,
+            _ => false,
         }
     }
 

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     access::Reader,
+    access_log::Noted,
     checksum::{self, Algorithm, Checksums, checksums, show_checksums},
     composite::{self, Asked, PARTS_MAX},
     encryption::{SentKey, Shown, customer},
@@ -31,6 +32,7 @@ struct Wish {
     checksums: Checksums,
     size: Option<i64>,
     condition: Condition,
+    noted: Option<Noted>,
 }
 
 pub(super) async fn complete_multipart_upload(
@@ -38,13 +40,14 @@ pub(super) async fn complete_multipart_upload(
     request: S3Request<CompleteMultipartUploadInput>,
 ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
     let (caller, reader) = (caller(&request)?, Reader::of(&request)?);
+    let noted = Noted::of(&request.extensions);
     let mut input = request.input;
     let condition = condition(input.if_match.take(), input.if_none_match.take())?;
     let parts = input.multipart_upload.take().and_then(|upload| upload.parts).unwrap_or_default();
     let parts = parts.into_iter().map(asked).collect();
     let (checksums, size) = (checksums!(input), input.mpu_object_size);
     let sent_key = customer!(input).key()?;
-    let wish = Wish { parts, checksums, size, condition };
+    let wish = Wish { parts, checksums, size, condition, noted };
     let name = name(input.bucket.clone(), input.key.clone(), &input.upload_id)?;
     handler.writable()?;
     let upload = under_way(handler, &name, &caller)?;
@@ -97,6 +100,9 @@ async fn complete(
     let mut manifest = manifest(upload, &parts, &wish)?;
     let of_parts = algorithm.and_then(|which| part_checksums::kept(&parts, which, bytes_max));
     manifest.checksums.extend(of_parts);
+    if let Some(noted) = &wish.noted {
+        noted.object_size(manifest.size);
+    }
     let complete = CompleteMultipart {
         caller,
         name,

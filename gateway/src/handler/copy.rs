@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     access::{Asker, Reader},
+    access_log::Noted,
     attributes::{Attributes, sent},
     body_digests::BodyDigests,
     checksum::{self, Algorithm, Checksums, show_checksums},
@@ -46,6 +47,7 @@ pub(super) async fn copy_object(
     request: S3Request<CopyObjectInput>,
 ) -> S3Result<S3Response<CopyObjectOutput>> {
     let (caller, reader, asker) = (caller(&request)?, Reader::of(&request)?, Asker::of(&request)?);
+    let noted = Noted::of(&request.extensions);
     let S3Request { mut input, headers, .. } = request;
     unsupported::copy(&input)?;
     let condition =
@@ -71,6 +73,9 @@ pub(super) async fn copy_object(
     handler.bucket(&bucket, &caller)?;
     let from = (&input.copy_source, (&asker, &caller));
     let source = find(handler, from, (&conditions, of_source)).await?;
+    if let Some(noted) = noted {
+        noted.object_size(source.object.manifest.size);
+    }
     let tags = match tags {
         Some(tags) => Some(tags),
         None => source.tags.clone().map_err(|TagsHidden| errors::denied())?,

@@ -1,6 +1,7 @@
 //! `DeleteObject` and `DeleteObjects`.
 
 use futures::StreamExt;
+use http::StatusCode;
 use model::{BucketName, ObjectKey, Slot};
 use s3s::{
     S3Error, S3Request, S3Response, S3Result,
@@ -15,6 +16,7 @@ use store::{Caller, Condition, Deleted, Seen};
 use super::{Handler, caller, get::seconds};
 use crate::{
     access::{Asker, Reader},
+    access_log::{DeletedKey, Noted},
     errors, names,
     settings::Settings,
 };
@@ -62,6 +64,7 @@ pub(super) async fn delete_objects(
 ) -> S3Result<S3Response<DeleteObjectsOutput>> {
     let (caller, reader, asker) =
         (&caller(&request)?, Reader::of(&request)?, &Asker::of(&request)?);
+    let noted = Noted::of(&request.extensions);
     let DeleteObjectsInput { bucket, delete, .. } = request.input;
     if !(1..=KEYS_MAX).contains(&delete.objects.len()) {
         return Err(s3_error!(MalformedXML, "A request may delete 1 to {KEYS_MAX} keys"));
@@ -75,6 +78,9 @@ pub(super) async fn delete_objects(
         (named, delete_one(handler, (asker, settings), (bucket, caller), object).await)
     });
     let outcomes: Vec<_> = futures::stream::iter(deletes).buffered(DELETES_AT_ONCE).collect().await;
+    if let Some(noted) = noted {
+        noted.deleted(outcomes.iter().map(|(named, outcome)| recorded(named, outcome)).collect());
+    }
     let (mut deleted, mut errors) = (Vec::new(), Vec::new());
     for (named, outcome) in outcomes {
         match outcome {
@@ -138,6 +144,14 @@ fn told((key, version_id): (String, Option<String>), deleted: Option<Deleted>) -
         delete_marker: marker.map(|_| true),
         delete_marker_version_id: marker.and_then(|deleted| deleted.id).map(|id| id.to_string()),
     }
+}
+
+fn recorded<T>((key, version): &(String, Option<String>), outcome: &S3Result<T>) -> DeletedKey {
+    let error = outcome.as_ref().err().map(|error| {
+        let status = error.status_code().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status.as_u16(), error.code().as_str().to_owned())
+    });
+    DeletedKey { key: key.clone(), version: version.clone(), error }
 }
 
 fn refusal((key, version_id): (String, Option<String>), error: &S3Error) -> Error {

@@ -15,6 +15,7 @@ use tokio::sync::SemaphorePermit;
 use super::{Handler, acl, caller};
 use crate::{
     access::Reader,
+    access_log::Noted,
     attributes::{Attributes, sent},
     body_digests::{BodyDigests, Digests},
     checksum::{self, Checksums, show_checksums},
@@ -73,6 +74,9 @@ pub(crate) async fn put_object(
     let (uploaded, mut digests) = received.map_err(errors::receive)?;
     promises.check(&digests, trailing_headers.as_ref())?;
     handler.meter.received(uploaded.size());
+    if let Some(noted) = extensions.get::<Noted>() {
+        noted.object_size(uploaded.size());
+    }
 
     digests.md5 = wish.shown().tag(digests.md5);
     let mut output = output(&digests);

@@ -72,7 +72,7 @@ async fn names_and_places_that_cannot_be_are_refused() {
 async fn operations_that_are_not_there_say_so() {
     let site = Site::with_bucket().await;
     for missing in
-        ["/photos?website", "/photos?logging", "/photos?notification", "/photos/a?torrent"]
+        ["/photos?website", "/photos?accelerate", "/photos?notification", "/photos/a?torrent"]
     {
         let refused = site.get(missing).await;
         assert_eq!(refused.error(), (501, "NotImplemented".to_owned()), "{missing}");

@@ -34,7 +34,7 @@ use super::{
 use crate::{Limits, Live, Rate, connection, gateway::UPLOADS_MAX, limits::Client, places::Places};
 
 /// A body of which nothing comes.
-struct Silence;
+pub(super) struct Silence;
 
 impl Stream for Silence {
     type Item = Result<Bytes, StdError>;

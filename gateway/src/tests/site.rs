@@ -20,10 +20,15 @@ use schemas::{Codec, Keys};
 use sha2::{Digest, Sha256};
 use store::{Options as StoreOptions, Sizes, Store};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use crate::{Day, Gateway, Limits, Live, MissError, Options, ReadMiss, RootKeys};
+use crate::{
+    AccessLog, Day, Gateway, Limits, Live, MissError, Options, Pace, ReadMiss, Recorder, RootKeys,
+};
 
 pub(crate) const BLOCK: usize = 64;
+/// By itself nothing is delivered before the end.
+const PACE: Pace = Pace { interval: std::time::Duration::from_secs(3_600), bytes: 1 << 20 };
 pub(crate) const INLINE_MAX: usize = 16;
 pub(crate) const ACCESS: &str = "ROOT";
 pub(crate) const SECRET: &str = "very secret";
@@ -81,6 +86,18 @@ pub(crate) struct Site {
     pub(crate) miss: Arc<FakeMiss>,
     pub(crate) metrics: ops::Metrics,
     pub(crate) home: tempfile::TempDir,
+    pub(crate) recorder: Mutex<Option<Recorder>>,
+}
+
+fn options(access_log: AccessLog) -> Options {
+    Options {
+        region: "us-east-1".to_owned(),
+        domain: Some("s3.example.com".to_owned()),
+        root: RootKeys { access_key: ACCESS.to_owned(), secret_key: SECRET.to_owned() },
+        day: Day::WHOLE,
+        live: watch::channel(Live { tls: None, limits: limits() }).1,
+        access_log,
+    }
 }
 
 /// What a client sees of an answer.
@@ -127,8 +144,20 @@ impl Site {
     }
 
     pub(crate) async fn with_sizes(site: u8, sizes: Sizes) -> Self {
+        Self::open(site, sizes, None).await
+    }
+
+    /// With an access log in a file of this name in its home.
+    pub(crate) async fn with_access_log(name: &str) -> Self {
+        let sizes = Sizes { block: BLOCK, inline_max: INLINE_MAX };
+        Self::open(1, sizes, Some(name)).await
+    }
+
+    async fn open(site: u8, sizes: Sizes, access_log: Option<&str>) -> Self {
         let home = tempfile::tempdir().unwrap();
         let metrics = ops::Metrics::new();
+        let path = access_log.map(|name| home.path().join(name));
+        let (access_log, recorder) = AccessLog::open(path.as_deref(), metrics.clone()).unwrap();
         let store = Store::open(StoreOptions {
             directory: home.path().to_owned(),
             name: SiteName::try_from(format!("site-{site}")).unwrap(),
@@ -142,16 +171,11 @@ impl Site {
         });
         let store = store.await.unwrap();
         let miss = Arc::new(FakeMiss::default());
-        let options = Options {
-            region: "us-east-1".to_owned(),
-            domain: Some("s3.example.com".to_owned()),
-            root: RootKeys { access_key: ACCESS.to_owned(), secret_key: SECRET.to_owned() },
-            day: Day::WHOLE,
-            live: watch::channel(Live { tls: None, limits: limits() }).1,
-        };
+        let options = options(access_log);
+        let recorder = Mutex::new(Some(recorder));
         let port: Arc<dyn ReadMiss> = Arc::clone(&miss) as _;
         let gateway = Gateway::new(options, store.clone(), Some(port), metrics.clone());
-        Self { store, gateway, miss, metrics, home }
+        Self { store, gateway, miss, metrics, home, recorder }
     }
 
     /// A site with the bucket `photos`.
@@ -160,6 +184,19 @@ impl Site {
         let created = site.send(ask("PUT", "/photos")).await;
         assert_eq!(created.status, 200, "{}", created.text());
         site
+    }
+
+    /// Ends the endpoint as a stop of the site does, until its records are written; then it is another,
+    /// without a file for them.
+    pub(crate) async fn ended(mut self) -> Self {
+        let recorder = self.recorder.lock().unwrap().take().unwrap();
+        let (log, next) = AccessLog::open(None, self.metrics.clone()).unwrap();
+        let gateway = Gateway::new(options(log), self.store.clone(), None, self.metrics.clone());
+        let delivery = std::mem::replace(&mut self.gateway, gateway).delivery();
+        let stop = CancellationToken::new();
+        recorder.run(delivery, watch::channel(PACE).1, None, stop).await.unwrap();
+        *self.recorder.lock().unwrap() = Some(next);
+        self
     }
 
     pub(crate) async fn send(&self, ask: Ask) -> Answer {

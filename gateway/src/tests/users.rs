@@ -5,15 +5,20 @@ use super::site::{Answer, Ask, Site, ask};
 
 /// A site with the users `main` and `alt`, and a bucket `photos` with an object `a` of `main`.
 pub(super) async fn site() -> Site {
-    let site = Site::new(1).await;
+    let site = with_users(Site::new(1).await).await;
+    assert_eq!(site.send(main(ask("PUT", "/photos"))).await.status, 200);
+    assert_eq!(site.send(main(ask("PUT", "/photos/a").body(b"1"))).await.status, 200);
+    site
+}
+
+/// The same site with the users `main` and `alt`.
+pub(super) async fn with_users(site: Site) -> Site {
     for name in ["main", "alt"] {
         let key = KeyPair::given(format!("AK-{name}"), format!("secret-{name}")).unwrap();
         let id = UserId::try_from(name.to_owned()).ok();
         let new = NewUser { id, name: name.to_owned(), key };
         site.store.create_user(new, RequestId::NONE).await.unwrap();
     }
-    assert_eq!(site.send(main(ask("PUT", "/photos"))).await.status, 200);
-    assert_eq!(site.send(main(ask("PUT", "/photos/a").body(b"1"))).await.status, 200);
     site
 }
 

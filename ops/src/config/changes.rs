@@ -53,9 +53,9 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
     section!(changes: Site "site", &old.site, site; live; restart name data partitions);
     section!(changes: S3 "s3", &old.s3, s3;
         live tls_cert tls_key connections_max connections_per_client_max requests_per_second
-            requests_burst header_bytes_max;
+            requests_burst header_bytes_max log_delivery_interval log_delivery_size;
         restart listen root_access_key root_secret_key root_secret_key_file inline_max block_size
-            region domain lifecycle_day);
+            region domain lifecycle_day access_log);
     section!(changes: Admin "admin", &old.admin, admin; live; restart listen plain_http token
             token_file);
     section!(changes: KeyFile "keys", &old.keys, keys; live; restart file);

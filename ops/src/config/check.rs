@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use super::{Admin, Config, Origin, load::Places};
+use super::{Admin, Config, Origin, S3, load::Places};
 
 /// Below this a block costs more in records than in bytes; above, memory per upload grows.
 const BLOCK_SIZE: std::ops::RangeInclusive<u64> = 64 << 10..=8 << 20;
@@ -13,6 +13,14 @@ const INLINE_MAX: u64 = 256 << 10;
 const LIFECYCLE_DAY: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_hours(24);
 const HEADER_BYTES_MAX: std::ops::RangeInclusive<u64> = 8 << 10..=256 << 10;
+
+/// Records of the access log that make one object: below, there are more objects than records are
+/// worth; above, they take memory for nothing.
+const LOG_DELIVERY_SIZE: std::ops::RangeInclusive<u64> = 1 << 10..=16 << 20;
+
+/// Between two deliveries of records: a day is what clients may have to wait at most.
+const LOG_DELIVERY_INTERVAL: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_hours(24);
 
 /// Requests of one full sync at once: beyond, the link is full anyway.
 const PARALLEL: std::ops::RangeInclusive<usize> = 1..=64;
@@ -25,6 +33,7 @@ pub(super) fn check(config: &Config, places: &Places<'_>) -> Vec<String> {
     let mut problems = Vec::new();
     let mut report = |key: &str, what: &str| problems.push(places.problem(key, what));
     check_s3(config, &mut report);
+    check_access_log(&config.s3, &mut report);
     check_admin(&config.admin, &mut report);
     readable(&mut report, "keys.file", &config.keys.file);
     check_link(config, &mut report);
@@ -76,6 +85,21 @@ fn check_s3(config: &Config, report: Report<'_>) {
         if let Some(path) = path {
             readable(report, key, path);
         }
+    }
+}
+
+fn check_access_log(s3: &S3, report: Report<'_>) {
+    if let Some(path) = &s3.access_log
+        && !path.parent().is_some_and(Path::is_dir)
+    {
+        let what = format!("`{}`: there is no such folder; make it", path.display());
+        report("s3.access_log", &what);
+    }
+    if !LOG_DELIVERY_INTERVAL.contains(&s3.log_delivery_interval) {
+        report("s3.log_delivery_interval", "must be from 100ms to 1d");
+    }
+    if !LOG_DELIVERY_SIZE.contains(&s3.log_delivery_size) {
+        report("s3.log_delivery_size", "must be from 1KiB to 16MiB");
     }
 }
 

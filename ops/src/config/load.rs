@@ -148,7 +148,7 @@ impl Config {
     fn resolve_paths(&mut self, directory: &Path) {
         let mut paths: Vec<&mut PathBuf> = vec![&mut self.site.data, &mut self.keys.file];
         paths.extend(self.s3.tls_cert.iter_mut().chain(&mut self.s3.tls_key));
-        paths.extend(&mut self.s3.root_secret_key_file);
+        paths.extend(self.s3.root_secret_key_file.iter_mut().chain(&mut self.s3.access_log));
         paths.extend(&mut self.admin.token_file);
         if let Some(link) = &mut self.link {
             paths.extend([&mut link.ca, &mut link.cert, &mut link.key]);

@@ -120,7 +120,8 @@ fn grantees(header: &str, known: &dyn Known) -> S3Result<Vec<Grantee>> {
         .collect()
 }
 
-fn read_grant(grant: ShownGrant, known: &dyn Known) -> S3Result<Grant> {
+/// A grant as XML brings it.
+pub(crate) fn read_grant(grant: ShownGrant, known: &dyn Known) -> S3Result<Grant> {
     let (grantee, permission) = grant.grantee.zip(grant.permission).ok_or_else(malformed)?;
     let found = PERMISSIONS.iter().find(|(name, _)| *name == permission.as_str());
     let permission = found.map(|(_, permission)| *permission).ok_or_else(malformed)?;
@@ -145,6 +146,11 @@ fn group(uri: &str) -> S3Result<Grantee> {
     found.ok_or_else(|| s3_error!(InvalidArgument, "Invalid group uri"))
 }
 
+/// What names a group; nothing, if it is none.
+pub(crate) fn group_uri(group: &Grantee) -> &'static str {
+    GROUPS.iter().find(|(_, known)| known == group).map_or("", |(uri, _)| uri)
+}
+
 fn malformed() -> s3s::S3Error {
     s3_error!(MalformedACLError, "The ACL is not well-formed, or against the schema")
 }
@@ -166,7 +172,8 @@ pub(crate) fn shown_grants(acl: &Acl, known: &dyn Known) -> S3Result<Grants> {
     groups.into_iter().chain(users).map(|grant| shown_grant(grant, known)).collect()
 }
 
-fn shown_grant(grant: &Grant, known: &dyn Known) -> S3Result<ShownGrant> {
+/// As it is shown.
+pub(crate) fn shown_grant(grant: &Grant, known: &dyn Known) -> S3Result<ShownGrant> {
     let shown = PERMISSIONS.iter().find(|(_, permission)| *permission == grant.permission);
     let permission = shown.map(|(name, _)| ShownPermission::from_static(name));
     let grantee = match &grant.to {
@@ -182,7 +189,7 @@ fn shown_grant(grant: &Grant, known: &dyn Known) -> S3Result<ShownGrant> {
             email_address: None,
             id: None,
             type_: Type::from_static(Type::GROUP),
-            uri: GROUPS.iter().find(|(_, known)| known == group).map(|(uri, _)| (*uri).to_owned()),
+            uri: Some(group_uri(group).to_owned()).filter(|uri| !uri.is_empty()),
         },
     };
     Ok(ShownGrant { grantee: Some(grantee), permission })

@@ -29,7 +29,7 @@ fn answer_in(
     circumstance: &dyn Fn(&str) -> Option<Vec<String>>,
 ) -> Answer {
     let user = &UserId::try_from(user.to_owned()).unwrap();
-    policy.evaluate(&Request { user, action, resource, circumstance })
+    policy.evaluate(&Request { who: Who::User(user), action, resource, circumstance })
 }
 
 #[test]

@@ -116,7 +116,8 @@ impl PrincipalText {
         for (kind, names) in kinds.0 {
             all.extend(match kind.as_str() {
                 "AWS" | "CanonicalUser" => names.try_map(|name| Principal::aws(&name))?,
-                "Service" | "Federated" => names.try_map(|_| Ok(Principal::Nobody))?,
+                "Service" => names.try_map(|name| Ok(Principal::Service(name)))?,
+                "Federated" => names.try_map(|_| Ok(Principal::Nobody))?,
                 _ => return Err(PolicyError::Principal(kind)),
             });
         }

@@ -86,6 +86,25 @@ fn a_domain_is_a_name_without_a_port() {
 }
 
 #[test]
+fn the_access_log_has_a_folder_and_deliveries_a_pace() {
+    let log = [("# access_log = \"access.log\"", "access_log = \"access.log\"")];
+    let config = load(&log, &[], &[]).unwrap();
+    assert!(config.s3.access_log.is_some_and(|path| path.is_absolute()));
+    assert_eq!(config.s3.log_delivery_interval, std::time::Duration::from_mins(5));
+    assert_eq!(load(&[], &[], &[]).unwrap().s3.access_log, None, "off by itself");
+    for (key, value, expected) in [
+        ("s3.access_log", "none/access.log", "none/access.log`: there is no such folder"),
+        ("s3.log_delivery_interval", "10ms", "must be from 100ms to 1d"),
+        ("s3.log_delivery_interval", "2d", "must be from 100ms to 1d"),
+        ("s3.log_delivery_size", "1B", "must be from 1KiB to 16MiB"),
+        ("s3.log_delivery_size", "1GiB", "must be from 1KiB to 16MiB"),
+    ] {
+        let error = load(&[], &[], &[(key, value)]).unwrap_err().to_string();
+        assert!(error.contains(&format!("key `{key}`: ")) && error.contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn all_problems_are_told_at_once() {
     let replace = [("block_size = \"1MiB\"", "block_size = \"1GiB\""), ("\"class.key\"", "\"x\"")];
     assert_eq!(load(&replace, &[], &[]).unwrap_err().problems.len(), 2);
