@@ -26,11 +26,12 @@ pub(crate) enum Kind {
     VersionPut,
     MarkerPut,
     VersionRemoved,
+    LimitedUserPut,
 }
 
 impl Kind {
     /// The kinds that an envelope seals.
-    pub(crate) const CHANGES: [Self; 12] = [
+    pub(crate) const CHANGES: [Self; 13] = [
         Self::ObjectPut,
         Self::ObjectDeleted,
         Self::BucketPut,
@@ -43,6 +44,7 @@ impl Kind {
         Self::VersionPut,
         Self::MarkerPut,
         Self::VersionRemoved,
+        Self::LimitedUserPut,
     ];
 
     /// Name of the record.
@@ -62,6 +64,7 @@ impl Kind {
             Self::VersionPut => "version_put",
             Self::MarkerPut => "marker_put",
             Self::VersionRemoved => "version_removed",
+            Self::LimitedUserPut => "limited_user_put",
         }
     }
 

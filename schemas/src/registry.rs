@@ -20,7 +20,7 @@ mod spelled;
 pub const ENVELOPE_SCHEMA: &str = include_str!("../avsc/envelope.avsc");
 
 /// Every released schema of every kind, oldest first; the last of a kind is the one written.
-pub(crate) const RELEASED: [(Kind, &str); 14] = [
+pub(crate) const RELEASED: [(Kind, &str); 15] = [
     (Kind::Envelope, ENVELOPE_SCHEMA),
     (Kind::Heartbeat, include_str!("../avsc/heartbeat.avsc")),
     (Kind::ObjectPut, include_str!("../avsc/object_put.avsc")),
@@ -35,6 +35,7 @@ pub(crate) const RELEASED: [(Kind, &str); 14] = [
     (Kind::VersionPut, include_str!("../avsc/version_put.avsc")),
     (Kind::MarkerPut, include_str!("../avsc/marker_put.avsc")),
     (Kind::VersionRemoved, include_str!("../avsc/version_removed.avsc")),
+    (Kind::LimitedUserPut, include_str!("../avsc/limited_user_put.avsc")),
 ];
 
 const MARKER: [u8; 2] = [0xC3, 0x01];

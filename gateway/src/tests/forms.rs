@@ -8,7 +8,7 @@ use super::site::{ACCESS, Ask, SECRET, Site, ask, bytes, hmac, key};
 const DAY: &str = "20260101";
 
 /// A form that is being put together.
-struct Form {
+pub(super) struct Form {
     path: &'static str,
     fields: Vec<(String, String)>,
     conditions: Vec<serde_json::Value>,
@@ -16,7 +16,7 @@ struct Form {
 }
 
 /// A form to `photos`, which lets its sender give these fields any value.
-fn form(fields: &[(&str, &str)]) -> Form {
+pub(super) fn form(fields: &[(&str, &str)]) -> Form {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let any = |(name, _): &(&str, &str)| serde_json::json!(["starts-with", format!("${name}"), ""]);
     let mut conditions: Vec<_> = fields.iter().map(any).collect();
@@ -31,7 +31,7 @@ impl Form {
     }
 
     /// Signs it by version 4.
-    fn signed(mut self) -> Self {
+    pub(super) fn signed(mut self) -> Self {
         let scope = format!("{ACCESS}/{DAY}/us-east-1/s3/aws4_request");
         let more = [
             ("x-amz-algorithm", "AWS4-HMAC-SHA256"),
@@ -53,7 +53,7 @@ impl Form {
         self
     }
 
-    fn with(&self, file: &[u8]) -> http::Request<Body> {
+    pub(super) fn with(&self, file: &[u8]) -> http::Request<Body> {
         let mut body = Vec::new();
         for (name, value) in &self.fields {
             let head = format!("--b0\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
