@@ -170,7 +170,7 @@ impl Store {
         while let Some(scope) = self.next_scope(&after)? {
             let wrong = match repair {
                 true => self.count_again(scope.clone(), None).await?,
-                false => !self.count_bucket(scope.clone()).await?.wrong()?.is_empty(),
+                false => self.count_bucket(scope.clone()).await?.wrong()?.is_anything(),
             };
             counts.buckets += 1;
             counts.wrong += u64::from(wrong);
@@ -179,7 +179,11 @@ impl Store {
         }
         if counts.wrong > 0 {
             let AccountCounts { wrong, repaired, .. } = counts;
-            tracing::info!(wrong, repaired, "buckets were counted otherwise than what stands in them");
+            tracing::info!(
+                wrong,
+                repaired,
+                "buckets were counted otherwise than what stands in them"
+            );
         }
         Ok(counts)
     }
@@ -192,7 +196,7 @@ impl Store {
     ) -> Result<bool, KeepError> {
         let _one = self.shared.counting.one.lock().await;
         let count = self.count_bucket(scope).await?;
-        let wrong = !count.wrong()?.is_empty();
+        let wrong = count.wrong()?.is_anything();
         self.set_account_right(count, state).await?;
         Ok(wrong)
     }
@@ -246,9 +250,14 @@ impl Store {
         count: Count,
         state: Option<CountedRecord>,
     ) -> Result<(), KeepError> {
-        let (wrong, times) = (count.wrong()?, count.times()?);
+        let (Wrong { by, rotten }, times) = (count.wrong()?, count.times()?);
         let rule = move |section: &mut Section<'_>| {
-            for (birth, by) in wrong {
+            for row in rotten {
+                if section.get::<AccountRecord>(&row).is_err() {
+                    section.remove::<AccountRecord>(row);
+                }
+            }
+            for (birth, by) in by {
                 section.add_to_account(&count.scope, birth, by)?;
             }
             let row = RecountRecord::key(&count.scope);
@@ -261,6 +270,20 @@ impl Store {
             Ok::<_, KeepError>(())
         };
         self.shared.committer.run(rule).await
+    }
+}
+
+/// What is wrong with the counts of a bucket.
+struct Wrong {
+    /// By how much those of an incarnation are too low.
+    by: Vec<(Version, Usage)>,
+    /// Rows that cannot be read.
+    rotten: Vec<Bytes>,
+}
+
+impl Wrong {
+    fn is_anything(&self) -> bool {
+        !self.by.is_empty() || !self.rotten.is_empty()
     }
 }
 
@@ -306,19 +329,20 @@ impl Count {
         Ok(self)
     }
 
-    /// By how much the counts of each incarnation were too low, of those that were wrong.
-    fn wrong(&self) -> Result<Vec<(Version, Usage)>, ReadError> {
-        let mut wrong = self.sums.clone();
+    fn wrong(&self) -> Result<Wrong, ReadError> {
+        let (mut wrong, mut rotten) = (self.sums.clone(), Vec::new());
         let (prefix, mut end) = (AccountRecord::prefix(&self.scope), Vec::new());
         self.snapshot.scan(Table::Meta, prefix_range(&prefix, &mut end), &mut |row, value| {
-            if let (Some((_, birth)), Ok(AccountRecord(held))) =
-                (AccountRecord::split(row), AccountRecord::decode(value))
-            {
-                *wrong.entry(birth).or_default() += -held;
+            match (AccountRecord::split(row), AccountRecord::decode(value)) {
+                (Some((_, birth)), Ok(AccountRecord(held))) => {
+                    *wrong.entry(birth).or_default() += -held;
+                }
+                _ => rotten.push(row.clone()),
             }
             ControlFlow::Continue(())
         })?;
-        Ok(wrong.into_iter().filter(|(_, by)| *by != Usage::NONE).collect())
+        let by = wrong.into_iter().filter(|(_, by)| *by != Usage::NONE).collect();
+        Ok(Wrong { by, rotten })
     }
 
     fn times(&self) -> Result<Option<RecountRecord>, ReadError> {

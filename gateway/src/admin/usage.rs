@@ -7,7 +7,7 @@ use axum::{
 use model::{BucketName, Quota, QuotaChange, RequestId, Usage};
 use serde::{Deserialize, Deserializer, Serialize};
 use store::{BucketUsage, UsageError, UserUsage};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{
     Site,
@@ -91,13 +91,10 @@ pub struct UsageList {
 }
 
 /// Which buckets; all, if nothing is said.
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
 pub(super) struct Which {
-    /// Name of one.
     bucket: Option<String>,
-    /// Id of their owner.
     user: Option<String>,
 }
 
@@ -186,10 +183,13 @@ fn bucket(name: String) -> Result<BucketName, ApiError> {
 }
 
 /// What stands in buckets, and in all buckets of each user, as this site has it.
-#[utoipa::path(get, path = "/v1/usage", tag = "usage", operation_id = "get_usage", params(Which), responses(
-    (status = OK, body = UsageList),
-    (status = "default", body = ErrorBody),
-))]
+#[utoipa::path(get, path = "/v1/usage", tag = "usage", operation_id = "get_usage",
+    params(
+        ("bucket" = Option<String>, Query, description = "Name of one bucket"),
+        ("user" = Option<String>, Query, description = "Id of the user who owns them"),
+    ),
+    responses((status = OK, body = UsageList), (status = "default", body = ErrorBody)),
+)]
 pub(super) async fn show(
     State(site): Site,
     Query(which): Query<Which>,

@@ -91,9 +91,10 @@ pub(crate) struct LimitedUserPut<'a> {
     user: Cow<'a, str>,
     name: Cow<'a, str>,
     enabled: bool,
-    keys: Vec<AccessKeyRecord<'a>>,
+    // Not at the end, where the library takes what is cut off for null.
     quota_bytes: Option<i64>,
     quota_objects: Option<i64>,
+    keys: Vec<AccessKeyRecord<'a>>,
 }
 
 impl Record for LimitedUserPut<'_> {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use gateway::admin::{
-    AccessKeyShown, ChangeKey, ChangeUser, CreateUser, GivenKey, KeyCreated, QuotaShown, Rekey, UserCreated,
-    UserList, UserShown,
+    AccessKeyShown, ChangeKey, ChangeUser, CreateUser, GivenKey, KeyCreated, QuotaShown, Rekey,
+    UserCreated, UserList, UserShown,
 };
 use serde_json::json;
 
