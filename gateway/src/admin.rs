@@ -13,6 +13,7 @@ mod quarantine;
 mod sites;
 mod status;
 mod token;
+mod usage;
 mod users;
 
 use std::{sync::Arc, time::Duration};
@@ -46,6 +47,10 @@ pub use sites::{RegisteredSite, SiteList, registered_sites};
 pub use status::{
     Convergence, Evicted, HoleShown, Lag, LastError, LogStatus, Observed, Origin,
     PartitionPositions, Positions, Refused, Role, SiteShown, Status, StatusSource, Wait,
+};
+pub use usage::{
+    BucketShown, BucketUsageShown, ChangeBucket, ChangeQuota, QuotaShown, UploadsShown, UsageList,
+    UsageShown, UserUsageShown,
 };
 pub use users::{AccessKeyShown, ChangeUser, CreateUser, UserCreated, UserList, UserShown};
 
@@ -133,6 +138,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/users/{user}", get(users::show).patch(users::change).delete(users::delete))
         .route("/v1/users/{user}/keys", post(keys::create))
         .route("/v1/users/{user}/keys/{key}", patch(keys::change).delete(keys::delete))
+        .route("/v1/usage", get(usage::show))
+        .route("/v1/buckets/{bucket}", patch(usage::change))
         .route("/v1/sites", get(sites::list))
         .route("/v1/sites/{name}", delete(sites::remove))
         .route("/v1/quarantine", get(quarantine::list))

@@ -6,9 +6,9 @@
 use std::error::Error;
 
 use http::StatusCode;
-use model::OBJECT_BYTES_MAX;
+use model::{OBJECT_BYTES_MAX, QuotaExceeded};
 use s3s::{S3Error, S3ErrorCode, s3_error};
-use store::{BlockError, ReadError, Refusal, UploadError, WriteError};
+use store::{BlockError, FitError, ReadError, Refusal, UploadError, WriteError};
 
 use crate::{
     MissError,
@@ -48,6 +48,7 @@ pub(crate) fn write(error: WriteError) -> S3Error {
             InvalidBucketState,
             "Object Lock needs versioning, and keeps it enabled on the bucket"
         ),
+        WriteError::QuotaExceeded(exceeded) => quota_exceeded(&exceeded),
         WriteError::Refused(refusal) => refused(&refusal),
         WriteError::DiskFull(full) => storage_full(full.to_string()),
         WriteError::TooLarge(_) => {
@@ -56,7 +57,8 @@ pub(crate) fn write(error: WriteError) -> S3Error {
         error @ (WriteError::Read(_)
         | WriteError::Failed(_)
         | WriteError::Assemble(_)
-        | WriteError::UnknownLock(_)) => internal(&error),
+        | WriteError::UnknownLock(_)
+        | WriteError::UnknownQuota(_)) => internal(&error),
     }
 }
 
@@ -67,6 +69,14 @@ pub(crate) fn refused(refusal: &Refusal) -> S3Error {
         Refusal::Disputed { .. } => S3ErrorCode::ServiceUnavailable,
     };
     S3Error::with_message(code, refusal.to_string())
+}
+
+/// Of what would not fit, before anything of it has come.
+pub(crate) fn fit(error: FitError) -> S3Error {
+    match error {
+        FitError::Exceeded(exceeded) => quota_exceeded(&exceeded),
+        error @ (FitError::Unknown(_) | FitError::Read(_)) => internal(&error),
+    }
 }
 
 /// Of a look at the store.
@@ -238,6 +248,11 @@ pub(crate) fn precondition_failed() -> S3Error {
 pub(crate) fn head_too_large(is: usize, max: usize) -> S3Error {
     let message = format!("The line and headers of your request have {is} bytes, above {max}");
     custom("RequestHeaderSectionTooLarge", StatusCode::BAD_REQUEST, message)
+}
+
+/// S3 has no quotas; others that have call it so.
+fn quota_exceeded(exceeded: &QuotaExceeded) -> S3Error {
+    custom("QuotaExceeded", StatusCode::FORBIDDEN, exceeded.to_string())
 }
 
 fn storage_full(message: String) -> S3Error {

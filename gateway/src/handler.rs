@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::{Bucket, BucketName};
+use model::{Bucket, BucketName, ObjectKey};
 use s3s::{S3, S3Request, S3Response, S3Result, dto};
 use store::{Caller, ReadError, Store};
 use tokio::sync::Semaphore;
@@ -69,6 +69,11 @@ impl Handler {
     /// Refuses early what the commit would refuse too, before a body is taken in for nothing.
     fn writable(&self) -> S3Result<()> {
         self.store.refusal().map_or(Ok(()), |refusal| Err(errors::refused(&refusal)))
+    }
+
+    /// The same of what would exceed a quota.
+    fn fits(&self, bucket: &BucketName, key: &ObjectKey, size: u64) -> S3Result<()> {
+        self.store.fits(bucket, key, size).map_err(errors::fit)
     }
 }
 

@@ -49,6 +49,13 @@ impl Size {
         }
     }
 
+    pub(crate) fn least(&self) -> u64 {
+        match self {
+            Self::Exactly(size) => *size,
+            Self::Within(bounds) => *bounds.start(),
+        }
+    }
+
     fn check(&self, actual: u64) -> Result<(), ReceiveError> {
         match self {
             Self::Exactly(expected) if actual != *expected => {

@@ -16,6 +16,7 @@ mod misses;
 mod multipart;
 mod objects;
 mod operations;
+mod quotas;
 mod reads;
 mod server;
 pub(crate) mod site;

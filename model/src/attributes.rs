@@ -23,6 +23,7 @@ pub mod attribute {
     pub const OWNERSHIP: &str = "ownership";
     pub const POLICY: &str = "policy";
     pub const PUBLIC_ACCESS_BLOCK: &str = "public-access-block";
+    pub const QUOTA: &str = "quota";
     pub const VERSIONING: &str = "versioning";
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bucket, UserId};
+use crate::{Bucket, Quota, UserId};
 
 /// A user as it stands.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -13,6 +13,8 @@ pub struct User {
     /// While this is false, none of the keys lets anybody in.
     pub enabled: bool,
     pub keys: Vec<AccessKey>,
+    /// Of all buckets that the user owns, together.
+    pub quota: Quota,
 }
 
 /// A key pair of a user.

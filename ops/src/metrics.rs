@@ -71,6 +71,10 @@ pub struct All {
     pub events_published: IntCounter,
     /// Publishing attempts that failed and will be repeated.
     pub publish_failures: IntCounter,
+    /// Keys whose latest version is an object.
+    pub objects: IntGauge,
+    /// Bytes of all versions of objects.
+    pub object_bytes: IntGauge,
     /// Unix time at which the hash tree was last known to say what the records say.
     pub tree_verified: IntGauge,
     /// What did not.
@@ -218,6 +222,8 @@ impl Metrics {
             kafka_up: make.gauges("kafka_up", "Kafka answers", &["role"]),
             events_published: make.counter("events_published_total", "Events published"),
             publish_failures: make.counter("publish_failures_total", "Publishing failures"),
+            objects: make.gauge("objects", "Keys that have an object"),
+            object_bytes: make.gauge("object_bytes", "Bytes of all versions of objects"),
             tree_verified: make.gauge(
                 "tree_verified_timestamp_seconds",
                 "Unix time of the last full check of the hash tree",

@@ -18,7 +18,7 @@ use bucket::{BucketAttributes, BucketDeleted, BucketPut};
 use encrypted::EncryptedPut;
 use object::{AttributesRecord, ObjectDeleted, ObjectPut};
 use trimmed::Trimmed;
-use user::{UserDeleted, UserPut};
+use user::{LimitedUserPut, UserDeleted, UserPut};
 use version::{MarkerPut, VersionPut, VersionRemoved};
 
 /// What a record takes beside an inline body, mostly: names, headers and metadata.
@@ -36,7 +36,8 @@ pub(crate) fn kind(change: &Change) -> Kind {
         Change::BucketPut { .. } => Kind::BucketPut,
         Change::BucketDeleted { .. } => Kind::BucketDeleted,
         Change::Attributes { .. } => Kind::Attributes,
-        Change::UserPut { .. } => Kind::UserPut,
+        Change::UserPut { state, .. } if state.quota.is_none() => Kind::UserPut,
+        Change::UserPut { .. } => Kind::LimitedUserPut,
         Change::UserDeleted { .. } => Kind::UserDeleted,
         Change::Trimmed { .. } => Kind::Trimmed,
         Change::BucketAttributes { .. } => Kind::BucketAttributes,
@@ -99,7 +100,10 @@ pub(crate) fn encode(registry: &Registry, change: &Change) -> Result<Vec<u8>, Co
         Change::BucketAttributes { bucket, birth, attributes } => {
             registry.encode(&BucketAttributes::new(bucket, *birth, attributes), room)
         }
-        Change::UserPut { user, state } => registry.encode(&UserPut::new(user, state), room),
+        Change::UserPut { user, state } if state.quota.is_none() => {
+            registry.encode(&UserPut::new(user, state), room)
+        }
+        Change::UserPut { user, state } => registry.encode(&LimitedUserPut::new(user, state), room),
         Change::UserDeleted { user } => {
             let user = Cow::Borrowed(user.as_str());
             registry.encode(&UserDeleted { user }, room)
@@ -126,6 +130,7 @@ pub(crate) fn decode(registry: &Registry, kind: Kind, bytes: &[u8]) -> Result<Ch
         Kind::MarkerPut => registry.decode::<MarkerPut>(bytes)?.try_into(),
         Kind::EncryptedPut => registry.decode::<EncryptedPut>(bytes)?.try_into(),
         Kind::VersionRemoved => registry.decode::<VersionRemoved>(bytes)?.try_into(),
+        Kind::LimitedUserPut => registry.decode::<LimitedUserPut>(bytes)?.try_into(),
         Kind::Envelope | Kind::Heartbeat => unreachable!("BUG: `{}` is no change", kind.name()),
     }
 }

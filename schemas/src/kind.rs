@@ -27,11 +27,12 @@ pub(crate) enum Kind {
     MarkerPut,
     VersionRemoved,
     EncryptedPut,
+    LimitedUserPut,
 }
 
 impl Kind {
     /// The kinds that an envelope seals.
-    pub(crate) const CHANGES: [Self; 13] = [
+    pub(crate) const CHANGES: [Self; 14] = [
         Self::ObjectPut,
         Self::ObjectDeleted,
         Self::BucketPut,
@@ -45,6 +46,7 @@ impl Kind {
         Self::MarkerPut,
         Self::VersionRemoved,
         Self::EncryptedPut,
+        Self::LimitedUserPut,
     ];
 
     /// Name of the record.
@@ -65,6 +67,7 @@ impl Kind {
             Self::MarkerPut => "marker_put",
             Self::VersionRemoved => "version_removed",
             Self::EncryptedPut => "encrypted_put",
+            Self::LimitedUserPut => "limited_user_put",
         }
     }
 

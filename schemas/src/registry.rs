@@ -20,7 +20,7 @@ mod spelled;
 pub const ENVELOPE_SCHEMA: &str = include_str!("../avsc/envelope.avsc");
 
 /// Every released schema of every kind, oldest first; the last of a kind is the one written.
-pub(crate) const RELEASED: [(Kind, &str); 15] = [
+pub(crate) const RELEASED: [(Kind, &str); 16] = [
     (Kind::Envelope, ENVELOPE_SCHEMA),
     (Kind::Heartbeat, include_str!("../avsc/heartbeat.avsc")),
     (Kind::ObjectPut, include_str!("../avsc/object_put.avsc")),
@@ -36,6 +36,7 @@ pub(crate) const RELEASED: [(Kind, &str); 15] = [
     (Kind::MarkerPut, include_str!("../avsc/marker_put.avsc")),
     (Kind::VersionRemoved, include_str!("../avsc/version_removed.avsc")),
     (Kind::EncryptedPut, include_str!("../avsc/encrypted_put.avsc")),
+    (Kind::LimitedUserPut, include_str!("../avsc/limited_user_put.avsc")),
 ];
 
 const MARKER: [u8; 2] = [0xC3, 0x01];

@@ -1,7 +1,7 @@
 //! Why the store did not do what it was asked, one enum an operation.
 
 use model::{
-    BlockHash, UserId,
+    BlockHash, QuotaExceeded, UnknownQuota, UserId,
     lock::{Locked, UnknownLock},
 };
 use schemas::CodecError;
@@ -58,6 +58,10 @@ pub enum WriteError {
     LockNeedsVersioning,
     #[error(transparent)]
     UnknownLock(#[from] UnknownLock),
+    #[error(transparent)]
+    QuotaExceeded(#[from] QuotaExceeded),
+    #[error(transparent)]
+    UnknownQuota(#[from] UnknownQuota),
     /// Never begun, ended already, or of a bucket that is gone.
     #[error("no such upload")]
     NoSuchUpload,
@@ -191,6 +195,30 @@ impl From<ReadError> for KeepError {
             ReadError::Tree(error) => Self::Tree(error),
         }
     }
+}
+
+/// Why it cannot be told how much stands.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// The store was written by a release that kept no counts.
+    #[error(
+        "what an earlier release stored is still being counted, {done} of about {of} records; try \
+         again later"
+    )]
+    Counting { done: u64, of: u64 },
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Why something that is about to come is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    #[error(transparent)]
+    Exceeded(#[from] QuotaExceeded),
+    #[error(transparent)]
+    Unknown(#[from] UnknownQuota),
+    #[error(transparent)]
+    Read(#[from] ReadError),
 }
 
 /// Why a block could not be read or kept.

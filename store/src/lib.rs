@@ -3,6 +3,7 @@
 //! Only the embedded engine knows its database and only `blocks` knows the file store; nothing
 //! here knows Kafka, Avro or S3. A row is durable before anyone can read it.
 
+mod accounts;
 mod attributes;
 mod blocks;
 mod bucket_views;
@@ -20,8 +21,10 @@ mod multipart;
 mod objects;
 mod offline;
 mod open;
+mod owners;
 mod pins;
 mod quarantined;
+mod quotas;
 mod recent;
 mod records;
 mod recount;
@@ -34,17 +37,19 @@ mod slots;
 mod store;
 mod tree;
 mod upload;
+mod usage;
 mod users;
 mod versions;
 
+pub use accounts::{AccountCounts, count_forever};
 pub use bucket_views::BucketView;
 pub use caller::Caller;
 pub use collector::{CollectorOptions, collect_forever};
 pub use committer::{CommitError, WrittenAll};
 pub use engine::{Batch, Embedded, Engine, EngineError, KeyRange, Memory, Snapshot, Table, Visit};
 pub use errors::{
-    ApplyError, BlockError, CredentialError, DiskFull, KeepError, OpenError, ReadError, Refusal,
-    UploadError, UserError, WriteError,
+    ApplyError, BlockError, CredentialError, DiskFull, FitError, KeepError, OpenError, ReadError,
+    Refusal, UploadError, UsageError, UserError, WriteError,
 };
 pub use key_pair::KeyPair;
 pub use lines::LineProgress;
@@ -80,5 +85,6 @@ pub use tree::{
     VerifyOptions, Why, fold_forever, verify_forever,
 };
 pub use upload::{Upload, Uploaded};
-pub use users::{Credential, NewUser};
+pub use usage::{BucketUsage, UploadsUsage, UsageReport, UserUsage};
+pub use users::{Credential, NewUser, UserPatch};
 pub use versions::{ListedVersion, VersionCursor, VersionEntry, VersionListing, VersionQuery};

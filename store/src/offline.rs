@@ -7,6 +7,7 @@ use model::{Epoch, SiteId, SiteName};
 use tokio::sync::watch;
 
 use crate::{
+    accounts::AccountCounts,
     engine::{Batch, Embedded, Engine, Table},
     errors::OpenError,
     open::{Options, newer_or_damaged, open_engine, rows},
@@ -70,10 +71,12 @@ pub fn remove_site(directory: &Path, name: &SiteName, id: Option<SiteId>) -> Res
 pub struct Verified {
     pub tree: TreeReport,
     pub blocks: Recounted,
+    pub accounts: AccountCounts,
 }
 
 /// Compares the hash tree of a store that nobody has open with its records, and builds it first if
-/// an earlier release wrote the store; then, how often each block counts with who names it.
+/// an earlier release wrote the store; then, how often each block counts with who names it, and what
+/// is counted in each bucket with what stands there.
 ///
 /// # Errors
 /// As [`crate::Store::open`], or that the store failed.
@@ -90,7 +93,8 @@ pub async fn verify(
         store.build_tree().await?;
         let tree = store.verify_tree(verify, progress).await?;
         let recount = RecountOptions { repair: verify.repair, ..RecountOptions::default() };
-        Ok(Verified { tree, blocks: store.recount_blocks(recount).await? })
+        let blocks = store.recount_blocks(recount).await?;
+        Ok(Verified { tree, blocks, accounts: store.verify_accounts(verify.repair).await? })
     };
     verified.await.map_err(|cause| OpenError::Verify { directory, cause: Box::new(cause) })
 }

@@ -16,6 +16,7 @@ use model::{Epoch, Hlc, Line, PartitionCount, SiteId, SiteName};
 use schemas::Codec;
 
 use crate::{
+    accounts::{self, Counting},
     blocks::Blocks,
     bucket_views::BucketViews,
     committer::{Committer, Parts},
@@ -25,8 +26,8 @@ use crate::{
     lines::{LineProgress, Lines},
     recent::Recent,
     records::{
-        BlockRecord, HandledRecord, HoleRecord, Identity, Record, RecordError, TreeStateRecord,
-        Written,
+        BlockRecord, CountedRecord, HandledRecord, HoleRecord, Identity, Record, RecordError,
+        TreeStateRecord, Written,
     },
     section::Counters,
     store::{Shared, SharedParts, Sizes, Store},
@@ -35,8 +36,8 @@ use crate::{
 };
 
 /// Layout of the data directory. 1: `format`, `engine/` (fjall), `blocks/`. 2: with the hash tree,
-/// which a release that knows none would let go stale.
-const FORMAT: u32 = 2;
+/// which a release that knows none would let go stale. 3: with counts of what stands, likewise.
+const FORMAT: u32 = 3;
 
 /// What a store is opened with.
 #[derive(Clone)]
@@ -84,6 +85,7 @@ impl Store {
         let lines = Arc::new(Lines::new(lines(&*engine).map_err(read)?));
         let recent = Arc::<Recent>::default();
         let views = Arc::<BucketViews>::default();
+        let owners = Arc::clone(&counters.owners);
         let gate = Arc::new(Gate::new(options.directory.clone(), options.reserve));
         let committer = Committer::start(Parts {
             identity: Arc::clone(&identity),
@@ -98,6 +100,7 @@ impl Store {
             views: Arc::clone(&views),
         })?;
         let tree = Tree::new(tree::is_built(&*engine).map_err(read)?, marks_since);
+        let counting = Counting::new(accounts::are_counted(&*engine).map_err(read)?);
         let blocks = open_blocks(&options.directory)?;
         let Options { sizes, clock, codec, metrics, .. } = options;
         let parts = SharedParts {
@@ -109,6 +112,8 @@ impl Store {
             lines,
             recent,
             views,
+            owners,
+            counting,
             clock,
             codec,
             metrics,
@@ -205,10 +210,11 @@ fn identity(engine: &dyn Engine, options: &Options) -> Result<Identity, OpenErro
         created: now,
     };
     let row = ((Table::Meta, Identity::key()), Some(identity.encode()));
-    // The tree over nothing is whole.
+    // The tree over nothing is whole, and nothing is counted.
     let built = TreeStateRecord::Built.encode();
     let built = ((Table::Tree, TreeStateRecord::key()), Some(built));
-    engine.commit(Batch::from([row, built])).map_err(error)?;
+    let counted = ((Table::Meta, CountedRecord::key()), Some(CountedRecord::All.encode()));
+    engine.commit(Batch::from([row, built, counted])).map_err(error)?;
     Ok(identity)
 }
 
@@ -238,7 +244,7 @@ fn counters(engine: &dyn Engine, identity: &Identity, marks: u64) -> Result<Coun
             }
         }
     }
-    Ok(Counters { hlc, written, marks, leafless: false })
+    Ok(Counters { hlc, written, marks, leafless: false, owners: Arc::default() })
 }
 
 fn lines(engine: &dyn Engine) -> Result<BTreeMap<Line, LineProgress>, ReadError> {

@@ -3,6 +3,7 @@
 //! A value is one format byte and then the body, which is `postcard` unless the file says
 //! otherwise. A release reads every format up to its own; a higher one is refused.
 
+mod account;
 mod attributes;
 mod block;
 mod entity;
@@ -33,6 +34,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::engine::Table;
 
+pub(crate) use account::{AccountRecord, CountedRecord, RecountRecord};
 pub(crate) use attributes::AttributesRecord;
 pub(crate) use block::BlockRecord;
 pub(crate) use entity::{BucketRecord, KeyHolderRecord, UserRecord};

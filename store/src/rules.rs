@@ -13,6 +13,7 @@ pub(crate) mod lock;
 pub(crate) mod multipart;
 pub(crate) mod place;
 pub(crate) mod quarantine;
+pub(crate) mod quotas;
 mod repair;
 pub(crate) mod site;
 pub(crate) mod users;

@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     ops::{Bound, ControlFlow},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -18,12 +19,14 @@ use schemas::{Codec, CodecError};
 use crate::{
     engine::{Batch, Engine, EngineError, KeyRange, Table, Visit, prefix_range},
     errors::{DiskFull, Refusal, WriteError},
+    owners::Owners,
     records::{
         HandledRecord, HistoryRecord, HoleRecord, Identity, MarksRecord, Plain, Record,
         RecordError, Written,
     },
 };
 
+mod accounts;
 mod entities;
 mod objects;
 
@@ -55,6 +58,8 @@ pub(crate) struct Counters {
     pub(crate) marks: u64,
     /// For [`crate::Store::without_tree`].
     pub(crate) leafless: bool,
+    /// Follows each rule that ended well.
+    pub(crate) owners: Arc<Owners>,
 }
 
 /// What may be written now.
@@ -156,17 +161,29 @@ impl<'a> Section<'a> {
         let outcome = rule(self);
         let staged = std::mem::take(&mut self.staged);
         if outcome.is_ok() {
-            self.accepted.extend(staged.rows);
-            self.line_changes.extend(staged.line_changes);
-            self.events.extend(staged.events);
-            self.marks.extend(staged.marks);
-            self.buckets |= staged.buckets;
-            self.counters.hlc = staged.hlc.unwrap_or(self.counters.hlc);
-            for (partition, written) in staged.written {
-                self.counters.written[usize::from(partition.0)] = written;
-            }
+            self.accept(staged);
         }
         outcome
+    }
+
+    fn accept(&mut self, staged: Staged) {
+        let kept = self.counters.owners.are_kept();
+        let touched = if kept { accounts::touched(&staged.rows) } else { Vec::new() };
+        let before = self.standing_in(&touched);
+        self.accepted.extend(staged.rows);
+        match before.and_then(|before| Ok((before, self.standing_in(&touched)?))) {
+            Ok((before, after)) if kept => self.counters.owners.turn(before, after),
+            Ok(_) => {}
+            Err(_) => self.counters.owners.forget(),
+        }
+        self.line_changes.extend(staged.line_changes);
+        self.events.extend(staged.events);
+        self.marks.extend(staged.marks);
+        self.buckets |= staged.buckets;
+        self.counters.hlc = staged.hlc.unwrap_or(self.counters.hlc);
+        for (partition, written) in staged.written {
+            self.counters.written[usize::from(partition.0)] = written;
+        }
     }
 
     /// What every rule that ended well did.

@@ -14,6 +14,7 @@ use schemas::Codec;
 use tokio::sync::watch;
 
 use crate::{
+    accounts::Counting,
     blocks::Blocks,
     bucket_views::BucketViews,
     caller::Caller,
@@ -24,6 +25,7 @@ use crate::{
     lines::Lines,
     list::{self, ListQuery, Listing},
     objects::Object,
+    owners::Owners,
     pins::Pins,
     recent::Recent,
     records::{BlockRecord, BucketRecord, Identity, Record},
@@ -52,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) lines: Arc<Lines>,
     pub(crate) recent: Arc<Recent>,
     pub(crate) views: Arc<BucketViews>,
+    pub(crate) owners: Arc<Owners>,
+    pub(crate) counting: Counting,
     pub(crate) clock: Arc<dyn ops::Clock>,
     /// For the secrets of users' keys, which rest sealed.
     pub(crate) codec: Codec,
@@ -102,6 +106,8 @@ impl Shared {
             lines,
             recent,
             views,
+            owners,
+            counting,
             clock,
             codec,
             metrics,
@@ -118,6 +124,8 @@ impl Shared {
             lines,
             recent,
             views,
+            owners,
+            counting,
             clock,
             codec,
             metrics,
@@ -157,6 +165,8 @@ pub(crate) struct SharedParts {
     pub(crate) lines: Arc<Lines>,
     pub(crate) recent: Arc<Recent>,
     pub(crate) views: Arc<BucketViews>,
+    pub(crate) owners: Arc<Owners>,
+    pub(crate) counting: Counting,
     pub(crate) clock: Arc<dyn ops::Clock>,
     pub(crate) codec: Codec,
     pub(crate) metrics: ops::Metrics,

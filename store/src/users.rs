@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use model::{AccessKey, RequestId, User, UserId};
+use model::{AccessKey, Quota, QuotaChange, RequestId, User, UserId};
 use rand::Rng;
 
 use crate::{
@@ -23,6 +23,15 @@ pub struct NewUser {
     /// For people; need not be unique.
     pub name: String,
     pub key: KeyPair,
+}
+
+/// What to change of a user; what is `None` stays.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct UserPatch {
+    pub name: Option<String>,
+    pub enabled: Option<bool>,
+    /// Of all buckets of the user together.
+    pub quota: QuotaChange,
 }
 
 /// What a request that names an access key is checked with.
@@ -113,7 +122,8 @@ impl Store {
     ) -> Result<(UserId, User), UserError> {
         let id = new.id.unwrap_or_else(draw_id);
         let name = name(new.name)?;
-        let user = User { name, enabled: true, keys: vec![self.sealed(&new.key)] };
+        let (keys, quota) = (vec![self.sealed(&new.key)], Quota::default());
+        let user = User { name, enabled: true, keys, quota };
         let committer = &self.shared.committer;
         let rule = committer.run(move |section| {
             users::create(section, &id, user, request).map(|user| (id.clone(), user))
@@ -121,18 +131,18 @@ impl Store {
         rule.await
     }
 
-    /// Renames, enables or disables a user; `None` leaves it as it is. Durable when this returns.
+    /// Renames, enables or disables a user, or changes the quota. Durable when this returns.
     ///
     /// # Errors
     /// `NoSuchUser`, `BadName`, or that writes are refused or failed.
     pub async fn patch_user(
         &self,
         id: UserId,
-        (new_name, enabled): (Option<String>, Option<bool>),
+        patch: UserPatch,
         request: RequestId,
     ) -> Result<User, UserError> {
-        let name = new_name.map(name).transpose()?;
-        self.change_user(id, UserChange::Patch { name, enabled }, request).await
+        let name = patch.name.map(name).transpose()?;
+        self.change_user(id, UserChange::Patch(UserPatch { name, ..patch }), request).await
     }
 
     /// Gives a user a new key pair, in place of those before it or beside them. Durable when this

@@ -48,6 +48,15 @@ def write_in_the_new_way(client, bucket):
     return hashlib.sha256(body).hexdigest()
 
 
+def counted(site, bucket):
+    """Waits until what the release before stored is counted, and that is what stands."""
+    listed = site.client().list_objects_v2(Bucket=bucket)["Contents"]
+    until(lambda: site.api("GET", "/v1/usage")[0] == 200, f"{site.name} has counted")
+    [told] = site.ask("usage", "--bucket", bucket)["buckets"]
+    expected = (len(listed), len(listed), sum(entry["Size"] for entry in listed))
+    assert (told["objects"], told["versions"], told["bytes"]) == expected
+
+
 def same(pair, bucket):
     """Waits until both sites serve the same, all blocks included."""
     east, west = pair.east.client(), pair.west.client()
@@ -70,6 +79,8 @@ def test_a_store_of_the_release_before_opens_and_goes_on(make_pair, before, mode
         site.start()
         fill(pair.east.client(), f"after-{site.name}")
         same(pair, f"after-{site.name}")
+    for site in pair.sites:
+        counted(site, "old")
     digest = write_in_the_new_way(pair.east.client(), "new")
     same(pair, "new")
     same(pair, "old")

@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 done, 1 failed, 2 usage (a wrong configuration is usage).
 
 mod admin;
+mod bucket;
 mod certs;
 mod completions;
 mod config;
@@ -11,9 +12,11 @@ mod health;
 mod man;
 mod peer;
 mod quarantine;
+mod quota;
 mod site;
 mod status;
 mod store;
+mod usage;
 mod user;
 mod verify;
 
@@ -51,6 +54,14 @@ enum Command {
     /// Manage the users of a running site.
     #[command(subcommand, after_help = "Example: towline user create alice --config site.toml")]
     User(user::UserCommand),
+    /// Manage what an administrator sets of buckets of a running site.
+    #[command(
+        subcommand,
+        after_help = "Example: towline bucket quota photos --bytes 500GiB --config site.toml"
+    )]
+    Bucket(bucket::BucketCommand),
+    /// Show what stands in buckets, and in all of each user: objects, versions, bytes, and quotas.
+    Usage(usage::UsageArgs),
     /// Compare a running site with its origin, and repair what differs.
     #[command(
         subcommand,
@@ -135,6 +146,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(args),
         Command::Status(args) => status::run(&args),
         Command::User(command) => user::run(command),
+        Command::Bucket(command) => bucket::run(&command),
+        Command::Usage(args) => usage::run(&args),
         Command::FullSync(command) => fullsync::run(command),
         Command::Peer(command) => peer::run(&command),
         Command::Quarantine(command) => quarantine::run(command),

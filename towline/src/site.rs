@@ -88,6 +88,7 @@ impl Site {
             CollectorOptions { history_window: config.history.window, interval: COLLECT };
         let collect = store::collect_forever(store.clone(), collector, shutdown.token());
         shutdown.spawn("collector", collect);
+        shutdown.spawn("accounts", store::count_forever(store.clone(), shutdown.token()));
         shutdown.spawn("folder", store::fold_forever(store.clone(), shutdown.token()));
         shutdown.spawn("verification", store::verify_forever(store.clone(), shutdown.token()));
         let day = Day::of(config.s3.lifecycle_day);

@@ -1,5 +1,6 @@
 //! Deep mode, at last: how often each block here counts is compared with who names it, so that what
-//! records that are gone or rotten have named is freed.
+//! records that are gone or rotten have named is freed; and what is counted in each bucket with what
+//! stands there.
 
 use std::time::Duration;
 
@@ -16,12 +17,13 @@ use super::{
 const ACKNOWLEDGED_MAX: Duration = Duration::from_mins(1);
 
 impl Comparison<'_> {
-    /// Counts again who names the blocks here. What has to stay for now is no difference between the
+    /// Counts again what stands here, and who names the blocks. What has to stay for now is no difference between the
     /// sites; the log tells of it.
     pub(crate) async fn recount(&self, store: &Store) -> Result<(), Stop> {
         let repair = !self.request.dry_run;
         let wait = if repair { ACKNOWLEDGED_MAX } else { Duration::ZERO };
         let options = RecountOptions { repair, wait, ..RecountOptions::default() };
+        store.verify_accounts(repair).await.map_err(HereError::from)?;
         let recounted = store.recount_blocks(options).await.map_err(HereError::from)?;
         let Recounted { counts, leaked, kept } = recounted;
         let (listed, found) = match (repair, kept) {

@@ -90,6 +90,16 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, code, message)
     }
 
+    pub(super) fn no_such_bucket(message: impl Into<String>) -> Self {
+        Self::not_found("no_such_bucket", message)
+            .what_to_do("`GET /v1/usage` tells which there are")
+    }
+
+    /// What an earlier release stored is not counted yet.
+    pub(super) fn counting(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "counting", message)
+    }
+
     pub(super) fn no_origin() -> Self {
         let message = "this site follows no other, so there is nothing to compare it with";
         Self::conflict("no_origin", message).what_to_do("ask the admin API of a secondary")
@@ -165,11 +175,20 @@ impl From<UserError> for ApiError {
             UserError::NoSuchUser(_) => Self::not_found("no_such_user", message)
                 .what_to_do("`GET /v1/users` tells which there are"),
             UserError::NoSuchKey(_) => Self::not_found("no_such_key", message),
-            UserError::Write(WriteError::Refused(refusal)) => refused(&refusal),
-            UserError::Write(WriteError::DiskFull(full)) => {
+            UserError::Write(error) => error.into(),
+        }
+    }
+}
+
+impl From<WriteError> for ApiError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::NoSuchBucket => Self::no_such_bucket("there is no such bucket"),
+            WriteError::Refused(refusal) => refused(&refusal),
+            WriteError::DiskFull(full) => {
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", full.to_string())
             }
-            UserError::Write(error) => Self::internal(&error),
+            error => Self::internal(&error),
         }
     }
 }

@@ -9,7 +9,7 @@ use utoipa::{
     },
 };
 
-use super::{fullsync, keys, quarantine, sites, status, users};
+use super::{fullsync, keys, quarantine, sites, status, usage, users};
 
 /// The document; `docs/openapi.json` holds it too, a test says.
 #[derive(OpenApi)]
@@ -19,6 +19,7 @@ use super::{fullsync, keys, quarantine, sites, status, users};
         status::show,
         users::list, users::create, users::show, users::change, users::delete,
         keys::create, keys::change, keys::delete,
+        usage::show, usage::change,
         sites::list, sites::remove,
         quarantine::list, quarantine::discard,
         fullsync::now, fullsync::start, fullsync::cancel,

@@ -27,6 +27,7 @@ impl StatusSource for NoRoles {
 
 mod fullsync;
 mod quarantine;
+mod usage;
 
 /// A site and its admin API.
 struct Admin {
@@ -152,6 +153,7 @@ async fn a_user_lives_from_creation_to_deletion() {
     let shown = json!({
         "id": id, "name": "alice", "enabled": true,
         "access_keys": [{ "id": key, "enabled": true }],
+        "quota": { "bytes": null, "objects": null },
     });
     assert_eq!(admin.get(&path).await, (200, shown.clone()), "and the secret never again");
     assert_eq!(admin.get("/v1/users").await, (200, json!({ "users": [shown] })));
@@ -295,10 +297,10 @@ async fn every_path_of_the_document_is_there_and_the_document_is_kept() {
     assert_eq!(status, 200);
     let paths: BTreeMap<String, BTreeMap<String, Value>> =
         serde_json::from_value(document["paths"].clone()).unwrap();
-    assert_eq!(paths.values().map(BTreeMap::len).sum::<usize>(), 20);
+    assert_eq!(paths.values().map(BTreeMap::len).sum::<usize>(), 22);
     let operations = paths.values().flat_map(BTreeMap::values);
     let names: BTreeSet<_> = operations.map(|it| it["operationId"].as_str().unwrap()).collect();
-    assert_eq!(names.len(), 20, "every operation has a name of its own: {names:?}");
+    assert_eq!(names.len(), 22, "every operation has a name of its own: {names:?}");
     for (path, methods) in &paths {
         let path = path.replace(['{', '}'], "");
         for method in methods.keys() {

@@ -7,13 +7,14 @@ use axum::{
 use http::StatusCode;
 use model::{AccessKey, RequestId, User, UserId};
 use serde::{Deserialize, Serialize};
-use store::NewUser;
+use store::{NewUser, UserPatch};
 use utoipa::ToSchema;
 
 use super::{
     Site,
     error::{ApiError, ErrorBody},
     keys::{GivenKey, KeyCreated, pair},
+    usage::{ChangeQuota, QuotaShown},
 };
 
 /// A user of S3, as an administrator sees one.
@@ -26,6 +27,9 @@ pub struct UserShown {
     /// While this is false, none of the keys lets anybody in.
     pub enabled: bool,
     pub access_keys: Vec<AccessKeyShown>,
+    /// Of all buckets that the user owns, together.
+    #[serde(default)]
+    pub quota: QuotaShown,
 }
 
 /// The public half of a key pair.
@@ -71,13 +75,16 @@ pub struct ChangeUser {
     pub name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+    #[serde(default)]
+    pub quota: ChangeQuota,
 }
 
 impl UserShown {
     pub(super) fn new(id: &UserId, user: User) -> Self {
         let key = |AccessKey { id, enabled, .. }| AccessKeyShown { id, enabled };
         let access_keys = user.keys.into_iter().map(key).collect();
-        Self { id: id.to_string(), name: user.name, enabled: user.enabled, access_keys }
+        let (name, enabled, quota) = (user.name, user.enabled, user.quota.into());
+        Self { id: id.to_string(), name, enabled, access_keys, quota }
     }
 }
 
@@ -130,7 +137,7 @@ pub(super) async fn show(
     Ok(Json(UserShown::new(&id, user)))
 }
 
-/// Renames, enables or disables a user.
+/// Renames, enables or disables a user, or changes the quota.
 #[utoipa::path(patch, path = "/v1/users/{user}", tag = "users", operation_id = "change_user", request_body = ChangeUser,
     params(("user" = String, Path, description = "Id of the user")),
     responses((status = OK, body = UserShown), (status = "default", body = ErrorBody)),
@@ -142,8 +149,9 @@ pub(super) async fn change(
     Json(change): Json<ChangeUser>,
 ) -> Result<Json<UserShown>, ApiError> {
     let id = parse(id)?;
-    let to = (change.name, change.enabled);
-    let user = site.store.patch_user(id.clone(), to, request).await?;
+    let ChangeUser { name, enabled, quota } = change;
+    let patch = UserPatch { name, enabled, quota: quota.into() };
+    let user = site.store.patch_user(id.clone(), patch, request).await?;
     tracing::info!(user = %id, enabled = user.enabled, %request, "user changed");
     Ok(Json(UserShown::new(&id, user)))
 }

@@ -148,13 +148,16 @@ impl Target {
         Ok(Self { name, caller, algorithm, key, shown })
     }
 
-    /// Refuses a part with which the object would be larger than it may be, before its body is
-    /// taken in.
+    /// Refuses a part with which the object would be larger than it may be, or exceed a quota, before
+    /// its body is taken in.
     fn fits(&self, handler: &Handler, number: u16, size: u64) -> S3Result<()> {
         let others = handler.store.other_parts_bytes(self.name.id, number);
         let all = others.map_err(|error| errors::read(&error))?.saturating_add(size);
         let max = handler.store.object_bytes_max();
-        if all > max { Err(errors::object_too_large(all, max)) } else { Ok(()) }
+        if all > max {
+            return Err(errors::object_too_large(all, max));
+        }
+        handler.fits(&self.name.bucket, &self.name.key, all)
     }
 
     async fn receive(

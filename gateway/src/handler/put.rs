@@ -63,6 +63,7 @@ pub(crate) async fn put_object(
     let (bucket, key) = (names::bucket(input.bucket)?, names::key(input.key)?);
     handler.writable()?;
     handler.bucket(&bucket, &caller)?;
+    handler.fits(&bucket, &key, size.least())?;
     let attributes = handler.begins_with(&reader, sent, (tags, lock))?;
     let wish = wish.within(reader.settings()?);
     let body = input.body.ok_or_else(|| s3_error!(IncompleteBody, "There is no body"))?;

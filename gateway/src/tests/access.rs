@@ -6,7 +6,7 @@ use store::{Caller, VersionName};
 
 use super::{
     site::{Answer, Ask, Site, ask},
-    users::{alt, denied, main, site},
+    users::{alt, denied, enabled, main, site},
 };
 
 async fn anonymous(site: &Site, ask: Ask) -> Answer {
@@ -335,7 +335,7 @@ async fn who_is_disabled_stays_outside_whatever_is_open_to_them() {
     set(&site, policy(allow(json!({"AWS": "alt"}), "s3:*", "photos/*"))).await;
     assert_eq!(site.send(alt(ask("PUT", "/photos/x").body(b"1"))).await.status, 200);
     let id = "alt".to_owned().try_into().unwrap();
-    site.store.patch_user(id, (None, Some(false)), RequestId::NONE).await.unwrap();
+    site.store.patch_user(id, enabled(false), RequestId::NONE).await.unwrap();
     let refused = site.send(alt(ask("PUT", "/photos/x").body(b"1"))).await;
     assert_eq!(refused.error(), (403, "InvalidAccessKeyId".to_owned()));
 }

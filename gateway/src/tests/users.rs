@@ -1,5 +1,5 @@
 use model::{RequestId, UserId};
-use store::{KeyPair, NewUser};
+use store::{KeyPair, NewUser, UserPatch};
 
 use super::site::{Answer, Ask, Site, ask};
 
@@ -28,6 +28,10 @@ pub(super) fn main(ask: Ask) -> Ask {
 
 pub(super) fn alt(ask: Ask) -> Ask {
     ask.by("AK-alt", "secret-alt")
+}
+
+pub(super) fn enabled(enabled: bool) -> UserPatch {
+    UserPatch { enabled: Some(enabled), ..UserPatch::default() }
 }
 
 pub(super) fn denied(answer: &Answer) -> bool {
@@ -99,9 +103,9 @@ async fn a_disabled_user_a_disabled_key_and_a_stranger_look_alike() {
         assert_eq!(refused.tag("Message"), stranger.tag("Message"), "{why}");
     };
     let none = RequestId::NONE;
-    site.store.patch_user(main_id(), (None, Some(false)), none).await.unwrap();
+    site.store.patch_user(main_id(), enabled(false), none).await.unwrap();
     same("a disabled user").await;
-    site.store.patch_user(main_id(), (None, Some(true)), none).await.unwrap();
+    site.store.patch_user(main_id(), enabled(true), none).await.unwrap();
     assert_eq!(site.send(get()).await.status, 200);
     site.store.enable_key(main_id(), ("AK-main".to_owned(), false), none).await.unwrap();
     same("a disabled key").await;

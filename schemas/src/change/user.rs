@@ -1,9 +1,10 @@
-//! `user_put.avsc`, `user_deleted.avsc`.
+//! `user_put.avsc`, `user_deleted.avsc`; and `limited_user_put.avsc`, a kind of its own, so that
+//! releases without quotas go on reading what is written of users without them.
 
 use std::borrow::Cow;
 
 use apache_avro::serde_avro_fixed;
-use model::{AccessKey, Change, SealedSecret, User, UserId};
+use model::{AccessKey, Change, Quota, SealedSecret, User, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -78,9 +79,50 @@ impl TryFrom<UserPut<'_>> for Change {
             name: record.name.into_owned(),
             enabled: record.enabled,
             keys: record.keys.into_iter().map(AccessKey::from).collect(),
+            quota: Quota::default(),
         };
         let user = UserId::try_from(record.user.into_owned())?;
         Ok(Self::UserPut { user, state })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct LimitedUserPut<'a> {
+    user: Cow<'a, str>,
+    name: Cow<'a, str>,
+    enabled: bool,
+    // Not at the end, where the library takes what is cut off for null.
+    quota_bytes: Option<i64>,
+    quota_objects: Option<i64>,
+    keys: Vec<AccessKeyRecord<'a>>,
+}
+
+impl Record for LimitedUserPut<'_> {
+    const KIND: Kind = Kind::LimitedUserPut;
+}
+
+impl<'a> LimitedUserPut<'a> {
+    pub(crate) fn new(user: &'a UserId, state: &'a User) -> Self {
+        let UserPut { user, name, enabled, keys } = UserPut::new(user, state);
+        let Quota { bytes, objects } = state.quota;
+        let [quota_bytes, quota_objects] =
+            [bytes, objects].map(|limit| limit.map(u64::cast_signed));
+        Self { user, name, enabled, keys, quota_bytes, quota_objects }
+    }
+}
+
+impl TryFrom<LimitedUserPut<'_>> for Change {
+    type Error = CodecError;
+
+    fn try_from(record: LimitedUserPut<'_>) -> Result<Self, CodecError> {
+        let LimitedUserPut { user, name, enabled, keys, quota_bytes, quota_objects } = record;
+        let mut change = Self::try_from(UserPut { user, name, enabled, keys })?;
+        if let Self::UserPut { state, .. } = &mut change {
+            let [bytes, objects] =
+                [quota_bytes, quota_objects].map(|limit| limit.map(i64::cast_unsigned));
+            state.quota = Quota { bytes, objects };
+        }
+        Ok(change)
     }
 }
 

@@ -98,6 +98,7 @@ fn types() -> BTreeMap<&'static str, Vec<String>> {
         ("bucket_deleted", names::<bucket::BucketDeleted>()),
         ("bucket_attributes", names::<bucket::BucketAttributes>()),
         ("user_put", names::<user::UserPut>()),
+        ("limited_user_put", names::<user::LimitedUserPut>()),
         ("access_key", names::<user::AccessKeyRecord>()),
         ("sealed_secret", names::<user::SecretRecord>()),
         ("user_deleted", names::<user::UserDeleted>()),

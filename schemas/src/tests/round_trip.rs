@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use model::{
     AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, ClientWrapped, Content,
     Digest, ETag, Encryption, Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part,
-    Partition, Parts, Position, Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId, Slot,
-    User, UserId, Version, WrappedKey,
+    Partition, Parts, Position, Quota, Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId,
+    Slot, User, UserId, Version, WrappedKey,
 };
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop, prop_oneof, proptest};
 
@@ -90,8 +90,14 @@ fn user_state() -> BoxedStrategy<User> {
             AccessKey { id, secret, enabled }
         },
     );
-    (any::<(String, bool)>(), prop::collection::vec(key, 0..3))
-        .prop_map(|((name, enabled), keys)| User { name, enabled, keys })
+    let quota = any::<(Option<u64>, Option<u64>)>();
+    (any::<(String, bool)>(), prop::collection::vec(key, 0..3), quota)
+        .prop_map(|((name, enabled), keys, (bytes, objects))| User {
+            name,
+            enabled,
+            keys,
+            quota: Quota { bytes, objects },
+        })
         .boxed()
 }
 

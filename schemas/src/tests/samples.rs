@@ -6,8 +6,8 @@ use bytes::Bytes;
 use model::{
     AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, ClientWrapped, Content,
     Digest, ETag, Encryption, Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part,
-    Partition, PartitionCount, Parts, Position, Register, RequestId, SealedSecret, SegmentRef, Seq,
-    SiteId, Slot, User, UserId, Version, WrappedKey,
+    Partition, PartitionCount, Parts, Position, Quota, Register, RequestId, SealedSecret,
+    SegmentRef, Seq, SiteId, Slot, User, UserId, Version, WrappedKey,
 };
 
 use crate::{Codec, Keys};
@@ -111,7 +111,8 @@ pub(super) fn changes() -> Vec<(&'static str, Change)> {
         ("bucket_put", bucket_put()),
         ("bucket_deleted", Change::BucketDeleted { bucket: bucket() }),
         ("attributes", attributes()),
-        ("user_put", user_put()),
+        ("user_put", user_put(Quota::default())),
+        ("limited_user_put", limited_user_put()),
         ("user_deleted", Change::UserDeleted { user: user() }),
         ("trimmed", trimmed()),
         ("bucket_attributes", bucket_attributes()),
@@ -204,13 +205,18 @@ fn bucket_attributes() -> Change {
     Change::BucketAttributes { bucket: bucket(), birth: version(1), attributes }
 }
 
-fn user_put() -> Change {
+fn limited_user_put() -> Change {
+    user_put(Quota { bytes: Some(u64::MAX), objects: None })
+}
+
+fn user_put(quota: Quota) -> Change {
     let sealed = Bytes::from_static(b"hidden-from-errors");
     let secret = SealedSecret { key_id: "main".to_owned(), nonce: NONCE, sealed };
     let state = User {
         name: "Root".to_owned(),
         enabled: true,
         keys: vec![AccessKey { id: "AK".to_owned(), secret, enabled: true }],
+        quota,
     };
     Change::UserPut { user: user(), state }
 }

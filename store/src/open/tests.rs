@@ -33,9 +33,9 @@ async fn a_directory_that_does_not_fit_is_refused_in_one_line() {
     let four = Options { partitions: PartitionCount::new(8).unwrap(), ..options(home.path(), 1) };
     let four = Store::open(four).await.err().unwrap().to_string();
     assert!(four.contains("has 4 partitions, the configuration says 8"), "{four}");
-    std::fs::write(home.path().join("format"), "3\n").unwrap();
+    std::fs::write(home.path().join("format"), "4\n").unwrap();
     let newer = Store::open(options(home.path(), 1)).await.err().unwrap().to_string();
-    assert!(newer.contains("format 3, this release reads up to 2"), "{newer}");
+    assert!(newer.contains("format 4, this release reads up to 3"), "{newer}");
     let file = home.path().join("format");
     let text = Store::open(options(&file, 1)).await.err().unwrap();
     assert!(matches!(text, OpenError::Directory { .. }));

@@ -2,7 +2,7 @@
 //! user id).
 
 use bytes::Bytes;
-use model::{Bucket, BucketName, User, UserId, Version, visibility::BucketState};
+use model::{AccessKey, Bucket, BucketName, Quota, User, UserId, Version, visibility::BucketState};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Table;
@@ -35,17 +35,42 @@ impl BucketRecord {
     }
 }
 
-/// A user's newest state; `None`: deleted.
+/// A user's newest state; `None`: deleted. Format 2 added the quota.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct UserRecord {
     pub(crate) version: Version,
     pub(crate) user: Option<User>,
 }
 
-super::record!(entity UserRecord, Table::Entities, "user", format 1);
+/// As format 1 had it.
+#[derive(Deserialize)]
+struct Format1 {
+    version: Version,
+    user: Option<UserOfFormat1>,
+}
+
+#[derive(Deserialize)]
+struct UserOfFormat1 {
+    name: String,
+    enabled: bool,
+    keys: Vec<AccessKey>,
+}
+
+super::record!(
+    entity UserRecord, Table::Entities, "user", format 2, before UserRecord::before
+);
 
 impl UserRecord {
     pub(crate) const PREFIX: &'static [u8] = b"u";
+
+    /// Format 1 knew no quota.
+    fn before(_format: u8, body: &Bytes) -> Option<Self> {
+        let Format1 { version, user } = super::decode_postcard(body)?;
+        let quota = Quota::default();
+        let user =
+            user.map(|UserOfFormat1 { name, enabled, keys }| User { name, enabled, keys, quota });
+        Some(Self { version, user })
+    }
 
     pub(crate) fn key(user: &UserId) -> Bytes {
         super::join(&[Self::PREFIX, user.as_str().as_bytes()])
@@ -113,6 +138,25 @@ mod tests {
         assert_eq!(found("AKB"), None);
         // No key that this release makes has a NUL; one of another release must not confuse it.
         assert_eq!(found("AK\0B"), None);
+    }
+
+    #[test]
+    fn a_user_whom_the_release_before_wrote_has_no_quota() {
+        let version = Version { hlc: model::Hlc(7), site: model::SiteId([3; 16]) };
+        let quota = Quota { bytes: Some(300), objects: None };
+        let user = User { name: "A".to_owned(), enabled: true, keys: Vec::new(), quota };
+        for user in [Some(user), None] {
+            let mut record = UserRecord { version, user };
+            let encoded = record.encode();
+            assert_eq!(UserRecord::decode(&encoded).unwrap(), record);
+            // What format 2 added stands at the end: `Some`, 300 in two bytes, `None`.
+            let added = if record.user.is_some() { 4 } else { 0 };
+            let before = super::super::join(&[&[1], &encoded[1..encoded.len() - added]]);
+            if let Some(user) = &mut record.user {
+                user.quota = Quota::default();
+            }
+            assert_eq!(UserRecord::decode(&before).unwrap(), record);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 use bytes::Bytes;
 use model::{
-    Bucket, BucketName, Change, ETag, Entity, Manifest, ObjectKey, Slot, Version,
+    Bucket, BucketName, Change, ETag, Entity, Manifest, ObjectKey, Slot, Version, Versioning,
     visibility::{self, BucketState},
 };
 
@@ -13,6 +13,7 @@ use super::{
     blocks::{self, Segments},
     lock, multipart,
     place::{self, Presence},
+    quotas::{self, Asked},
     versions::{self, Stored},
 };
 use crate::{
@@ -140,17 +141,19 @@ pub(crate) struct Put {
 pub(crate) fn put_object(section: &mut Section<'_>, put: Put) -> Result<Stored, WriteError> {
     put.caller.enter(section)?;
     section.room()?;
-    let bucket = bucket_state(section, &put.bucket)?;
-    let birth = put.caller.may_use(&bucket)?;
+    let state = bucket_state(section, &put.bucket)?;
+    let birth = put.caller.may_use(&state)?;
     let row = ObjectRecord::key(&put.bucket, &put.key);
-    check(section, &bucket, &row, &put.condition)?;
-    let versioning = versions::versioning(section, &put.bucket, birth)?;
+    check(section, &state, &row, &put.condition)?;
+    let set = versions::set_of(section, &put.bucket, birth)?;
+    let (bucket, size) = (&put.bucket, put.manifest.size);
+    quotas::admit(section, &Asked { bucket, state: &state, set: &set, row: &row, size })?;
     let attributes = lock::begins_with(section, (&put.bucket, birth), put.attributes)?;
     let entity = Entity::Object(put.bucket.clone(), put.key.clone()).hash();
     let event = section.log(entity, |version| Change::ObjectPut {
         bucket: put.bucket,
         key: put.key,
-        slot: versioning.slot(version),
+        slot: Versioning::of(&set).slot(version),
         birth,
         manifest: Box::new(put.manifest),
     })?;

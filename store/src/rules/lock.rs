@@ -206,7 +206,7 @@ pub(crate) fn reconsider(
     section.remove::<SupersededRecord>(SupersededRecord::key(held.position, &row));
     open(section, latest, &held)?;
     let before = section.get::<ObjectRecord>(latest)?;
-    section.put_object(latest, &buried, before.as_ref())?;
+    section.put_object(latest, &buried, (before.as_ref(), None))?;
     tracing::info!(version = %of, removal = %held.version, "a removed version is back: it is locked");
     Ok(())
 }

@@ -99,7 +99,7 @@ pub(crate) fn place(
     if let Some(held) = after {
         give_way(section, row, held, incoming)?;
     }
-    section.put_object(row, incoming, latest.as_ref())?;
+    section.put_object(row, incoming, (latest.as_ref(), apart.as_ref()))?;
     if !incoming.stands() {
         let slot = SlotRecord::key(row, incoming.slot);
         section.put(TombstoneRecord::key(incoming.position, &slot), &TombstoneRecord);

@@ -10,6 +10,7 @@ use crate::{
     errors::{UserError, WriteError},
     records::{BucketRecord, KeyHolderRecord, Record, UserRecord},
     section::{Section, SectionError},
+    users::UserPatch,
 };
 
 /// Key pairs of one user: room to change them in turn, and far below what an event holds.
@@ -18,11 +19,7 @@ const KEYS_MAX: usize = 10;
 /// A change of a user that exists.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum UserChange {
-    /// `None` leaves it as it is.
-    Patch {
-        name: Option<String>,
-        enabled: Option<bool>,
-    },
+    Patch(UserPatch),
     /// A new key pair, in place of those before it or beside them.
     Rekey {
         key: AccessKey,
@@ -94,9 +91,10 @@ fn changed(mut user: User, change: UserChange) -> Result<User, UserError> {
         found.ok_or_else(|| UserError::NoSuchKey(id.to_owned()))
     };
     match change {
-        UserChange::Patch { name, enabled } => {
+        UserChange::Patch(UserPatch { name, enabled, quota }) => {
             user.name = name.unwrap_or(user.name);
             user.enabled = enabled.unwrap_or(user.enabled);
+            user.quota = user.quota.with(quota);
         }
         UserChange::Rekey { keep_old: true, .. } if user.keys.len() >= KEYS_MAX => {
             return Err(UserError::TooManyKeys { most: KEYS_MAX });

@@ -2,7 +2,9 @@
 //! of the site where they do; whoever applies an event finds the slot in it.
 
 use bytes::Bytes;
-use model::{BucketName, Change, Entity, ObjectKey, Slot, Version, Versioning, visibility};
+use model::{
+    Attributes, BucketName, Change, Entity, ObjectKey, Slot, Version, Versioning, visibility,
+};
 
 use super::{
     attributes,
@@ -36,14 +38,14 @@ pub struct Deleted {
     pub marker: bool,
 }
 
-/// Whether a bucket keeps versions.
-pub(crate) fn versioning(
+/// What is set of a bucket.
+pub(crate) fn set_of(
     section: &Section<'_>,
     bucket: &BucketName,
     birth: Version,
-) -> Result<Versioning, SectionError> {
+) -> Result<Attributes, SectionError> {
     let set = section.attributes(&AttributesRecord::key_of_bucket(bucket, birth))?;
-    Ok(set.map_or(Versioning::Off, |set| Versioning::of(&set.attributes)))
+    Ok(set.unwrap_or_default().attributes)
 }
 
 /// Deletes a key. With versioning it leaves a delete marker, always; without, nothing is logged for a
@@ -59,7 +61,7 @@ pub(crate) fn delete_object(
     let held = section.get::<ObjectRecord>(&row)?;
     let held = held.filter(|held| held.stands() && visibility::shows(&state, held.birth));
     meets(condition, held.as_ref())?;
-    let versioning = versioning(section, &bucket, birth)?;
+    let versioning = Versioning::of(&set_of(section, &bucket, birth)?);
     // Also while the word that the bucket keeps versions is still on its way from another site.
     let kept = held.as_ref().is_some_and(|held| held.slot != Slot::Null);
     let entity = Entity::Object(bucket.clone(), key.clone()).hash();

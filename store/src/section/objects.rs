@@ -55,28 +55,41 @@ impl Section<'_> {
         Ok(None)
     }
 
-    /// Writes what is in a slot now; `held` is what `objects` holds of the key.
+    /// Writes what is in a slot now; `held` is what `objects` holds of the key, `apart` what else is
+    /// in that slot.
     pub(crate) fn put_object(
         &mut self,
         latest: &Bytes,
         record: &ObjectRecord,
-        held: Option<&ObjectRecord>,
+        (held, apart): (Option<&ObjectRecord>, Option<&ObjectRecord>),
     ) -> Result<(), SectionError> {
-        match held {
+        let next;
+        let now = match held {
             Some(held) if held.slot == record.slot && !record.stands() => {
-                self.succeed(latest, Some(record))?;
+                next = self.succeed(latest, Some(record))?;
+                next.as_ref()
             }
-            Some(held) if held.slot == record.slot => self.write(latest.clone(), record),
+            Some(held) if held.slot == record.slot => {
+                self.write(latest.clone(), record);
+                Some(record)
+            }
             Some(held) if leads(record, held) => {
                 self.write_apart(latest, held);
                 self.remove_apart(latest, record.slot);
                 self.write(latest.clone(), record);
+                Some(record)
             }
             None if record.stands() || record.slot == Slot::Null => {
                 self.write(latest.clone(), record);
+                Some(record)
             }
-            _ => self.write_apart(latest, record),
-        }
+            _ => {
+                self.write_apart(latest, record);
+                held
+            }
+        };
+        let before = held.filter(|held| held.slot == record.slot).or(apart);
+        self.account(latest, (before, Some(record)), (held, now))?;
         if self.counters.leafless {
             return Ok(());
         }
@@ -91,8 +104,19 @@ impl Section<'_> {
     pub(crate) fn remove_object(&mut self, row: &Bytes) -> Result<(), SectionError> {
         let Some((latest, slot)) = SlotRecord::split(row) else { return Ok(()) };
         match readable(self.get::<ObjectRecord>(&latest))? {
-            Some(held) if held.slot == slot => self.succeed(&latest, None)?,
-            _ => self.remove_apart(&latest, slot),
+            Some(held) if held.slot == slot => {
+                let next = self.succeed(&latest, None)?;
+                self.account(&latest, (Some(&held), None), (Some(&held), next.as_ref()))?;
+            }
+            _ => {
+                match self.apart(&latest, slot) {
+                    Err(SectionError::Record(RecordError::Damaged { .. })) => {
+                        self.recount_bucket_of(&latest)?;
+                    }
+                    held => self.account(&latest, (held?.as_ref(), None), (None, None))?,
+                }
+                self.remove_apart(&latest, slot);
+            }
         }
         if let Some((scope, entity)) = leaves::place_of_object(row) {
             self.remove_leaf(scope, entity);
@@ -103,7 +127,9 @@ impl Section<'_> {
     /// Takes a row of `objects` away that cannot be read, and so does not say which slot it is of: the
     /// leaves of its key do that have no record any more.
     pub(crate) fn remove_unreadable(&mut self, latest: &Bytes) -> Result<(), SectionError> {
-        self.succeed(latest, None)?;
+        let next = self.succeed(latest, None)?;
+        self.account(latest, (None, None), (None, next.as_ref()))?;
+        self.recount_bucket_of(latest)?;
         let Some((scope, entity)) = leaves::place_of_object(latest) else { return Ok(()) };
         let scope = Bytes::copy_from_slice(scope);
         let (mut found, mut end) = (Vec::new(), Vec::new());
@@ -130,7 +156,12 @@ impl Section<'_> {
     }
 
     /// Fills the place of the latest: what was there is `left` now, which does not stand, or gone.
-    fn succeed(&mut self, latest: &Bytes, left: Option<&ObjectRecord>) -> Result<(), SectionError> {
+    /// Returns the next of what stands, which has taken its place.
+    fn succeed(
+        &mut self,
+        latest: &Bytes,
+        left: Option<&ObjectRecord>,
+    ) -> Result<Option<ObjectRecord>, SectionError> {
         let null = |record: &&ObjectRecord| record.slot == Slot::Null;
         let next = match self.highest_apart(latest)? {
             Some(highest) => Some(highest),
@@ -154,7 +185,7 @@ impl Section<'_> {
             }
             _ => {}
         }
-        Ok(())
+        Ok(next)
     }
 
     /// The highest of what stands beside the latest. What cannot be read is for others to find.

@@ -5,14 +5,14 @@ use std::{ops::Bound, path::Path, sync::Arc, time::Duration};
 use bytes::Bytes;
 use model::{
     Attributes, Change, Content, ETag, Event, Hlc, Manifest, Parts, Register, Seq, SiteId, Slot,
-    Version, progress::Handled, tree::Scope,
+    UserId, Version, progress::Handled, tree::Scope,
 };
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
 use super::tests::{bucket, events, key, options, put, read};
 use crate::{
     Condition, Engine, Memory, Step, Store, engine::Table, open::rows,
-    recount::tests::assert_counts_are_true, tree::tests::assert_tree_is_true,
+    recount::tests::assert_counts_are_true, section::Section, tree::tests::assert_tree_is_true,
 };
 
 #[derive(Clone, Debug)]
@@ -55,7 +55,14 @@ fn caller() -> crate::Caller {
 
 async fn open(engine: &Arc<Memory>, directory: &Path, site: u8) -> Store {
     let engine: Arc<dyn Engine> = Arc::<Memory>::clone(engine);
-    Store::open_on(engine, options(directory, site)).await.unwrap()
+    let store = Store::open_on(engine, options(directory, site)).await.unwrap();
+    // From here on, what stands in all buckets of each owner is kept in memory too.
+    let keep = |section: &mut Section<'_>| {
+        section.standing_of(&UserId::root())?;
+        Ok::<_, crate::KeepError>(())
+    };
+    store.shared.committer.run(keep).await.unwrap();
+    store
 }
 
 async fn run(store: &Store, ops: &[Op]) {
@@ -238,6 +245,7 @@ proptest! {
             let roots = |store: &Store| store.tree_view().unwrap().roots().unwrap();
             assert_eq!(roots(&west), roots(&east));
             assert_eq!(west.bucket_view(&bucket()).unwrap(), east.bucket_view(&bucket()).unwrap());
+            assert_eq!(west.usage(None, None).unwrap(), east.usage(None, None).unwrap());
         });
     }
 

@@ -380,7 +380,8 @@ async fn changes_of_every_other_kind_are_merged() {
         request: model::RequestId::NONE,
         change,
     };
-    let state = model::User { name: "A".into(), enabled: true, keys: Vec::new() };
+    let state =
+        model::User { name: "A".into(), enabled: true, keys: Vec::new(), quota: <_>::default() };
     let put = event(1, Change::UserPut { user: UserId::root(), state });
     let delete = event(2, Change::UserDeleted { user: UserId::root() });
     let of = Version { hlc: model::Hlc(1), site: line.site };

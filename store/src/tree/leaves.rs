@@ -211,5 +211,9 @@ fn user(user: &User) -> Digest {
         hasher.update(&key.secret.nonce);
         hasher.field(&key.secret.sealed);
     }
+    // Without one a user is what a release without quotas takes the same user for.
+    if !user.quota.is_none() {
+        hasher.field(user.quota.to_string().as_bytes());
+    }
     hasher.finish()
 }

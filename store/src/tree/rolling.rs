@@ -108,7 +108,7 @@ impl Store {
     }
 
     /// About as many as there are: from nodes that may wait for a fold.
-    fn leaves_in_all(&self) -> Result<u64, KeepError> {
+    pub(crate) fn leaves_in_all(&self) -> Result<u64, KeepError> {
         let roots = match self.tree_view() {
             Ok(view) => view.roots()?,
             Err(crate::ReadError::Tree(_)) => return Ok(0),

@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     Condition, Engine, KeepError, Memory, ReadError, Step, Store, TreeReport,
+    accounts::tests::assert_accounts_are_true,
     engine::{Batch, Table},
     records::{
         LeafRecord, MarksRecord, NodeRecord, ObjectRecord, Record, SlotRecord, scope_of,
@@ -42,9 +43,11 @@ use crate::{
 const SMALL: Slice = Slice { marks: 5, nodes: 2 };
 
 /// Every leaf says what its record says, no record is without, and every node that the view shows is
-/// what these leaves mean. For a store that nobody writes to just now.
+/// what these leaves mean; and what is counted in each bucket is what stands there. For a store that
+/// nobody writes to just now.
 pub(crate) fn assert_tree_is_true(store: &Store) {
     assert_slots_are_in_order(store);
+    assert_accounts_are_true(store);
     let mut expected: BTreeMap<Scope, BTreeMap<EntityHash, Leaf>> = BTreeMap::new();
     for table in [Table::Objects, Table::Slots, Table::Entities] {
         for (key, value) in rows(store, table) {

@@ -1,7 +1,7 @@
 use std::{ops::Bound, sync::Arc};
 
 use bytes::Bytes;
-use model::Change;
+use model::{Change, QuotaChange};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
 use super::*;
@@ -20,6 +20,10 @@ fn pair(access_key: &str) -> KeyPair {
 
 fn new(user: &str, access_key: &str) -> NewUser {
     NewUser { id: Some(id(user)), name: user.to_owned(), key: pair(access_key) }
+}
+
+fn patch(enabled: bool) -> UserPatch {
+    UserPatch { enabled: Some(enabled), ..UserPatch::default() }
 }
 
 async fn open(site: u8) -> (Store, tempfile::TempDir) {
@@ -79,12 +83,12 @@ async fn a_user_is_created_once_and_found_by_id_and_by_key() {
 async fn a_disabled_user_or_key_lets_nobody_in_and_one_that_is_gone_is_not_found() {
     let (store, _home) = with_main().await;
     let none = RequestId::NONE;
-    store.patch_user(id("main"), (None, Some(false)), none).await.unwrap();
+    store.patch_user(id("main"), patch(false), none).await.unwrap();
     assert_eq!(signs(&store, "AKM"), main_with("AKM", false));
     let count = events(&store).len();
-    store.patch_user(id("main"), (None, Some(false)), none).await.unwrap();
+    store.patch_user(id("main"), patch(false), none).await.unwrap();
     assert_eq!(events(&store).len(), count, "what is so already is not logged again");
-    let renamed = (Some("Main".to_owned()), Some(true));
+    let renamed = UserPatch { name: Some("Main".to_owned()), ..patch(true) };
     assert_eq!(store.patch_user(id("main"), renamed, none).await.unwrap().name, "Main");
 
     store.enable_key(id("main"), ("AKM".to_owned(), false), none).await.unwrap();
@@ -142,7 +146,7 @@ async fn a_secondary_changes_no_user_and_names_the_primary() {
     let none = RequestId::NONE;
     let refusals = [
         store.create_user(new("other", "AKO"), none).await.map(|_| ()),
-        store.patch_user(id("main"), (None, Some(false)), none).await.map(|_| ()),
+        store.patch_user(id("main"), patch(false), none).await.map(|_| ()),
         store.rekey_user(id("main"), (&pair("AKN"), false), none).await.map(|_| ()),
         store.delete_user(id("main"), none).await,
     ];
@@ -194,6 +198,7 @@ enum Op {
     EnableKey { user: u8, key: u8, enabled: bool },
     DeleteKey { user: u8, key: u8 },
     Delete { user: u8 },
+    Quota { user: u8, bytes: Option<u64> },
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
@@ -205,7 +210,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => (user.clone(), any::<bool>()).prop_map(|(user, enabled)| Op::Patch { user, enabled }),
         1 => both.prop_map(|(user, key, enabled)| Op::EnableKey { user, key, enabled }),
         1 => (user.clone(), key).prop_map(|(user, key)| Op::DeleteKey { user, key }),
-        2 => user.prop_map(|user| Op::Delete { user }),
+        2 => user.clone().prop_map(|user| Op::Delete { user }),
+        1 => (user, any::<Option<u64>>()).prop_map(|(user, bytes)| Op::Quota { user, bytes }),
         1 => Just(Op::Delete { user: 0 }),
     ];
     prop::collection::vec(op, 1..25)
@@ -224,7 +230,7 @@ async fn run(store: &Store, ops: &[Op]) {
                 store.rekey_user(user(u), (&pair(&key(k)), keep_old), none).await.map(|_| ())
             }
             Op::Patch { user: u, enabled } => {
-                store.patch_user(user(u), (None, Some(enabled)), none).await.map(|_| ())
+                store.patch_user(user(u), patch(enabled), none).await.map(|_| ())
             }
             Op::EnableKey { user: u, key: k, enabled } => {
                 store.enable_key(user(u), (key(k), enabled), none).await.map(|_| ())
@@ -233,6 +239,11 @@ async fn run(store: &Store, ops: &[Op]) {
                 store.delete_key(user(u), key(k), none).await.map(|_| ())
             }
             Op::Delete { user: u } => store.delete_user(user(u), none).await,
+            Op::Quota { user: u, bytes } => {
+                let quota = QuotaChange { bytes: Some(bytes), objects: None };
+                let patch = UserPatch { quota, ..UserPatch::default() };
+                store.patch_user(user(u), patch, none).await.map(|_| ())
+            }
         };
     }
 }

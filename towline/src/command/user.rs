@@ -1,14 +1,18 @@
-//! `towline user create|list|show|enable|disable|rekey|delete`.
+//! `towline user create|list|show|enable|disable|rekey|quota|delete`.
 
 use std::path::PathBuf;
 
 use gateway::admin::{
-    AccessKeyShown, ChangeKey, ChangeUser, CreateUser, GivenKey, KeyCreated, Rekey, UserCreated,
-    UserList, UserShown,
+    AccessKeyShown, ChangeKey, ChangeUser, CreateUser, GivenKey, KeyCreated, QuotaShown, Rekey,
+    UserCreated, UserList, UserShown,
 };
 use serde_json::json;
 
-use super::{Failure, admin::AdminArgs};
+use super::{
+    Failure,
+    admin::AdminArgs,
+    quota::{QuotaArgs, quota_text},
+};
 use crate::client::Client;
 
 #[derive(clap::Subcommand)]
@@ -48,6 +52,19 @@ pub(crate) enum UserCommand {
         keep_old: bool,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        user: UserArgs,
+    },
+    /// Set how much all buckets of a user may hold together.
+    ///
+    /// What another site has written is never refused. Deletes always go.
+    #[command(
+        after_help = "Example: towline user quota alice --bytes 1TiB --objects 1000000 --config site.toml\n\
+                      Example: towline user quota alice --objects off --config site.toml"
+    )]
+    Quota {
+        #[command(flatten)]
+        quota: QuotaArgs,
         #[command(flatten)]
         user: UserArgs,
     },
@@ -104,6 +121,7 @@ pub(super) fn run(command: UserCommand) -> Result<(), Failure> {
         UserCommand::Enable(args) => enable(&args, true),
         UserCommand::Disable(args) => enable(&args, false),
         UserCommand::Rekey { keep_old, key, user } => rekey(keep_old, &key, &user),
+        UserCommand::Quota { quota, user } => limit(&quota, &user),
         UserCommand::Delete(args) => delete(&args),
     }
 }
@@ -132,7 +150,7 @@ fn enable(args: &UserKeyArgs, enabled: bool) -> Result<(), Failure> {
             client.patch(&path, &ChangeKey { enabled })?
         }
         None => {
-            let change = ChangeUser { enabled: Some(enabled), name: None };
+            let change = ChangeUser { enabled: Some(enabled), ..ChangeUser::default() };
             client.patch(&format!("/v1/users/{id}"), &change)?
         }
     };
@@ -147,6 +165,16 @@ fn rekey(keep_old: bool, key: &KeyArgs, args: &UserArgs) -> Result<(), Failure> 
     let asked = Rekey { keep_old, key: key.given()? };
     let created: KeyCreated = client.post(&format!("/v1/users/{id}/keys"), &asked)?;
     admin.show(&created, |key| format!("user `{name}` has a new key\n\n{}", shown(key)));
+    Ok(())
+}
+
+fn limit(quota: &QuotaArgs, args: &UserArgs) -> Result<(), Failure> {
+    let UserArgs { user, admin } = args;
+    let client = admin.client()?;
+    let UserShown { id, .. } = find(&client, user)?;
+    let change = ChangeUser { quota: quota.change(), ..ChangeUser::default() };
+    let changed: UserShown = client.patch(&format!("/v1/users/{id}"), &change)?;
+    admin.show(&changed, |user| format!("user `{}`: {}", user.name, quota_text(&user.quota)));
     Ok(())
 }
 
@@ -180,7 +208,7 @@ impl KeyArgs {
 }
 
 /// The user of this id, or the one of this name.
-fn find(client: &Client, wanted: &str) -> Result<UserShown, Failure> {
+pub(super) fn find(client: &Client, wanted: &str) -> Result<UserShown, Failure> {
     let UserList { users } = client.get("/v1/users")?;
     if let Some(user) = users.iter().find(|user| user.id == wanted) {
         return Ok(user.clone());
@@ -215,7 +243,11 @@ fn line(user: &UserShown) -> String {
         false => format!("{id} (disabled)"),
     };
     let keys = user.access_keys.iter().map(key).collect::<Vec<_>>().join(", ");
-    format!("{:<32}  {:<16}  {:<8}  {keys}", user.id, user.name, state(user.enabled))
+    let quota = match &user.quota {
+        none if *none == QuotaShown::default() => String::new(),
+        quota => format!("  may hold {}", quota_text(quota)),
+    };
+    format!("{:<32}  {:<16}  {:<8}  {keys}{quota}", user.id, user.name, state(user.enabled))
 }
 
 fn shown(key: &KeyCreated) -> String {

@@ -6,7 +6,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ops::Metrics;
 use schemas::{Codec, Keys};
 use serde::Serialize;
-use store::{BlockCounts, Recounted, TreeCounts, TreeReport, Verified, VerifyOptions};
+use store::{
+    AccountCounts, BlockCounts, Recounted, TreeCounts, TreeReport, Verified, VerifyOptions,
+};
 use tokio::sync::watch;
 
 use super::{ConfigArgs, Failure, block_on};
@@ -18,8 +20,8 @@ const LINES_APART: Duration = Duration::from_secs(10);
 
 #[derive(clap::Args)]
 pub(crate) struct VerifyArgs {
-    /// Make the hash tree say what the records say, and free blocks that nothing names. A record
-    /// that is rotten stays as it is.
+    /// Make the hash tree say what the records say, count what stands again, and free blocks that
+    /// nothing names. A record that is rotten stays as it is.
     #[arg(long)]
     repair: bool,
     /// Print JSON.
@@ -36,6 +38,7 @@ struct Answer<'a> {
     differ: u64,
     differences: Vec<Difference>,
     blocks: &'a BlockCounts,
+    accounts: &'a AccountCounts,
     /// Why blocks that nothing names are not freed.
     kept: Option<String>,
 }
@@ -63,15 +66,20 @@ pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {
         report.map_err(|error| Failure::of(&error))
     })?;
     println!("{}", if args.json { json(&report)? } else { text(&report) });
-    let Verified { tree: TreeReport { counts, .. }, blocks } = &report;
+    let Verified { tree: TreeReport { counts, .. }, blocks, accounts } = &report;
     let (tree, blocks) = (counts.differ().saturating_sub(counts.repaired), left(blocks));
-    match (tree, blocks) {
-        (0, 0) => Ok(()),
-        (0, left) => Err(Failure::Failed(format!(
+    let accounts = accounts.wrong.saturating_sub(accounts.repaired);
+    match (tree, blocks, accounts) {
+        (0, 0, 0) => Ok(()),
+        (0, 0, left) => Err(Failure::Failed(format!(
+            "site `{}`: {left} buckets are counted otherwise than what stands in them",
+            config.site.name
+        ))),
+        (0, left, _) => Err(Failure::Failed(format!(
             "site `{}`: {left} blocks count otherwise than they are named",
             config.site.name
         ))),
-        (left, _) => Err(Failure::Failed(format!(
+        (left, _, _) => Err(Failure::Failed(format!(
             "site `{}`: {left} of the hash tree and the records differ",
             config.site.name
         ))),
@@ -118,16 +126,16 @@ fn differences(report: &TreeReport) -> impl Iterator<Item = Difference> + '_ {
 }
 
 fn json(report: &Verified) -> Result<String, Failure> {
-    let Verified { tree, blocks: Recounted { counts: blocks, kept, .. } } = report;
+    let Verified { tree, blocks: Recounted { counts: blocks, kept, .. }, accounts } = report;
     let (counts, differ, kept) =
         (&tree.counts, tree.counts.differ(), kept.map(|it| it.to_string()));
     let differences = differences(tree).collect();
-    let answer = Answer { counts, differ, differences, blocks, kept };
+    let answer = Answer { counts, differ, differences, blocks, kept, accounts };
     serde_json::to_string_pretty(&answer).map_err(|error| Failure::of(&error))
 }
 
 fn text(report: &Verified) -> String {
-    let Verified { tree, blocks: Recounted { counts: blocks, leaked, kept } } = report;
+    let Verified { tree, blocks: Recounted { counts: blocks, leaked, kept }, accounts } = report;
     let counts = &tree.counts;
     let mut text = progress(counts);
     let kinds = [
@@ -155,7 +163,11 @@ fn text(report: &Verified) -> String {
     for block in leaked {
         text += &format!("\n  block {}", block.hash);
     }
-    text + &kept.map(|kept| format!("\n  {kept}")).unwrap_or_default()
+    text += &kept.map(|kept| format!("\n  {kept}")).unwrap_or_default();
+    let AccountCounts { buckets, wrong, repaired } = accounts;
+    text += &format!("\n{buckets} buckets, {wrong} of them are counted wrongly");
+    add(&mut text, &[(*repaired, "repaired")]);
+    text
 }
 
 fn add(text: &mut String, kinds: &[(u64, &str)]) {
@@ -183,7 +195,8 @@ mod tests {
         let kept = Some(store::Kept::Unreadable);
         let blocks = Recounted { counts: counted, leaked: vec![leaked], kept };
         assert_eq!(left(&blocks), 1);
-        let report = Verified { tree: TreeReport { counts, differences }, blocks };
+        let accounts = AccountCounts { buckets: 2, wrong: 1, repaired: 1 };
+        let report = Verified { tree: TreeReport { counts, differences }, blocks, accounts };
         let shown = text(&report);
         assert!(shown.starts_with("3 records, 0 leaves, 0 nodes, 1 differ\n"), "{shown}");
         assert!(shown.contains("buckets and users: `abc\\x00key`: the leaf says"), "{shown}");
@@ -192,6 +205,7 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains(&format!("\n  block {}\n  records or segments", leaked.hash)));
+        assert!(shown.ends_with("\n2 buckets, 1 of them are counted wrongly\n  1 repaired"));
         let Ok(shown) = json(&report) else { panic!("no JSON") };
         let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
         assert_eq!((&shown["differ"], &shown["mismatched"]), (&1.into(), &1.into()));

@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
-use model::{RequestId, Version};
+use model::{QuotaChange, RequestId, Version};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use store::{Caller, KeyPair, NewUser};
+use store::{Caller, KeyPair, NewUser, UserPatch};
 
 use super::{
     careless::{Spoil, spoil},
@@ -182,7 +182,11 @@ impl Model {
             }
             (true, change) => {
                 let (name, enabled) = (format!("name {number} {change}"), change == 1);
-                let patch = (Some(name.clone()), Some(enabled));
+                let patch = UserPatch {
+                    name: Some(name.clone()),
+                    enabled: Some(enabled),
+                    quota: QuotaChange { bytes: Some((change > 1).then_some(9)), objects: None },
+                };
                 store.patch_user(id, patch, RequestId::NONE).await.unwrap();
                 *held = Some((name, enabled));
             }
@@ -235,6 +239,8 @@ async fn one_run_is_enough(ops: Vec<Op>, (on_disk, deep, realtime): (bool, bool,
     model.create(east, 0).await;
     let behind_its_back = |op: &Op| matches!(op, Op::Spoil { how, .. } if how.is_deep());
     let behind_its_back = ops.iter().any(behind_its_back);
+    // Nobody counts what changes behind the store's back.
+    let spoilt = ops.iter().any(|op| matches!(op, Op::Spoil { .. }));
     for op in ops {
         model.step(&sites, op).await;
     }
@@ -242,6 +248,9 @@ async fn one_run_is_enough(ops: Vec<Op>, (on_disk, deep, realtime): (bool, bool,
     let report = west.full_sync(&without_limits(deep || behind_its_back), options).await;
     assert!(report.converged, "{:?}", report.progress);
     assert_eq!(west.roots(), east.roots());
+    if !spoilt {
+        assert_eq!(west.standing(), east.standing());
+    }
 
     // What real time still brings of the past changes nothing.
     west.follow(east, well).await;

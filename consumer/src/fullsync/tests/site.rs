@@ -349,7 +349,8 @@ impl MemorySite {
     }
 
     pub(super) fn create_user(&self, user: &str) {
-        let state = User { name: user.to_owned(), enabled: true, keys: Vec::new() };
+        let state =
+            User { name: user.to_owned(), enabled: true, keys: Vec::new(), quota: <_>::default() };
         let user = UserId::try_from(user.to_owned()).unwrap();
         self.write(Change::UserPut { user, state });
     }

@@ -7,7 +7,7 @@ use bus::wire::{Acks, Registration};
 use bytes::Bytes;
 use model::{
     BucketName, Content, ETag, Heartbeat, Line, Manifest, Millis, ObjectKey, PartitionCount,
-    Parts as UploadParts, Position, SiteId, User, UserId, Version,
+    Parts as UploadParts, Position, SiteId, Usage, User, UserId, Version,
     tree::{Leaf, Node, Path, Scope, Summary},
 };
 use ops::{
@@ -251,6 +251,12 @@ impl Site {
 
     pub(super) fn roots(&self) -> BTreeMap<Scope, Summary> {
         self.store.tree_view().unwrap().roots().unwrap()
+    }
+
+    /// What is counted in each bucket.
+    pub(super) fn standing(&self) -> Vec<(BucketName, Usage)> {
+        let report = self.store.usage(None, None).unwrap();
+        report.buckets.into_iter().map(|bucket| (bucket.name, bucket.usage)).collect()
     }
 
     /// Every leaf of its trees, in order.

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, time::Duration};
 use bytes::Bytes;
 use model::{
     BLOCKS_PER_SEGMENT, BlockHash, BlockKind, BlockRef, Content, ETag, Manifest, Part, Parts,
-    Segment,
+    QuotaChange, RequestId, Segment,
 };
 
 use crate::{
@@ -371,4 +371,42 @@ async fn a_segment_that_is_named_again_before_it_was_collected_counts_its_blocks
     settle(&store).await;
     let block = BlockHash::of(&body[8..16]);
     assert_eq!(store.block_state(block).unwrap(), BlockState::Unknown);
+}
+
+#[tokio::test]
+async fn what_parts_make_and_what_is_copied_counts_whole_and_a_quota_holds_for_both() {
+    let (store, _home) = one_site().await;
+    let name = begin(&store, "parts").await;
+    for number in 1..=3 {
+        part(&store, &name, number, b"a body of blocks").await.unwrap();
+    }
+    let told = || store.usage(None, None).unwrap().buckets.remove(0);
+    assert_eq!((told().uploads.count, told().uploads.bytes, told().usage.bytes), (1, 48, 0));
+    let quota = |most| {
+        let change = QuotaChange { bytes: Some(Some(most)), objects: None };
+        store.set_bucket_quota(bucket(), change, RequestId::NONE)
+    };
+    quota(47).await.unwrap();
+    let refused = store.complete_multipart(seen(&store, &name, Condition::None)).await;
+    assert!(matches!(refused, Err(WriteError::QuotaExceeded(_))));
+    assert_eq!(told().uploads.count, 1, "it is still there, to be completed when there is room");
+    quota(48).await.unwrap();
+    store.complete_multipart(seen(&store, &name, Condition::None)).await.unwrap();
+    assert_eq!((told().uploads.count, told().usage.bytes, told().usage.objects), (0, 48, 1));
+    let copy = |to: &'static str| {
+        let store = store.clone();
+        async move {
+            let source = store.object(&bucket(), &key("parts")).await.unwrap().unwrap();
+            let (manifest, condition) = (source.manifest.clone(), Condition::None);
+            let (caller, bucket, key) = (caller(), bucket(), key(to));
+            let attributes = BTreeMap::new();
+            let copy = CopyObject { caller, bucket, key, manifest: *manifest, source, condition, attributes };
+            store.copy_object(copy).await
+        }
+    };
+    assert!(matches!(copy("copy").await, Err(WriteError::QuotaExceeded(_))));
+    quota(96).await.unwrap();
+    copy("copy").await.unwrap();
+    assert_eq!(told().usage.bytes, 96, "blocks that are shared count for each");
+    settle(&store).await;
 }

@@ -141,6 +141,7 @@ async fn a_user_and_a_bucket_are_set_aside_with_what_hangs_on_them() {
         name: "A".into(),
         enabled: true,
         keys: vec![AccessKey { id: key.into(), secret: secret.clone(), enabled: true }],
+        quota: <_>::default(),
     };
     let put =
         |seq, id, key| applied(event(seq, Change::UserPut { user: user(id), state: state(key) }));

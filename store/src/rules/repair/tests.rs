@@ -83,7 +83,7 @@ async fn law_7_what_is_removed_before_it_is_complete_is_not_waited_for() {
 async fn buckets_and_users_are_removed_too() {
     let (store, _home) = store().await;
     let user = UserId::try_from("alice".to_owned()).unwrap();
-    let state = User { name: "A".into(), enabled: true, keys: Vec::new() };
+    let state = User { name: "A".into(), enabled: true, keys: Vec::new(), quota: <_>::default() };
     let bucket_state = Bucket { birth: version(2), owner: user.clone() };
     let steps = vec![
         applied(event(1, Change::UserPut { user: user.clone(), state })),

@@ -63,7 +63,8 @@ pub(super) fn entity(n: u8, of: u8) -> Event {
     let gone = n.is_multiple_of(3);
     let user = UserId::try_from(format!("user{of}")).unwrap();
     let bucket = BucketName::try_from(format!("bucket{of}")).unwrap();
-    let state = User { name: format!("{n}"), enabled: true, keys: Vec::new() };
+    let state =
+        User { name: format!("{n}"), enabled: true, keys: Vec::new(), quota: <_>::default() };
     let live = Bucket { birth: version(n), owner: user.clone() };
     event(
         n,
