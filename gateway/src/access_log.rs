@@ -123,7 +123,7 @@ impl Wanted {
             let host = request.headers().get(http::header::HOST);
             let named = hosts.bucket_of(request.uri(), host);
             let source = request.headers().get("x-amz-copy-source");
-            let source = source.and_then(|source| lines::source(source));
+            let source = source.and_then(lines::source);
             named.is_some_and(|named| of.contains(&*decoded(&named)))
                 || source.is_some_and(|source| of.contains(&source.bucket))
         }
