@@ -147,7 +147,10 @@ fn field(out: &mut Vec<u8>, value: Option<&[u8]>) {
 
 /// A field in quotes, in which one character more stands as it is; without them, if there is none.
 fn quoted(out: &mut Vec<u8>, value: Option<&[u8]>, also: u8) {
-    let Some(value) = value else { return field(out, None) };
+    let Some(value) = value else {
+        field(out, None);
+        return;
+    };
     out.push(b'"');
     encode(out, value, also);
     out.extend(b"\" ");
