@@ -16,6 +16,7 @@ use s3s::{
 use crate::{
     access::{Asked, Guard},
     auth::Auth,
+    encryption::of_secure_connection,
     errors,
     handler::{
         Handler,
@@ -78,13 +79,15 @@ impl Forms {
         let user = self.user(&fields).await?;
         let permitted = self.permitted(&fields, &bucket)?;
         let mut input = input::put_object(&fields, (bucket.clone().into_owned(), key.clone()))?;
+        let (headers, peer) = (input::headers(&fields, &input), parts.extensions.get().copied());
+        of_secure_connection(&headers, peer)?;
         let asked = Asked {
             operation: Operation::PostObject.name(),
             path: &S3Path::object(&bucket, &key),
-            headers: &input::headers(&fields, &input),
+            headers: &headers,
             uri: &parts.uri,
             user: &user,
-            peer: parts.extensions.get().copied(),
+            peer,
         };
         let reader = self.access.let_in(&asked, id)?;
         input.body = Some(StreamingBlob::new(file));

@@ -56,6 +56,8 @@ pub struct Options {
     pub root: RootKeys,
     /// What may change while it serves.
     pub live: watch::Receiver<Live>,
+    /// A proxy in front speaks TLS with clients: what comes over a plain connection came to it over TLS.
+    pub tls_in_front: bool,
 }
 
 /// The S3 endpoint of a site.
@@ -64,6 +66,7 @@ pub struct Gateway {
     service: Service,
     live: watch::Receiver<Live>,
     rates: Arc<Rates>,
+    tls_in_front: bool,
 }
 
 impl Gateway {
@@ -82,7 +85,8 @@ impl Gateway {
         let settings = AllSettings::new(store.clone());
         let handler = Handler { store, settings, blocks, meter, region: options.region, uploads };
         let service = Service::new(handler, options.root, Hosts::new(options.domain.as_deref()));
-        Self { service, live: options.live, rates: Arc::new(Rates::new()) }
+        let (live, tls_in_front) = (options.live, options.tls_in_front);
+        Self { service, live, rates: Arc::new(Rates::new()), tls_in_front }
     }
 
     /// Serves until cancelled; then finishes the requests under way, for a limited time.
@@ -112,7 +116,8 @@ impl Gateway {
                         let serve = Box::pin(async {
                             let opened = cancelled.run_until_cancelled(gateway.open(stream)).await;
                             if let Some(Some(stream)) = opened {
-                                limited.secure(matches!(stream, Stream::Tls(_)));
+                                let tls = matches!(stream, Stream::Tls(_));
+                                limited.secure(tls || gateway.tls_in_front);
                                 let connection = Box::pin(connection(stream, limited, cancelled));
                                 let _ended = abort.run_until_cancelled(connection).await;
                             }

@@ -12,6 +12,7 @@ use crate::{
     open::{Options, newer_or_damaged, open_engine, rows},
     records::{Identity, Peer, Record},
     recount::{RecountOptions, Recounted},
+    rewrap::DataKeys,
     store::Store,
     tree::{TreeCounts, TreeReport, VerifyOptions},
 };
@@ -70,10 +71,12 @@ pub fn remove_site(directory: &Path, name: &SiteName, id: Option<SiteId>) -> Res
 pub struct Verified {
     pub tree: TreeReport,
     pub blocks: Recounted,
+    pub keys: DataKeys,
 }
 
 /// Compares the hash tree of a store that nobody has open with its records, and builds it first if
-/// an earlier release wrote the store; then, how often each block counts with who names it.
+/// an earlier release wrote the store; then, how often each block counts with who names it; then opens
+/// every data key that rests under a key of the site.
 ///
 /// # Errors
 /// As [`crate::Store::open`], or that the store failed.
@@ -90,7 +93,9 @@ pub async fn verify(
         store.build_tree().await?;
         let tree = store.verify_tree(verify, progress).await?;
         let recount = RecountOptions { repair: verify.repair, ..RecountOptions::default() };
-        Ok(Verified { tree, blocks: store.recount_blocks(recount).await? })
+        let blocks = store.recount_blocks(recount).await?;
+        let keys = store.check_data_keys(verify.differences_max).await?;
+        Ok(Verified { tree, blocks, keys })
     };
     verified.await.map_err(|cause| OpenError::Verify { directory, cause: Box::new(cause) })
 }

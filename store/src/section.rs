@@ -24,8 +24,11 @@ use crate::{
     },
 };
 
+mod data_keys;
 mod entities;
 mod objects;
+
+pub(crate) use data_keys::Rewrapped;
 
 /// Why a rule could not read or log.
 #[derive(Debug, thiserror::Error)]

@@ -14,10 +14,11 @@ use gateway::{
 use model::{SiteId, SiteName};
 use ops::{
     Config, Metrics, Shutdown, SystemClock,
+    config::KeyFile,
     link::{LinkClient, LinkServer},
 };
 use producer::{FenceLimits, FetchService, Heard};
-use schemas::{Codec, Keys};
+use schemas::{Codec, Keys, KeysError};
 use store::{CollectorOptions, Options, Refusal, Sizes, Store};
 use tokio::net::TcpListener;
 
@@ -53,8 +54,7 @@ pub(crate) struct Site {
 impl Site {
     /// Starts every role that the configuration asks for. Ready when this returns.
     pub(crate) async fn start(config: Config, shutdown: &Shutdown) -> Result<Self, Failure> {
-        let keys = Keys::load(&config.keys.file).map_err(|error| Failure::of(&error))?;
-        let codec = Codec::new(keys);
+        let codec = codec(&config).map_err(|error| Failure::of(&error))?;
         let metrics = Metrics::new();
         let settings = Settings::read(config.clone()).map_err(|error| Failure::of(&error))?;
         let ready = Ready::new(&settings).map_err(|error| Failure::of(&error))?;
@@ -83,6 +83,7 @@ impl Site {
         shutdown.spawn("collector", collect);
         shutdown.spawn("folder", store::fold_forever(store.clone(), shutdown.token()));
         shutdown.spawn("verification", store::verify_forever(store.clone(), shutdown.token()));
+        shutdown.spawn("rewrap", store::rewrap_forever(store.clone(), shutdown.token()));
         shutdown.spawn("lifecycle", gateway::expire_forever(store.clone(), shutdown.token()));
         let fence = &config.fence;
         let fence = FenceLimits { max_age: fence.max_age, max_bytes: fence.max_bytes };
@@ -106,6 +107,19 @@ impl Site {
         shutdown.spawn("admin", ops::http::serve_plain(admin, answer, shutdown.token()));
         Ok(site)
     }
+}
+
+/// With all keys that the configuration names.
+pub(crate) fn codec(config: &Config) -> Result<Codec, KeysError> {
+    let KeyFile { file, site_file, named_file } = &config.keys;
+    let mut codec = Codec::new(Keys::load(file)?);
+    if let Some(file) = site_file {
+        codec = codec.with_site_keys(Keys::load(file)?)?;
+    }
+    if let Some(file) = named_file {
+        codec = codec.with_named_keys(Keys::load(file)?);
+    }
+    Ok(codec)
 }
 
 async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
@@ -281,5 +295,6 @@ fn gateway_options(config: &Config, live: &Live) -> gateway::Options {
         domain: config.s3.domain.clone(),
         root,
         live: live.s3(),
+        tls_in_front: config.s3.tls_in_front,
     }
 }

@@ -4,9 +4,10 @@ use std::{io::IsTerminal, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ops::Metrics;
-use schemas::{Codec, Keys};
 use serde::Serialize;
-use store::{BlockCounts, Recounted, TreeCounts, TreeReport, Verified, VerifyOptions};
+use store::{
+    BlockCounts, DataKeys, Recounted, TreeCounts, TreeReport, UnopenedKey, Verified, VerifyOptions,
+};
 use tokio::sync::watch;
 
 use super::{ConfigArgs, Failure, block_on};
@@ -38,6 +39,22 @@ struct Answer<'a> {
     blocks: &'a BlockCounts,
     /// Why blocks that nothing names are not freed.
     kept: Option<String>,
+    /// Data keys that rest under keys of the site, and those that none of them opens.
+    data_keys: Keys,
+}
+
+#[derive(Serialize)]
+struct Keys {
+    checked: u64,
+    unopened: u64,
+    first: Vec<Unopened>,
+}
+
+#[derive(Serialize)]
+struct Unopened {
+    /// Key of the record.
+    row: String,
+    why: String,
 }
 
 #[derive(Serialize)]
@@ -50,8 +67,8 @@ struct Difference {
 
 pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {
     let config = args.config.load()?;
-    let keys = Keys::load(&config.keys.file).map_err(|error| Failure::of(&error))?;
-    let options = crate::site::options(&config, Codec::new(keys), Metrics::new());
+    let codec = crate::site::codec(&config).map_err(|error| Failure::of(&error))?;
+    let options = crate::site::options(&config, codec, Metrics::new());
     let how = VerifyOptions { repair: args.repair, differences_max: SHOWN };
     let report = block_on(async {
         let (told, seen) = watch::channel(TreeCounts::default());
@@ -63,9 +80,14 @@ pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {
         report.map_err(|error| Failure::of(&error))
     })?;
     println!("{}", if args.json { json(&report)? } else { text(&report) });
-    let Verified { tree: TreeReport { counts, .. }, blocks } = &report;
+    let Verified { tree: TreeReport { counts, .. }, blocks, keys } = &report;
     let (tree, blocks) = (counts.differ().saturating_sub(counts.repaired), left(blocks));
     match (tree, blocks) {
+        (0, 0) if keys.unopened > 0 => Err(Failure::Failed(format!(
+            "site `{}`: {} data keys do not open; put the keys they rest under back into \
+             `keys.site_file`",
+            config.site.name, keys.unopened
+        ))),
         (0, 0) => Ok(()),
         (0, left) => Err(Failure::Failed(format!(
             "site `{}`: {left} blocks count otherwise than they are named",
@@ -118,16 +140,17 @@ fn differences(report: &TreeReport) -> impl Iterator<Item = Difference> + '_ {
 }
 
 fn json(report: &Verified) -> Result<String, Failure> {
-    let Verified { tree, blocks: Recounted { counts: blocks, kept, .. } } = report;
+    let Verified { tree, blocks: Recounted { counts: blocks, kept, .. }, keys } = report;
     let (counts, differ, kept) =
         (&tree.counts, tree.counts.differ(), kept.map(|it| it.to_string()));
     let differences = differences(tree).collect();
-    let answer = Answer { counts, differ, differences, blocks, kept };
+    let data_keys = Keys { checked: keys.checked, unopened: keys.unopened, first: unopened(keys) };
+    let answer = Answer { counts, differ, differences, blocks, kept, data_keys };
     serde_json::to_string_pretty(&answer).map_err(|error| Failure::of(&error))
 }
 
 fn text(report: &Verified) -> String {
-    let Verified { tree, blocks: Recounted { counts: blocks, leaked, kept } } = report;
+    let Verified { tree, blocks: Recounted { counts: blocks, leaked, kept }, keys } = report;
     let counts = &tree.counts;
     let mut text = progress(counts);
     let kinds = [
@@ -155,7 +178,21 @@ fn text(report: &Verified) -> String {
     for block in leaked {
         text += &format!("\n  block {}", block.hash);
     }
-    text + &kept.map(|kept| format!("\n  {kept}")).unwrap_or_default()
+    text += &kept.map(|kept| format!("\n  {kept}")).unwrap_or_default();
+    let DataKeys { checked, unopened: not, .. } = keys;
+    text += &format!("\n{checked} data keys, {not} of them do not open");
+    for Unopened { row, why } in unopened(keys) {
+        text += &format!("\n  `{row}`: {why}");
+    }
+    text
+}
+
+fn unopened(keys: &DataKeys) -> Vec<Unopened> {
+    let told = |UnopenedKey { row, why }: &UnopenedKey| Unopened {
+        row: row.escape_ascii().to_string(),
+        why: why.clone(),
+    };
+    keys.first.iter().map(told).collect()
 }
 
 fn add(text: &mut String, kinds: &[(u64, &str)]) {
@@ -183,7 +220,9 @@ mod tests {
         let kept = Some(store::Kept::Unreadable);
         let blocks = Recounted { counts: counted, leaked: vec![leaked], kept };
         assert_eq!(left(&blocks), 1);
-        let report = Verified { tree: TreeReport { counts, differences }, blocks };
+        let first = UnopenedKey { row: Bytes::from_static(b"abc\0key"), why: "no key".to_owned() };
+        let keys = DataKeys { checked: 2, unopened: 1, first: vec![first] };
+        let report = Verified { tree: TreeReport { counts, differences }, blocks, keys };
         let shown = text(&report);
         assert!(shown.starts_with("3 records, 0 leaves, 0 nodes, 1 differ\n"), "{shown}");
         assert!(shown.contains("buckets and users: `abc\\x00key`: the leaf says"), "{shown}");
@@ -192,10 +231,15 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains(&format!("\n  block {}\n  records or segments", leaked.hash)));
+        assert!(
+            shown.ends_with("\n2 data keys, 1 of them do not open\n  `abc\\x00key`: no key"),
+            "{shown}"
+        );
         let Ok(shown) = json(&report) else { panic!("no JSON") };
         let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
         assert_eq!((&shown["differ"], &shown["mismatched"]), (&1.into(), &1.into()));
         assert_eq!(shown["differences"][0]["row"], "abc\\x00key");
         assert_eq!((&shown["blocks"]["leaked"], shown["kept"].is_string()), (&1.into(), true));
+        assert_eq!(shown["data_keys"]["first"][0]["why"], "no key");
     }
 }
