@@ -33,17 +33,19 @@ impl Codec {
     ///
     /// # Errors
     /// If one has the name of a class key and is another: nobody could tell what rests under which.
-    pub fn with_site_keys(self, keys: Keys) -> Result<Self, KeysError> {
+    pub fn with_site_keys(mut self, keys: Keys) -> Result<Self, KeysError> {
         if let Some(id) = keys.differs_from(&self.keys) {
             return Err(KeysError::OfBoth { id: id.to_owned() });
         }
-        Ok(Self { site: Some(Arc::new(keys)), ..self })
+        self.site = Some(Arc::new(keys));
+        Ok(self)
     }
 
     /// The same with keys that clients can name.
     #[must_use]
-    pub fn with_named_keys(self, keys: Keys) -> Self {
-        Self { named: Some(Arc::new(keys)), ..self }
+    pub fn with_named_keys(mut self, keys: Keys) -> Self {
+        self.named = Some(Arc::new(keys));
+        self
     }
 
     fn at_rest(&self) -> &Keys {
