@@ -1,21 +1,36 @@
-//! Server-side encryption as clients ask for it: with a key of the sites (SSE-S3), or with one of their
-//! own that comes with each request and is never kept (SSE-C).
+//! Server-side encryption as clients ask for it: with a key of the sites (SSE-S3), with one that they
+//! name and the sites hold (SSE-KMS), or with one of their own that comes with each request and is never
+//! kept (SSE-C).
 //!
 //! What is asked for is done or refused, never ignored; texts and codes are those of S3.
+
+mod body;
+mod named;
+mod shown;
+
+pub(crate) use body::{Opened, Rest, Sealing};
+pub(crate) use named::{AskedKey, KeyName};
+pub(crate) use shown::Shown;
 
 use base64_simd::STANDARD;
 use http::{HeaderMap, HeaderName};
 use md5::{Digest, Md5};
-use model::{Encryption, Manifest, WrappedKey};
-use s3s::{S3Error, S3ErrorCode, S3Result, dto::ServerSideEncryption, s3_error};
-use store::{BodyKey, ClientKey, DataKey, KeyError, Object, Upload};
+use s3s::{S3Error, S3Result, dto::ServerSideEncryption, s3_error};
+use store::{ClientKey, NamedKey, Store, Under};
 
-use crate::{
-    documents::encryption::BucketEncryption, errors, handler::Handler, settings::Settings,
-};
+use crate::{access::Peer, settings::Settings};
+
+use named::Context;
 
 const METHOD: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
 const AES256: &str = ServerSideEncryption::AES256;
+const KMS: &str = ServerSideEncryption::AWS_KMS;
+
+/// What the headers of a client's own key begin with, of a request and of the source of a copy.
+const OF_CUSTOMER: [&str; 2] = [
+    "x-amz-server-side-encryption-customer-",
+    "x-amz-copy-source-server-side-encryption-customer-",
+];
 
 /// The three headers of a client's own key, of a request or of the source of a copy.
 pub(crate) struct Customer {
@@ -27,7 +42,9 @@ pub(crate) struct Customer {
 /// All that a request says of how a new body is to be encrypted.
 pub(crate) struct Sent {
     pub(crate) method: Option<ServerSideEncryption>,
-    pub(crate) kms: bool,
+    pub(crate) key_id: Option<String>,
+    pub(crate) context: Option<String>,
+    pub(crate) bucket_key: Option<bool>,
     pub(crate) customer: Customer,
 }
 
@@ -58,7 +75,9 @@ macro_rules! sent_encryption {
     ($input:expr) => {
         crate::encryption::Sent {
             method: $input.server_side_encryption.take(),
-            kms: $input.ssekms_key_id.is_some() || $input.ssekms_encryption_context.is_some(),
+            key_id: $input.ssekms_key_id.take(),
+            context: $input.ssekms_encryption_context.take(),
+            bucket_key: $input.bucket_key_enabled.take(),
             customer: crate::encryption::customer!($input),
         }
     };
@@ -71,9 +90,22 @@ macro_rules! show_encryption {
         $output.server_side_encryption = shown.method;
         $output.sse_customer_algorithm = shown.algorithm;
         $output.sse_customer_key_md5 = shown.key_md5;
+        $output.ssekms_key_id = shown.key_id;
+        $output.bucket_key_enabled = shown.bucket_key;
     }};
 }
-pub(crate) use {customer, customer_of_source, sent_encryption, show_encryption};
+
+/// The same where the object is made, with the context that the request gave.
+macro_rules! show_new_encryption {
+    ($output:expr, $shown:expr) => {{
+        let mut shown: crate::encryption::Shown = $shown;
+        $output.ssekms_encryption_context = shown.context.take();
+        crate::encryption::show_encryption!($output, shown);
+    }};
+}
+pub(crate) use {
+    customer, customer_of_source, sent_encryption, show_encryption, show_new_encryption,
+};
 
 /// A key that a client sent, and its MD5 as it wrote it.
 #[derive(Clone, Debug)]
@@ -125,22 +157,33 @@ impl Customer {
     }
 }
 
-/// How a new body is to be encrypted.
+/// How a request asks for a new body to be encrypted.
 #[derive(Clone, Debug)]
 pub(crate) enum Wish {
-    /// Not at all; of a request, that it said nothing.
+    /// It does not say.
     Plain,
     /// Under a key of the sites.
     Site,
     Client(SentKey),
+    Named(AskedKey),
+}
+
+/// How a new body is to be encrypted.
+#[derive(Clone, Debug)]
+pub(crate) enum Settled {
+    Plain,
+    Site,
+    Client(SentKey),
+    Named(NamedKey, Option<Context>),
 }
 
 impl Wish {
     /// What a request says.
     pub(crate) fn new(sent: Sent) -> S3Result<Self> {
         let client = sent.customer.key()?;
+        let of_kms = sent.key_id.is_some() || sent.context.is_some();
         match (sent.method.as_ref().map(ServerSideEncryption::as_str), client) {
-            (None, _) if sent.kms => Err(s3_error!(
+            (None | Some(AES256), _) if of_kms => Err(s3_error!(
                 InvalidArgument,
                 "Server Side Encryption with AWS KMS managed key requires HTTP header \
                  x-amz-server-side-encryption : aws:kms"
@@ -152,24 +195,43 @@ impl Wish {
                 "Server Side Encryption with Customer provided key is incompatible with the \
                  encryption method specified"
             )),
-            (Some(AES256), None) if !sent.kms => Ok(Self::Site),
+            (Some(AES256), None) => Ok(Self::Site),
+            (Some(KMS), None) => {
+                let key = sent.key_id.as_deref().map(KeyName::parse).transpose()?;
+                let context = sent.context.map(Context::parse).transpose()?;
+                Ok(Self::Named(AskedKey { key, context, bucket_key: sent.bucket_key }))
+            }
             (Some(method), None) => Err(no_such_method(method)),
         }
     }
 
-    /// The same with what the bucket says where the request says nothing.
-    pub(crate) fn within(self, settings: &Settings) -> Self {
-        match (self, settings.encryption) {
-            (Self::Plain, Some(BucketEncryption { .. })) => Self::Site,
-            (wish, _) => wish,
-        }
+    /// What it comes to with what the bucket says where the request says nothing.
+    pub(crate) fn settled(self, store: &Store, settings: &Settings) -> S3Result<Settled> {
+        let by_default = settings.encryption.as_ref();
+        Ok(match (self, by_default) {
+            (Self::Plain, None) => Settled::Plain,
+            (Self::Plain, Some(by_default)) => match by_default.key() {
+                None => Settled::Site,
+                Some(asked) => asked.settled(store, false)?,
+            },
+            (Self::Site, _) => Settled::Site,
+            (Self::Client(sent), _) => Settled::Client(sent),
+            (Self::Named(asked), by_default) => {
+                let bucket_key = by_default.is_some_and(|by_default| by_default.bucket_key());
+                asked.settled(store, bucket_key)?
+            }
+        })
     }
+}
 
-    /// The client's own key.
-    fn client(&self) -> Option<&ClientKey> {
+impl Settled {
+    /// What a data key is wrapped under, if there is to be one.
+    fn under(&self) -> Option<Under<'_>> {
         match self {
-            Self::Client(sent) => Some(&sent.key),
-            Self::Plain | Self::Site => None,
+            Self::Plain => None,
+            Self::Site => Some(Under::Site),
+            Self::Client(sent) => Some(Under::Client(&sent.key)),
+            Self::Named(key, _) => Some(Under::Named(key)),
         }
     }
 
@@ -179,14 +241,21 @@ impl Wish {
             Self::Plain => Shown::default(),
             Self::Site => Shown::of_site(),
             Self::Client(sent) => Shown::of_client(sent),
+            Self::Named(key, context) => {
+                let context = context.as_ref().map(|context| context.sent.clone());
+                Shown { context, ..Shown::of_named(&key.shown, key.bucket_key) }
+            }
         }
     }
 }
 
 /// Refuses a method of encryption that is not there.
 pub(crate) fn no_such_method(method: &str) -> S3Error {
-    if method.starts_with("aws:kms") || method == AES256 {
-        return s3_error!(NotImplemented, "There is no key management service here");
+    if method == KMS {
+        return s3_error!(NotImplemented, "There are no named keys at this site");
+    }
+    if method.starts_with(KMS) {
+        return s3_error!(NotImplemented, "Bodies are encrypted in one layer here");
     }
     s3_error!(InvalidArgument, "The encryption method specified is not supported")
 }
@@ -202,166 +271,19 @@ pub(crate) fn of_no_read(headers: &HeaderMap) -> S3Result<()> {
     Ok(())
 }
 
-/// What an answer says of how an object is encrypted.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Shown {
-    pub(crate) method: Option<ServerSideEncryption>,
-    pub(crate) algorithm: Option<String>,
-    pub(crate) key_md5: Option<String>,
-}
-
-impl Shown {
-    pub(crate) fn of_site() -> Self {
-        let method = Some(ServerSideEncryption::from_static(AES256));
-        Self { method, ..Self::default() }
-    }
-
-    /// What stands for a body's MD5 in its entity tag: under a client's key, nothing that says anything of
-    /// the body.
-    pub(crate) fn tag(&self, md5: [u8; 16]) -> [u8; 16] {
-        if self.key_md5.is_some() { rand::Rng::random(&mut rand::rng()) } else { md5 }
-    }
-
-    fn of_client(sent: &SentKey) -> Self {
-        let (algorithm, key_md5) = (Some(AES256.to_owned()), Some(sent.md5.clone()));
-        Self { method: None, algorithm, key_md5 }
-    }
-}
-
-/// A key that new bytes are sealed under, and how it is kept.
-pub(crate) struct Sealing {
-    pub(crate) key: DataKey,
-    pub(crate) kept: WrappedKey,
-}
-
-impl Handler {
-    /// A key for a new body, if it is to be encrypted.
-    pub(crate) fn sealing(&self, wish: &Wish) -> Option<Sealing> {
-        if matches!(wish, Wish::Plain) {
-            return None;
-        }
-        let (key, kept) = self.store.draw_data_key(wish.client());
-        Some(Sealing { key, kept })
-    }
-
-    /// Where a body goes that is put whole.
-    pub(crate) fn upload(&self, sealing: Option<&Sealing>) -> Upload {
-        match sealing {
-            Some(sealing) => self.store.sealed_upload(&sealing.key),
-            None => self.store.upload(),
-        }
-    }
-
-    /// What opens the body of an object, with the key that came for it.
-    pub(crate) fn opens(&self, manifest: &Manifest, sent: Option<&SentKey>) -> S3Result<Opened> {
-        let Some(encryption) = &manifest.encryption else {
-            return match sent {
-                Some(_) => Err(of_object(&KeyError::NotOfClient)),
-                None => Ok(Opened::default()),
-            };
-        };
-        let key = self.data_key(encryption, sent)?;
-        let shown = sent.map_or_else(Shown::of_site, Shown::of_client);
-        Ok(Opened { key: Some(BodyKey::new(key, manifest, encryption)), shown })
-    }
-
-    fn data_key(&self, encryption: &Encryption, sent: Option<&SentKey>) -> S3Result<DataKey> {
-        let key = self.store.data_key(&encryption.key, sent.map(|sent| &sent.key));
-        key.map_err(|error| of_object(&error))
-    }
-
-    /// Whether a copy of an object can rest in the same blocks: then it keeps the key of the old, wrapped
-    /// as the wish says.
-    pub(crate) fn rests(
-        &self,
-        source: &Object,
-        sent: Option<&SentKey>,
-        wish: &Wish,
-    ) -> S3Result<Rest> {
-        match (&source.manifest.encryption, wish) {
-            (None, Wish::Plain) => Ok(Rest::Shared(None)),
-            (Some(held), Wish::Site) if !held.is_of_client() => {
-                Ok(Rest::Shared(Some(held.clone())))
-            }
-            (Some(held), Wish::Client(_)) if held.is_of_client() => {
-                let key = self.data_key(held, sent)?;
-                let key = self.store.wrap_data_key(&key, wish.client());
-                Ok(Rest::Shared(Some(Encryption { key, left_out: held.left_out.clone() })))
-            }
-            _ => Ok(Rest::Anew),
-        }
-    }
-
-    /// The key that a part of an upload is sealed under, and how its answer shows it.
-    pub(crate) fn part_key(
-        &self,
-        kept: Option<&WrappedKey>,
-        sent: Option<&SentKey>,
-    ) -> S3Result<(Option<DataKey>, Shown)> {
-        let Some(kept) = kept else {
-            return match sent {
-                Some(_) => Err(of_upload(&KeyError::NotOfClient)),
-                None => Ok((None, Shown::default())),
-            };
-        };
-        let key = self.store.data_key(kept, sent.map(|sent| &sent.key));
-        let key = key.map_err(|error| of_upload(&error))?;
-        Ok((Some(key), sent.map_or_else(Shown::of_site, Shown::of_client)))
-    }
-}
-
-/// Where the body of a copy rests.
-pub(crate) enum Rest {
-    /// In the blocks of its source.
-    Shared(Option<Encryption>),
-    /// In blocks of its own.
-    Anew,
-}
-
-/// What opens an object's body, and how an answer shows that.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Opened {
-    pub(crate) key: Option<BodyKey>,
-    pub(crate) shown: Shown,
-}
-
-/// Of an object that is read.
-fn of_object(error: &KeyError) -> S3Error {
-    match error {
-        KeyError::NoClientKey => s3_error!(
+/// Refuses keys of clients that come in the clear: whoever listens would have them.
+pub(crate) fn of_secure_connection(headers: &HeaderMap, peer: Option<Peer>) -> S3Result<()> {
+    let secret = |name: &str| OF_CUSTOMER.iter().any(|prefix| name.starts_with(prefix));
+    let in_the_clear =
+        peer.is_some_and(|Peer { ip, secure }| !secure && !ip.to_canonical().is_loopback());
+    if in_the_clear && headers.keys().any(|name| secret(name.as_str())) {
+        return Err(s3_error!(
             InvalidRequest,
-            "The object was stored using a form of Server Side Encryption. The correct parameters \
-             must be provided to retrieve the object."
-        ),
-        KeyError::NotOfClient => s3_error!(
-            InvalidRequest,
-            "The encryption parameters are not applicable to this object."
-        ),
-        KeyError::OtherClientKey => errors::denied(),
-        KeyError::Class(_) | KeyError::Damaged => errors::internal(error),
+            "Requests specifying Server Side Encryption with Customer provided keys must be made \
+             over a secure connection."
+        ));
     }
-}
-
-/// Of an upload that is given a part.
-fn of_upload(error: &KeyError) -> S3Error {
-    let code = S3ErrorCode::InvalidRequest;
-    match error {
-        KeyError::NoClientKey => S3Error::with_message(
-            code,
-            "The multipart upload initiate requested encryption. Subsequent part requests must \
-             include the appropriate encryption parameters.",
-        ),
-        KeyError::NotOfClient => S3Error::with_message(
-            code,
-            "The multipart upload initiate did not request encryption. Please resend the request \
-             without sending encryption parameters.",
-        ),
-        KeyError::OtherClientKey => S3Error::with_message(
-            code,
-            "The provided encryption parameters did not match the ones used originally.",
-        ),
-        KeyError::Class(_) | KeyError::Damaged => errors::internal(error),
-    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -218,6 +218,15 @@ pub(crate) fn no_encryption_of_bucket() -> S3Error {
     custom("ServerSideEncryptionConfigurationNotFoundError", StatusCode::NOT_FOUND, message)
 }
 
+/// S3's own code for it is not among those of s3s.
+pub(crate) fn no_named_key(name: &str) -> S3Error {
+    let message = match name {
+        "" => "The key does not exist".to_owned(),
+        name => format!("Key '{name}' does not exist"),
+    };
+    custom("KMS.NotFoundException", StatusCode::BAD_REQUEST, message)
+}
+
 /// Of a preflight that does not say enough.
 pub(crate) fn insufficient(what: &str) -> S3Error {
     let message = format!("Insufficient information. {what} needed");

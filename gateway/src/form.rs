@@ -17,6 +17,7 @@ use crate::{
     access::{Asked, Guard},
     access_log::Noted,
     auth::Auth,
+    encryption::of_secure_connection,
     errors,
     handler::{
         Handler,
@@ -83,13 +84,15 @@ impl Forms {
             noted.key(&key);
         }
         let mut input = input::put_object(&fields, (bucket.clone().into_owned(), key.clone()))?;
+        let (headers, peer) = (input::headers(&fields, &input), parts.extensions.get().copied());
+        of_secure_connection(&headers, peer)?;
         let asked = Asked {
             operation: Operation::PostObject.name(),
             path: &S3Path::object(&bucket, &key),
-            headers: &input::headers(&fields, &input),
+            headers: &headers,
             uri: &parts.uri,
             user: &user,
-            peer: parts.extensions.get().copied(),
+            peer,
             noted: noted.as_ref(),
         };
         let reader = self.access.let_in(&asked, id)?;

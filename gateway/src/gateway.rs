@@ -61,6 +61,8 @@ pub struct Options {
     pub live: watch::Receiver<Live>,
     /// Where requests are recorded.
     pub access_log: AccessLog,
+    /// A proxy in front speaks TLS with clients: what comes over a plain connection came to it over TLS.
+    pub tls_in_front: bool,
 }
 
 /// The S3 endpoint of a site.
@@ -70,6 +72,7 @@ pub struct Gateway {
     live: watch::Receiver<Live>,
     rates: Arc<Rates>,
     delivery: Delivery,
+    tls_in_front: bool,
 }
 
 impl Gateway {
@@ -86,14 +89,14 @@ impl Gateway {
         let blocks = Arc::new(Blocks::new(store.clone(), miss, meter.clone()));
         let uploads = Arc::new(Semaphore::new(UPLOADS_MAX));
         let settings = AllSettings::new(store.clone());
-        let Options { region, root, domain, day, live, access_log } = options;
+        let Options { region, root, domain, day, live, access_log, tls_in_front } = options;
         let handler = Handler { store, settings, blocks, meter, region, uploads, day };
         let hosts = Hosts::new(domain.as_deref());
         let (store, settings) = (handler.store.clone(), handler.settings.clone());
         let guard = Guard::new(root.access_key.clone(), store, settings);
         let delivery = Delivery::new(handler.clone(), guard, hosts.clone());
         let service = Arc::new(Service::new(handler, root, hosts, access_log));
-        Self { service, live, rates: Arc::new(Rates::new()), delivery }
+        Self { service, live, rates: Arc::new(Rates::new()), delivery, tls_in_front }
     }
 
     /// What the recorder of the access log reads and delivers records with.
@@ -129,7 +132,7 @@ impl Gateway {
                         let serve = Box::pin(async {
                             let opened = cancelled.run_until_cancelled(gateway.open(stream)).await;
                             if let Some(Some(stream)) = opened {
-                                limited.secure(stream.tls());
+                                limited.secure(stream.tls(), gateway.tls_in_front);
                                 let connection = Box::pin(connection(stream, limited, cancelled));
                                 let _ended = abort.run_until_cancelled(connection).await;
                             }

@@ -39,9 +39,10 @@ enum Beyond {
 }
 
 impl Limited {
-    /// Takes note of whether the connection is encrypted, and how.
-    pub(crate) fn secure(&mut self, tls: Option<Option<TlsSession>>) {
-        let secure = tls.is_some();
+    /// Takes note of whether the connection is encrypted, and how; `in_front`: on the way to a proxy
+    /// before it.
+    pub(crate) fn secure(&mut self, tls: Option<Option<TlsSession>>, in_front: bool) {
+        let secure = tls.is_some() || in_front;
         (self.peer, self.tls) = (self.peer.map(|peer| Peer { secure, ..peer }), tls.flatten());
     }
 

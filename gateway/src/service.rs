@@ -19,6 +19,7 @@ use crate::{
     chunk_limit,
     cross_origin::{self, CrossOrigin},
     dates,
+    encryption::of_secure_connection,
     error_document::{self, About},
     form::{self, Forms},
     handler::{Handler, get::HeadStatus, object_attributes::BareETag},
@@ -135,6 +136,8 @@ impl Service {
         let known = subresource::check(&parts.method, &parts.uri, &addressed);
         let now = self.forms.handler.store.now();
         let checked = known.and_then(|()| presigned::check(&parts.uri));
+        let peer = parts.extensions.get().copied();
+        let checked = checked.and_then(|()| of_secure_connection(&parts.headers, peer));
         if let Err(refusal) = checked.and_then(|()| dates::check(&mut parts.headers, now)) {
             return show(refusal);
         }

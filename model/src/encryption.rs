@@ -4,6 +4,8 @@
 //! ciphertext, and a block's name is of what is stored. So whoever moves, checks or counts blocks
 //! need not know of it, and only who presents the object to a client does.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -25,10 +27,22 @@ pub struct Encryption {
 /// A data key as it is kept.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum WrappedKey {
-    /// Under a class key, which the sites share (SSE-S3).
-    Class(SealedSecret),
+    /// Under a key of this very site (SSE-S3). On the way to other sites, under a class key.
+    Site(SiteWrapped),
     /// Under a key that only the client has (SSE-C).
     Client(ClientWrapped),
+    /// Under a key that the client named, which the sites share (SSE-KMS).
+    Named(NamedWrapped),
+}
+
+/// A data key under a key of the site that has it. Each site wraps it anew, and may wrap it again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SiteWrapped {
+    /// Made of the data key, and so the same at every site: all that identity counts of it (law 11).
+    /// It tells nothing about the key, and nobody else has the like; so its beginning is the nonce.
+    pub check: [u8; 32],
+    pub key_id: String,
+    pub sealed: Bytes,
 }
 
 /// A data key under a client's key.
@@ -39,6 +53,18 @@ pub struct ClientWrapped {
     /// Tells the right key from another, and nothing about either.
     pub check: [u8; 32],
     pub sealed: Bytes,
+}
+
+/// A data key under a named key. It travels and rests like this.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NamedWrapped {
+    /// The named key as the client wrote it, which is how answers show it.
+    pub shown: String,
+    /// The client's own associated data: the key opens only with it.
+    pub context: BTreeMap<String, String>,
+    /// Shown as it was asked for; it changes nothing here.
+    pub bucket_key: bool,
+    pub sealed: SealedSecret,
 }
 
 impl Encryption {
@@ -56,12 +82,6 @@ impl Encryption {
         Self { key, left_out: left_out.collect() }
     }
 
-    /// Whether only the client has the key.
-    #[must_use]
-    pub fn is_of_client(&self) -> bool {
-        matches!(self.key, WrappedKey::Client(_))
-    }
-
     /// The numbers of the parts that a manifest lists, in order; of a body that was put whole, 0.
     pub fn numbers(&self, parts: &Parts) -> impl Iterator<Item = u16> {
         let (all, count) = match parts {
@@ -73,16 +93,27 @@ impl Encryption {
 
     pub(crate) fn hash(&self, hasher: &mut Hasher) {
         match &self.key {
-            WrappedKey::Class(SealedSecret { key_id, nonce, sealed }) => {
+            WrappedKey::Site(SiteWrapped { check, .. }) => {
                 hasher.update(&[0]);
-                hasher.field(key_id.as_bytes());
-                hasher.update(nonce);
-                hasher.field(sealed);
+                hasher.update(check);
             }
             WrappedKey::Client(ClientWrapped { salt, check, sealed }) => {
                 hasher.update(&[1]);
                 hasher.update(salt);
                 hasher.update(check);
+                hasher.field(sealed);
+            }
+            WrappedKey::Named(NamedWrapped { shown, context, bucket_key, sealed }) => {
+                hasher.update(&[2, u8::from(*bucket_key)]);
+                hasher.field(shown.as_bytes());
+                hasher.update(&(context.len() as u64).to_be_bytes());
+                for (name, value) in context {
+                    hasher.field(name.as_bytes());
+                    hasher.field(value.as_bytes());
+                }
+                let SealedSecret { key_id, nonce, sealed } = sealed;
+                hasher.field(key_id.as_bytes());
+                hasher.update(nonce);
                 hasher.field(sealed);
             }
         }
@@ -102,9 +133,20 @@ mod tests {
     use super::*;
     use crate::Part;
 
-    fn class() -> WrappedKey {
+    fn site(check: u8, key_id: &str) -> WrappedKey {
+        let sealed = Bytes::copy_from_slice(key_id.as_bytes());
+        WrappedKey::Site(SiteWrapped { check: [check; 32], key_id: key_id.to_owned(), sealed })
+    }
+
+    fn named(shown: &str, context: &[(&str, &str)], bucket_key: bool) -> WrappedKey {
         let (key_id, sealed) = ("main".to_owned(), Bytes::new());
-        WrappedKey::Class(SealedSecret { key_id, nonce: [0; 24], sealed })
+        let context = context.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        WrappedKey::Named(NamedWrapped {
+            shown: shown.to_owned(),
+            context: context.collect(),
+            bucket_key,
+            sealed: SealedSecret { key_id, nonce: [0; 24], sealed },
+        })
     }
 
     fn digest(encryption: &Encryption) -> crate::Digest {
@@ -121,7 +163,7 @@ mod tests {
         ) {
             let of = |numbers: &BTreeSet<u16>| {
                 let numbers: Vec<u16> = numbers.iter().copied().collect();
-                Encryption::of_parts(class(), &numbers)
+                Encryption::of_parts(site(1, "a"), &numbers)
             };
             let parts = vec![Part { size: 1, md5: [0; 16] }; numbers.len()];
             let encryption = of(&numbers);
@@ -133,11 +175,26 @@ mod tests {
 
     #[test]
     fn a_body_that_was_put_whole_is_its_only_part() {
-        let encryption = Encryption::of_whole(class());
+        let encryption = Encryption::of_whole(site(1, "a"));
         assert!(encryption.numbers(&Parts::Whole).eq([0]));
+    }
+
+    #[test]
+    fn law_11_a_digest_is_of_the_data_key_and_not_of_what_a_site_wraps_it_under() {
+        let of = |key| digest(&Encryption::of_whole(key));
+        assert_eq!(of(site(1, "a")), of(site(1, "b")));
         let client = ClientWrapped { salt: [0; 32], check: [0; 32], sealed: Bytes::new() };
-        let other = Encryption::of_whole(WrappedKey::Client(client));
-        assert!(other.is_of_client() && !encryption.is_of_client());
-        assert_ne!(digest(&encryption), digest(&other));
+        let others = [
+            site(1, "a"),
+            site(2, "a"),
+            WrappedKey::Client(client),
+            named("a", &[], false),
+            named("a", &[], true),
+            named("b", &[], false),
+            named("a", &[("x", "y")], false),
+            named("a", &[("xy", "")], false),
+        ];
+        let digests: BTreeSet<_> = others.into_iter().map(of).collect();
+        assert_eq!(digests.len(), 8);
     }
 }

@@ -34,7 +34,9 @@ pub use block::{
 };
 pub use change::{Bucket, Change};
 pub use digest::{Digest, Hasher};
-pub use encryption::{ClientWrapped, Encryption, SEAL_BYTES, WrappedKey};
+pub use encryption::{
+    ClientWrapped, Encryption, NamedWrapped, SEAL_BYTES, SiteWrapped, WrappedKey,
+};
 pub use entity::{BucketName, Entity, EntityHash, NameError, ObjectKey, UserId};
 pub use event::{EVENT_BYTES_MAX, Event, Heartbeat, SealedEvent};
 pub use hole::{Hole, HoleReason};

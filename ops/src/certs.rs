@@ -45,16 +45,44 @@ pub fn make(directory: &Path, sites: &[SiteName]) -> Result<Vec<String>, CertsEr
         write(directory, &key_name, &key.serialize_pem(), &mut made)?;
         write(directory, &cert_name, &certificate.pem(), &mut made)?;
     }
-    if !directory.join("class.key").exists() {
-        let key: [u8; 32] = rand::Rng::random(&mut rand::rng());
-        let text = format!(
-            "# Class keys: name:key. The first seals, all open. Every site needs the same file.\n\
-             default:{}\n",
-            hex::encode(key)
-        );
-        write(directory, "class.key", &text, &mut made)?;
-    }
+    let says = "Class keys: name:key. The first seals, all open. Every site needs the same file.";
+    key_file(directory, ("class.key", "default"), says, &mut made)?;
     Ok(made)
+}
+
+/// Makes what is not there yet of `NAME.site.key` for each site, with a key that what clients encrypt
+/// rests under there, and of `named.key`, with one that they can name. Returns the names of new files.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn make_data_keys(
+    directory: &Path,
+    sites: &[SiteName],
+    named: &str,
+) -> Result<Vec<String>, CertsError> {
+    fs::create_dir_all(directory).map_err(|cause| file_error(directory, cause))?;
+    let mut made = Vec::new();
+    for site in sites {
+        let says = "Keys of this site alone: name:key. Data keys rest under the first, all open.";
+        let file = format!("{site}.site.key");
+        key_file(directory, (&file, "site-1"), says, &mut made)?;
+    }
+    let says = "Keys that clients name: name:key. Every site needs the same file.";
+    key_file(directory, ("named.key", named), says, &mut made)?;
+    Ok(made)
+}
+
+fn key_file(
+    directory: &Path,
+    (file, id): (&str, &str),
+    says: &str,
+    made: &mut Vec<String>,
+) -> Result<(), CertsError> {
+    if directory.join(file).exists() {
+        return Ok(());
+    }
+    let key: [u8; 32] = rand::Rng::random(&mut rand::rng());
+    write(directory, file, &format!("# {says}\n{id}:{}\n", hex::encode(key)), made)
 }
 
 fn authority(

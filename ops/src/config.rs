@@ -74,6 +74,9 @@ pub struct S3 {
     pub listen: SocketAddr,
     pub tls_cert: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
+    /// A proxy in front speaks TLS with clients.
+    #[serde(default)]
+    pub tls_in_front: bool,
     pub root_access_key: String,
     root_secret_key: Option<Secret>,
     root_secret_key_file: Option<PathBuf>,
@@ -147,6 +150,10 @@ impl Admin {
 #[serde(deny_unknown_fields)]
 pub struct KeyFile {
     pub file: PathBuf,
+    /// Keys of this site alone, which data keys rest under.
+    pub site_file: Option<PathBuf>,
+    /// Keys that clients name.
+    pub named_file: Option<PathBuf>,
 }
 
 /// `[link]`

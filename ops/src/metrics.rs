@@ -79,6 +79,12 @@ pub struct All {
     pub tree_verified: IntGauge,
     /// What did not.
     pub tree_differences: IntCounter,
+    /// Data keys that were wrapped again under another key of the site.
+    pub data_keys_rewrapped: IntCounter,
+    /// 1 while all of them are gone through.
+    pub data_keys_rewrapping: IntGauge,
+    /// Those that no key of the site opened.
+    pub data_keys_unopened: IntGauge,
     /// What a person must look at, by kind.
     pub alarms: IntCounterVec,
     /// 1 while clients' writes are refused, by reason.
@@ -230,6 +236,9 @@ impl Metrics {
             ),
             tree_differences: make
                 .counter("tree_differences_total", "What these checks found to differ"),
+            data_keys_rewrapped: make.counter("data_keys_rewrapped_total", "Data keys rewrapped"),
+            data_keys_rewrapping: make.gauge("data_keys_rewrapping", "It is under way"),
+            data_keys_unopened: make.gauge("data_keys_unopened", "Data keys that do not open"),
             alarms: make.counters("alarms_total", "What a person must look at", &["kind"]),
             writes_refused: make.gauges("writes_refused", "Writes are refused", &["reason"]),
             certificate_expiry: make.gauges(

@@ -21,7 +21,10 @@ const CLEAR_BYTES_MAX: usize = HEADER_BYTES + 320;
 /// Seals events and opens them. Clones share the keys.
 #[derive(Clone)]
 pub struct Codec {
-    keys: Arc<Keys>,
+    pub(crate) keys: Arc<Keys>,
+    /// What data keys rest under, if not under a class key.
+    pub(crate) site: Option<Arc<Keys>>,
+    pub(crate) named: Option<Arc<Keys>>,
     registry: &'static Registry,
 }
 
@@ -40,7 +43,7 @@ impl Codec {
 
     /// A codec of another release than this.
     pub(crate) fn of(keys: Keys, registry: &'static Registry) -> Self {
-        Self { keys: Arc::new(keys), registry }
+        Self { keys: Arc::new(keys), site: None, named: None, registry }
     }
 
     /// What stands for each class key of this site where the key itself must not be told: two sites
@@ -74,7 +77,8 @@ impl Codec {
             key_id: self.keys.active().to_owned(),
         };
         let kind = change::kind(&event.change).name();
-        let plain = change::encode(self.registry, &event.change)?;
+        let change = self.outgoing(&event.change)?;
+        let plain = change::encode(self.registry, &change)?;
         let payload = self.seal_change(&envelope, kind, nonce, plain)?;
         if payload.len() > EVENT_BYTES_MAX {
             let bytes = payload.len();
@@ -122,7 +126,8 @@ impl Codec {
             let kind = record.kind.into_owned();
             return Err(CodecError::UnknownKind { kind });
         };
-        let change = change::decode(self.registry, kind, &change)?;
+        let mut change = change::decode(self.registry, kind, &change)?;
+        self.incoming(&mut change)?;
         if change.entity().hash() != envelope.entity || !change.may_be(envelope.version) {
             return Err(CodecError::Entity);
         }
@@ -148,20 +153,6 @@ impl Codec {
     /// If this site does not hold the class key, or the secret is of another pair.
     pub fn open_secret(&self, id: &str, secret: &SealedSecret) -> Result<String, CodecError> {
         self.keys.open_secret(id, secret)
-    }
-
-    /// Wraps the key that an object's body is sealed under.
-    #[must_use]
-    pub fn wrap_data_key(&self, key: &[u8; 32]) -> SealedSecret {
-        self.keys.wrap_data_key(key)
-    }
-
-    /// The key that an object's body is sealed under.
-    ///
-    /// # Errors
-    /// If this site does not hold the class key, or what was wrapped was changed.
-    pub fn unwrap_data_key(&self, wrapped: &SealedSecret) -> Result<[u8; 32], CodecError> {
-        self.keys.unwrap_data_key(wrapped)
     }
 
     /// Encodes a heartbeat, which carries nothing secret.

@@ -24,6 +24,9 @@ pub enum CodecError {
     /// The key is another one of that name, or the bytes were changed.
     #[error("event does not open under key `{key_id}`: wrong key, or the event was changed")]
     Sealed { key_id: String },
+    /// The same of the key that an object's body is sealed under.
+    #[error("data key does not open under key `{key_id}`: wrong key, or it was changed")]
+    DataKey { key_id: String },
     /// Key ids come unprotected, so they are checked before anything shows them.
     #[error("key id of {bytes} bytes is not 1 to 64 characters of A-Z, a-z, 0-9, ., - and _")]
     KeyId { bytes: usize },

@@ -1,4 +1,4 @@
-//! Class keys: what leaves a site is sealed under one of them.
+//! Keys out of a file: what leaves a site is sealed under a class key, and what rests at one under its own.
 //!
 //! Key bytes are never shown, neither by `Debug` nor in an error.
 
@@ -14,17 +14,37 @@ pub(crate) const NONCE_BYTES: usize = 24;
 /// Bytes by which sealing makes a change longer.
 pub(crate) const TAG_BYTES: usize = 16;
 
-/// What a wrapped data key is bound to: it is taken for nothing else, and nothing else for it. A name
-/// of this form is no id of a key pair.
-const DATA_KEY: &[u8] = b"towline data key";
-
 /// Keys by id. The first of a file seals; all open.
 #[derive(Clone)]
 pub struct Keys {
-    active: String,
-    ciphers: BTreeMap<String, XChaCha20Poly1305>,
+    /// In the order of the file; at least one.
+    ids: Vec<String>,
+    ciphers: BTreeMap<String, Cipher>,
     /// Of id and key: two sites compare them without telling a key.
     fingerprints: Vec<Digest>,
+}
+
+/// What seals and opens under one key.
+#[derive(Clone)]
+pub(crate) struct Cipher(XChaCha20Poly1305);
+
+impl Cipher {
+    /// Seals bytes in place; they grow by [`TAG_BYTES`].
+    pub(crate) fn seal(&self, nonce: &[u8; NONCE_BYTES], associated: &[u8], bytes: &mut Vec<u8>) {
+        self.0
+            .encrypt_in_place(XNonce::from_slice(nonce), associated, bytes)
+            .expect("a change is far below the 256 GiB that the cipher takes");
+    }
+
+    /// Opens bytes in place, which shrink by [`TAG_BYTES`]; `None`: wrong key, or they were changed.
+    pub(crate) fn open(
+        &self,
+        nonce: &[u8; NONCE_BYTES],
+        associated: &[u8],
+        bytes: &mut Vec<u8>,
+    ) -> Option<()> {
+        self.0.decrypt_in_place(XNonce::from_slice(nonce), associated, bytes).ok()
+    }
 }
 
 impl fmt::Debug for Keys {
@@ -51,6 +71,11 @@ pub enum KeysError {
     Twice { path: String, line: usize, id: String },
     #[error("key file `{path}` holds no key; `towline certs` makes a key file")]
     Empty { path: String },
+    #[error(
+        "key `{id}` of `keys.site_file` is another than that of the same name in `keys.file`: give it \
+         a name of its own"
+    )]
+    OfBoth { id: String },
 }
 
 impl Keys {
@@ -70,7 +95,7 @@ impl Keys {
     /// If a line is wrong, an id stands twice, or there is no key.
     pub fn parse(text: &str, path: &str) -> Result<Self, KeysError> {
         let path = || path.to_owned();
-        let (mut active, mut ciphers, mut fingerprints) = (None, BTreeMap::new(), Vec::new());
+        let (mut ids, mut ciphers, mut fingerprints) = (Vec::new(), BTreeMap::new(), Vec::new());
         for (line, content) in (1..).zip(text.lines()) {
             let content = content.split('#').next().unwrap_or_default().trim();
             if content.is_empty() {
@@ -78,15 +103,18 @@ impl Keys {
             }
             let (id, key) =
                 parse_key(content).ok_or_else(|| KeysError::Line { path: path(), line })?;
-            active.get_or_insert_with(|| id.to_owned());
+            ids.push(id.to_owned());
             fingerprints.push(fingerprint(id, &key));
-            if ciphers.insert(id.to_owned(), XChaCha20Poly1305::new(&key.into())).is_some() {
+            let cipher = Cipher(XChaCha20Poly1305::new(&key.into()));
+            if ciphers.insert(id.to_owned(), cipher).is_some() {
                 let (path, id) = (path(), id.to_owned());
                 return Err(KeysError::Twice { path, line, id });
             }
         }
-        let active = active.ok_or_else(|| KeysError::Empty { path: path() })?;
-        Ok(Self { active, ciphers, fingerprints })
+        if ids.is_empty() {
+            return Err(KeysError::Empty { path: path() });
+        }
+        Ok(Self { ids, ciphers, fingerprints })
     }
 
     /// Seals the secret half of a key pair under the active key. `id` names the pair: under
@@ -95,7 +123,7 @@ impl Keys {
         let nonce = rand::Rng::random(&mut rand::rng());
         let mut sealed = secret.as_bytes().to_vec();
         self.seal(&nonce, id.as_bytes(), &mut sealed);
-        SealedSecret { key_id: self.active.clone(), nonce, sealed: sealed.into() }
+        SealedSecret { key_id: self.active().to_owned(), nonce, sealed: sealed.into() }
     }
 
     /// Opens the secret half of the key pair `id`.
@@ -110,22 +138,6 @@ impl Keys {
         String::from_utf8(text).map_err(|_| CodecError::Sealed { key_id: key_id.clone() })
     }
 
-    /// Wraps the key that an object's body is sealed under, under the active key.
-    pub(crate) fn wrap_data_key(&self, key: &[u8; 32]) -> SealedSecret {
-        let nonce = rand::Rng::random(&mut rand::rng());
-        let mut sealed = key.to_vec();
-        self.seal(&nonce, DATA_KEY, &mut sealed);
-        SealedSecret { key_id: self.active.clone(), nonce, sealed: sealed.into() }
-    }
-
-    /// The data key that was wrapped.
-    pub(crate) fn unwrap_data_key(&self, wrapped: &SealedSecret) -> Result<[u8; 32], CodecError> {
-        let SealedSecret { key_id, nonce, sealed } = wrapped;
-        let mut key = sealed.to_vec();
-        self.open(key_id, nonce, DATA_KEY, &mut key)?;
-        key.try_into().map_err(|_| CodecError::Sealed { key_id: key_id.clone() })
-    }
-
     /// What stands for each key where it must not be told.
     pub(crate) fn fingerprints(&self) -> &[Digest] {
         &self.fingerprints
@@ -133,16 +145,33 @@ impl Keys {
 
     /// Id of the key that seals.
     pub(crate) fn active(&self) -> &str {
-        &self.active
+        &self.ids[0]
+    }
+
+    /// In the order of the file.
+    pub(crate) fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    /// The first key that is another than that of the same name among others.
+    pub(crate) fn differs_from(&self, others: &Self) -> Option<&str> {
+        let differs = |(id, fingerprint): &(&String, &Digest)| {
+            others.ciphers.contains_key(*id) && !others.fingerprints.contains(fingerprint)
+        };
+        self.ids.iter().zip(&self.fingerprints).find(differs).map(|(id, _)| id.as_str())
+    }
+
+    pub(crate) fn cipher(&self, id: &str) -> Option<&Cipher> {
+        self.ciphers.get(id)
+    }
+
+    pub(crate) fn active_cipher(&self) -> &Cipher {
+        self.cipher(self.active()).expect("the active key is one of the keys")
     }
 
     /// Seals `change` in place under the active key; it grows by [`TAG_BYTES`].
     pub(crate) fn seal(&self, nonce: &[u8; NONCE_BYTES], associated: &[u8], change: &mut Vec<u8>) {
-        self.ciphers
-            .get(&self.active)
-            .expect("the active key is one of the keys")
-            .encrypt_in_place(XNonce::from_slice(nonce), associated, change)
-            .expect("a change is far below the 256 GiB that the cipher takes");
+        self.active_cipher().seal(nonce, associated, change);
     }
 
     /// Opens `sealed` in place; it shrinks by [`TAG_BYTES`].
@@ -153,12 +182,11 @@ impl Keys {
         associated: &[u8],
         sealed: &mut Vec<u8>,
     ) -> Result<(), CodecError> {
-        let cipher = self.ciphers.get(key_id);
-        let key_id = || key_id.to_owned();
+        let (cipher, key_id) = (self.cipher(key_id), || key_id.to_owned());
         cipher
             .ok_or_else(|| CodecError::NoKey { key_id: key_id() })?
-            .decrypt_in_place(XNonce::from_slice(nonce), associated, sealed)
-            .map_err(|_| CodecError::Sealed { key_id: key_id() })
+            .open(nonce, associated, sealed)
+            .ok_or_else(|| CodecError::Sealed { key_id: key_id() })
     }
 }
 

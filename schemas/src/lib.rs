@@ -8,6 +8,7 @@
 
 mod change;
 mod codec;
+mod data_keys;
 mod envelope;
 mod error;
 mod fields;

@@ -1,6 +1,7 @@
 //! Tests of the contract as a whole.
 
 mod agreement;
+mod data_keys;
 mod evolution;
 mod golden;
 mod key_files;

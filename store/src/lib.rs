@@ -29,6 +29,7 @@ mod recent;
 mod records;
 mod recount;
 mod replication;
+mod rewrap;
 mod rules;
 mod scrub;
 mod seal;
@@ -64,10 +65,11 @@ pub use open::Options;
 pub use quarantined::{Quarantined, QuarantinedEntity};
 pub use records::{
     Acknowledged, Completed, Evicted, Identity, MultipartChecksum, MultipartId, Peer, QuarantineId,
-    QuarantineReason, RecordError, Registered, StoredJob, StoredProof, Written,
+    QuarantineReason, RecordError, Registered, SealedAs, StoredJob, StoredProof, Written,
 };
 pub use recount::{BlockCounts, Kept, RecountOptions, Recounted};
 pub use replication::{BlockState, KeepBlockError};
+pub use rewrap::{DataKeys, UnopenedKey, rewrap_forever};
 pub use rules::{
     apply::{Outcomes, Step},
     attributes::VersionName,
@@ -77,7 +79,7 @@ pub use rules::{
     versions::{Deleted, Stored},
 };
 pub use scrub::BlockCheck;
-pub use seal::{BodyKey, ClientKey, DataKey, KeyError, NotOpened};
+pub use seal::{BodyKey, ClientKey, DataKey, KeyError, NamedKey, NotOpened, Under};
 pub use section::SectionError;
 pub use store::{CopyObject, PutObject, Sizes, Store};
 pub use tree::{

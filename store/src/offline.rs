@@ -13,6 +13,7 @@ use crate::{
     open::{Options, newer_or_damaged, open_engine, rows},
     records::{Identity, Peer, Record},
     recount::{RecountOptions, Recounted},
+    rewrap::DataKeys,
     store::Store,
     tree::{TreeCounts, TreeReport, VerifyOptions},
 };
@@ -72,11 +73,13 @@ pub struct Verified {
     pub tree: TreeReport,
     pub blocks: Recounted,
     pub accounts: AccountCounts,
+    pub keys: DataKeys,
 }
 
 /// Compares the hash tree of a store that nobody has open with its records, and builds it first if
 /// an earlier release wrote the store; then, how often each block counts with who names it, and what
-/// is counted in each bucket with what stands there.
+/// is counted in each bucket with what stands there; then opens every data key that rests under a key
+/// of the site.
 ///
 /// # Errors
 /// As [`crate::Store::open`], or that the store failed.
@@ -94,7 +97,9 @@ pub async fn verify(
         let tree = store.verify_tree(verify, progress).await?;
         let recount = RecountOptions { repair: verify.repair, ..RecountOptions::default() };
         let blocks = store.recount_blocks(recount).await?;
-        Ok(Verified { tree, blocks, accounts: store.verify_accounts(verify.repair).await? })
+        let accounts = store.verify_accounts(verify.repair).await?;
+        let keys = store.check_data_keys(verify.differences_max).await?;
+        Ok(Verified { tree, blocks, accounts, keys })
     };
     verified.await.map_err(|cause| OpenError::Verify { directory, cause: Box::new(cause) })
 }

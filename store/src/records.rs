@@ -21,6 +21,7 @@ mod peer;
 mod proof;
 mod quarantine;
 mod queue;
+mod rewrapped;
 mod scrub;
 mod slot;
 mod tombstone;
@@ -46,7 +47,7 @@ pub(crate) use hole::HoleRecord;
 pub use identity::Identity;
 pub use job::StoredJob;
 pub(crate) use marks::MarksRecord;
-pub use multipart::{Completed, MultipartChecksum, MultipartId};
+pub use multipart::{Completed, MultipartChecksum, MultipartId, SealedAs};
 pub(crate) use multipart::{
     CompletedRecord, DeletedBucketRecord, EndedRecord, HeldSegmentRecord, MultipartRecord,
     PartRecord, PartsBytesRecord, RevisionRecord,
@@ -57,6 +58,7 @@ pub use proof::StoredProof;
 pub(crate) use quarantine::QuarantineRecord;
 pub use quarantine::{QuarantineId, QuarantineReason};
 pub(crate) use queue::{GarbageRecord, SupersededRecord};
+pub(crate) use rewrapped::{RewrapPlace, RewrappedRecord};
 pub(crate) use scrub::ScrubRecord;
 pub(crate) use slot::SlotRecord;
 pub(crate) use tombstone::{TombstoneRecord, TombstonesFound};

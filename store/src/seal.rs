@@ -9,10 +9,10 @@
 //!
 //! Stored block: salt (16), ciphertext, tag (16).
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use model::{ClientWrapped, Encryption, Manifest, Parts, SEAL_BYTES, WrappedKey};
+use model::{ClientWrapped, Encryption, Manifest, NamedWrapped, Parts, SEAL_BYTES, WrappedKey};
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     hkdf,
@@ -38,6 +38,26 @@ pub struct DataKey([u8; KEY_BYTES]);
 #[derive(Clone)]
 pub struct ClientKey([u8; KEY_BYTES]);
 
+/// A key that the sites share and a client names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NamedKey {
+    pub id: String,
+    /// As the client wrote it.
+    pub shown: String,
+    /// Associated data of the client's own.
+    pub context: BTreeMap<String, String>,
+    pub bucket_key: bool,
+}
+
+/// What a data key is wrapped under.
+#[derive(Clone, Copy, Debug)]
+pub enum Under<'a> {
+    /// A key of this site.
+    Site,
+    Client(&'a ClientKey),
+    Named(&'a NamedKey),
+}
+
 /// Why the data key of an object could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -47,8 +67,10 @@ pub enum KeyError {
     OtherClientKey,
     #[error("the object is not encrypted under a key of its client, and one was given")]
     NotOfClient,
-    #[error("open the data key of an object")]
-    Class(#[from] CodecError),
+    #[error("key `{id}` is none of the named keys of this site (`keys.named_file`)")]
+    NoNamedKey { id: String },
+    #[error("open the data key of an object with the keys of this site (`keys.site_file`)")]
+    Site(#[from] CodecError),
     #[error("the data key of an object is damaged")]
     Damaged,
 }
@@ -208,41 +230,68 @@ impl BodyKey {
 }
 
 impl Store {
-    /// Draws a data key, and wraps it as it is to be kept: under the client's key, if there is one.
-    #[must_use]
-    pub fn draw_data_key(&self, client: Option<&ClientKey>) -> (DataKey, WrappedKey) {
+    /// Draws a data key, and wraps it as it is to be kept.
+    ///
+    /// # Errors
+    /// As [`Store::wrap_data_key`].
+    pub fn draw_data_key(&self, under: Under<'_>) -> Result<(DataKey, WrappedKey), KeyError> {
         let key = DataKey::draw();
-        let wrapped = self.wrap_data_key(&key, client);
-        (key, wrapped)
+        let wrapped = self.wrap_data_key(&key, under)?;
+        Ok((key, wrapped))
     }
 
     /// Wraps a data key that is in use already: what is sealed under it stays as it is.
-    #[must_use]
-    pub fn wrap_data_key(&self, key: &DataKey, client: Option<&ClientKey>) -> WrappedKey {
-        match client {
-            Some(client) => WrappedKey::Client(client.wrap(key)),
-            None => WrappedKey::Class(self.shared.codec.wrap_data_key(&key.0)),
-        }
+    ///
+    /// # Errors
+    /// `NoNamedKey`.
+    pub fn wrap_data_key(&self, key: &DataKey, under: Under<'_>) -> Result<WrappedKey, KeyError> {
+        Ok(match under {
+            Under::Site => WrappedKey::Site(self.shared.codec.wrap_data_key(&key.0)),
+            Under::Client(client) => WrappedKey::Client(client.wrap(key)),
+            Under::Named(NamedKey { id, shown, context, bucket_key }) => {
+                let sealed = self.shared.codec.wrap_named((id, context), &key.0);
+                let sealed = sealed.ok_or_else(|| KeyError::NoNamedKey { id: id.clone() })?;
+                let (shown, context, bucket_key) = (shown.clone(), context.clone(), *bucket_key);
+                WrappedKey::Named(NamedWrapped { shown, context, bucket_key, sealed })
+            }
+        })
     }
 
     /// The data key that was wrapped.
     ///
     /// # Errors
     /// If the client's key is not the one it was wrapped under, or is missing or one too many; or if
-    /// this site does not hold the class key.
+    /// this site does not hold the key.
     pub fn data_key(
         &self,
         wrapped: &WrappedKey,
         client: Option<&ClientKey>,
     ) -> Result<DataKey, KeyError> {
+        let codec = &self.shared.codec;
         match (wrapped, client) {
             (WrappedKey::Client(wrapped), Some(client)) => client.unwrap(wrapped),
             (WrappedKey::Client(_), None) => Err(KeyError::NoClientKey),
-            (WrappedKey::Class(_), Some(_)) => Err(KeyError::NotOfClient),
-            (WrappedKey::Class(wrapped), None) => {
-                Ok(DataKey(self.shared.codec.unwrap_data_key(wrapped)?))
-            }
+            (WrappedKey::Site(_) | WrappedKey::Named(_), Some(_)) => Err(KeyError::NotOfClient),
+            (WrappedKey::Site(wrapped), None) => Ok(DataKey(codec.unwrap_data_key(wrapped)?)),
+            (WrappedKey::Named(wrapped), None) => match codec.unwrap_named(wrapped) {
+                Ok(key) => Ok(DataKey(key)),
+                Err(CodecError::NoKey { key_id: id }) => Err(KeyError::NoNamedKey { id }),
+                Err(_) => Err(KeyError::Damaged),
+            },
         }
+    }
+
+    /// Whether clients can name keys here.
+    #[must_use]
+    pub fn has_named_keys(&self) -> bool {
+        self.shared.codec.has_named_keys()
+    }
+
+    /// The id of a named key, or of the one that is taken where none is named; `None`: there is none
+    /// of this name.
+    #[must_use]
+    pub fn named_key(&self, id: Option<&str>) -> Option<&str> {
+        self.shared.codec.named_key(id)
     }
 
     /// Begins to take in a body that rests sealed.

@@ -27,8 +27,11 @@ use crate::{
 };
 
 mod accounts;
+mod data_keys;
 mod entities;
 mod objects;
+
+pub(crate) use data_keys::Rewrapped;
 
 /// Why a rule could not read or log.
 #[derive(Debug, thiserror::Error)]

@@ -14,10 +14,11 @@ use gateway::{
 use model::{SiteId, SiteName};
 use ops::{
     Config, Metrics, Shutdown, SystemClock,
+    config::KeyFile,
     link::{LinkClient, LinkServer},
 };
 use producer::{FenceLimits, FetchService, Heard};
-use schemas::{Codec, Keys};
+use schemas::{Codec, Keys, KeysError};
 use store::{CollectorOptions, Options, Refusal, Sizes, Store};
 use tokio::{
     net::TcpListener,
@@ -59,8 +60,7 @@ pub(crate) struct Site {
 impl Site {
     /// Starts every role that the configuration asks for. Ready when this returns.
     pub(crate) async fn start(config: Config, shutdown: &Shutdown) -> Result<Self, Failure> {
-        let keys = Keys::load(&config.keys.file).map_err(|error| Failure::of(&error))?;
-        let codec = Codec::new(keys);
+        let codec = codec(&config).map_err(|error| Failure::of(&error))?;
         let metrics = Metrics::new();
         let settings = Settings::read(config.clone()).map_err(|error| Failure::of(&error))?;
         let ready = Ready::new(&settings).map_err(|error| Failure::of(&error))?;
@@ -92,6 +92,7 @@ impl Site {
         shutdown.spawn("folder", store::fold_forever(store.clone(), shutdown.token()));
         shutdown.spawn("verification", store::verify_forever(store.clone(), shutdown.token()));
         let day = Day::of(config.s3.lifecycle_day);
+        shutdown.spawn("rewrap", store::rewrap_forever(store.clone(), shutdown.token()));
         shutdown.spawn("lifecycle", gateway::expire_forever(store.clone(), day, shutdown.token()));
         let fence = &config.fence;
         let fence = FenceLimits { max_age: fence.max_age, max_bytes: fence.max_bytes };
@@ -113,6 +114,19 @@ impl Site {
         shutdown.spawn("admin", ops::http::serve_plain(admin, answer, shutdown.token()));
         Ok(site)
     }
+}
+
+/// With all keys that the configuration names.
+pub(crate) fn codec(config: &Config) -> Result<Codec, KeysError> {
+    let KeyFile { file, site_file, named_file } = &config.keys;
+    let mut codec = Codec::new(Keys::load(file)?);
+    if let Some(file) = site_file {
+        codec = codec.with_site_keys(Keys::load(file)?)?;
+    }
+    if let Some(file) = named_file {
+        codec = codec.with_named_keys(Keys::load(file)?);
+    }
+    Ok(codec)
 }
 
 async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
@@ -316,5 +330,6 @@ fn gateway_options(config: &Config, live: &Live, access_log: AccessLog) -> gatew
         day: Day::of(config.s3.lifecycle_day),
         live: live.s3(),
         access_log,
+        tls_in_front: config.s3.tls_in_front,
     }
 }

@@ -1,4 +1,5 @@
-//! What a bucket does with bodies whose requests do not say: with the key of the sites, or nothing.
+//! What a bucket does with bodies whose requests do not say: with a key of the sites, with one that is
+//! named, or nothing.
 
 use model::attribute;
 use s3s::{
@@ -12,14 +13,17 @@ use s3s::{
 use serde::{Deserialize, Serialize};
 
 use super::json_document;
-use crate::encryption::no_such_method;
+use crate::encryption::{AskedKey, KeyName, no_such_method};
 
-/// The default encryption of a bucket. There is one method: another is a form that only a newer
-/// release knows, and until then nothing is put into such a bucket.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// The default encryption of a bucket. Another method is a form that only a newer release knows, and until
+/// then nothing is put into such a bucket.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BucketEncryption {
     algorithm: Algorithm,
+    /// Of `aws:kms`, if one is named. Whether it is there shows when something is put.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<KeyName>,
     /// Shown as it was set. It is of keys that come from elsewhere, and changes nothing here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     bucket_key: bool,
@@ -29,12 +33,18 @@ pub(crate) struct BucketEncryption {
 enum Algorithm {
     #[serde(rename = "AES256")]
     Aes256,
+    #[serde(rename = "aws:kms")]
+    Kms,
 }
 
 json_document!(BucketEncryption, attribute::ENCRYPTION);
 
 impl BucketEncryption {
-    pub(crate) fn from_configuration(sent: ServerSideEncryptionConfiguration) -> S3Result<Self> {
+    /// `named`: whether there are keys that can be named.
+    pub(crate) fn from_configuration(
+        sent: ServerSideEncryptionConfiguration,
+        named: bool,
+    ) -> S3Result<Self> {
         let [rule] = <[ServerSideEncryptionRule; 1]>::try_from(sent.rules)
             .map_err(|_| s3_error!(MalformedXML, "The encryption of a bucket has one rule"))?;
         let bucket_key = rule.bucket_key_enabled.unwrap_or_default();
@@ -48,7 +58,14 @@ impl BucketEncryption {
                     "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms"
                 ))
             }
-            ServerSideEncryption::AES256 => Ok(Self { algorithm: Algorithm::Aes256, bucket_key }),
+            ServerSideEncryption::AES256 => {
+                Ok(Self { algorithm: Algorithm::Aes256, key: None, bucket_key })
+            }
+            ServerSideEncryption::AWS_KMS if named => {
+                let key =
+                    by_default.kms_master_key_id.as_deref().map(KeyName::parse).transpose()?;
+                Ok(Self { algorithm: Algorithm::Kms, key, bucket_key })
+            }
             ServerSideEncryption::AWS_KMS | ServerSideEncryption::AWS_KMS_DSSE => {
                 Err(no_such_method(by_default.sse_algorithm.as_str()))
             }
@@ -56,11 +73,25 @@ impl BucketEncryption {
         }
     }
 
-    pub(crate) fn to_configuration(self) -> ServerSideEncryptionConfiguration {
-        let sse_algorithm = match self.algorithm {
-            Algorithm::Aes256 => ServerSideEncryption::from_static(ServerSideEncryption::AES256),
-        };
-        let by_default = ServerSideEncryptionByDefault { kms_master_key_id: None, sse_algorithm };
+    /// The key that is asked for; `None`: one of the sites.
+    pub(crate) fn key(&self) -> Option<AskedKey> {
+        let (key, bucket_key) = (self.key.clone(), Some(self.bucket_key));
+        let asked = AskedKey { key, context: None, bucket_key };
+        (self.algorithm == Algorithm::Kms).then_some(asked)
+    }
+
+    /// Whether answers about objects under named keys say so.
+    pub(crate) fn bucket_key(&self) -> bool {
+        self.bucket_key && self.algorithm == Algorithm::Kms
+    }
+
+    pub(crate) fn to_configuration(&self) -> ServerSideEncryptionConfiguration {
+        let sse_algorithm = ServerSideEncryption::from_static(match self.algorithm {
+            Algorithm::Aes256 => ServerSideEncryption::AES256,
+            Algorithm::Kms => ServerSideEncryption::AWS_KMS,
+        });
+        let kms_master_key_id = self.key.clone().map(String::from);
+        let by_default = ServerSideEncryptionByDefault { kms_master_key_id, sse_algorithm };
         let rule = ServerSideEncryptionRule {
             apply_server_side_encryption_by_default: Some(by_default),
             bucket_key_enabled: Some(self.bucket_key),
@@ -95,19 +126,26 @@ mod tests {
     #[test]
     fn a_default_comes_back_as_it_was_set() {
         for key in [None, Some(false), Some(true)] {
-            let kept = BucketEncryption::from_configuration(sent("AES256", None, key)).unwrap();
-            assert_eq!(BucketEncryption::from_bytes(&kept.to_bytes()), Some(kept));
-            let shown = kept.to_configuration();
-            assert_eq!(shown, sent("AES256", None, Some(key == Some(true))));
+            for (method, named) in
+                [("AES256", None), ("aws:kms", None), ("aws:kms", Some("alias/k"))]
+            {
+                let sent_key = sent(method, named, key);
+                let kept = BucketEncryption::from_configuration(sent_key, true).unwrap();
+                assert_eq!(BucketEncryption::from_bytes(&kept.to_bytes()), Some(kept.clone()));
+                assert_eq!(kept.key().is_some(), method == "aws:kms");
+                assert_eq!(kept.bucket_key(), method == "aws:kms" && key == Some(true));
+                let shown = kept.to_configuration();
+                assert_eq!(shown, sent(method, named, Some(key == Some(true))));
+            }
         }
-        let other = bytes::Bytes::from_static(b"{\"algorithm\":\"aws:kms\"}");
+        let other = bytes::Bytes::from_static(b"{\"algorithm\":\"aws:kms:dsse\"}");
         assert_eq!(BucketEncryption::from_bytes(&other), None);
     }
 
     #[test]
     fn a_default_that_nobody_here_can_keep_is_refused() {
         let code = |sent| {
-            let refused = BucketEncryption::from_configuration(sent).expect_err("refused");
+            let refused = BucketEncryption::from_configuration(sent, false).expect_err("refused");
             refused.code().clone()
         };
         assert_eq!(code(sent("aws:kms", None, None)), S3ErrorCode::NotImplemented);

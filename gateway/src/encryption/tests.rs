@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use s3s::S3ErrorCode;
 
 use super::*;
 
@@ -39,36 +40,75 @@ fn a_key_comes_whole_or_is_refused() {
     assert_eq!(code(other), Some(S3ErrorCode::InvalidEncryptionAlgorithmError));
 }
 
-#[test]
-fn a_method_that_is_not_there_is_refused() {
+fn wish(method: Option<&'static str>, key_id: Option<&str>, with_key: bool) -> S3Result<Wish> {
     let (key, md5) = key();
-    let wish = |method: Option<&'static str>, kms, with_key: bool| {
-        let method = method.map(ServerSideEncryption::from_static);
-        let none = || customer(None, None, None);
-        let one = || customer(Some("AES256"), Some(&key), Some(&md5));
-        let customer = if with_key { one() } else { none() };
-        Wish::new(Sent { method, kms, customer })
+    let method = method.map(ServerSideEncryption::from_static);
+    let customer = match with_key {
+        true => customer(Some("AES256"), Some(&key), Some(&md5)),
+        false => customer(None, None, None),
     };
-    assert!(matches!(wish(None, false, false), Ok(Wish::Plain)));
-    assert!(matches!(wish(Some(AES256), false, false), Ok(Wish::Site)));
-    assert!(matches!(wish(None, false, true), Ok(Wish::Client(_))));
-    let argument = Some(S3ErrorCode::InvalidArgument);
-    assert_eq!(code(wish(Some(AES256), false, true)), argument);
-    assert_eq!(code(wish(Some("AES128"), false, false)), argument);
-    assert_eq!(code(wish(None, true, false)), argument);
-    let none = Some(S3ErrorCode::NotImplemented);
-    for (method, kms) in [("aws:kms", false), ("aws:kms:dsse", true), (AES256, true)] {
-        assert_eq!(code(wish(Some(method), kms, false)), none, "{method}");
-    }
+    let key_id = key_id.map(str::to_owned);
+    Wish::new(Sent { method, key_id, context: None, bucket_key: None, customer })
 }
 
 #[test]
-fn no_site_tells_the_md5_of_what_only_the_client_can_open() {
+fn a_method_that_is_not_there_is_refused() {
+    assert!(matches!(wish(None, None, false), Ok(Wish::Plain)));
+    assert!(matches!(wish(Some(AES256), None, false), Ok(Wish::Site)));
+    assert!(matches!(wish(None, None, true), Ok(Wish::Client(_))));
+    assert!(matches!(wish(Some(KMS), None, false), Ok(Wish::Named(_))));
+    assert!(matches!(wish(Some(KMS), Some("alias/k"), false), Ok(Wish::Named(_))));
+    let argument = Some(S3ErrorCode::InvalidArgument);
+    for (method, key_id, with_key) in [
+        (Some(AES256), None, true),
+        (Some(KMS), None, true),
+        (Some("AES128"), None, false),
+        (None, Some("k"), false),
+        (None, Some("k"), true),
+        (Some(AES256), Some("k"), false),
+    ] {
+        assert_eq!(code(wish(method, key_id, with_key)), argument, "{method:?}");
+    }
+    assert_eq!(code(wish(Some("aws:kms:dsse"), None, false)), Some(S3ErrorCode::NotImplemented));
+}
+
+#[test]
+fn no_site_tells_the_md5_of_what_only_the_client_or_a_named_key_opens() {
     let (key, md5) = key();
     let client = customer(Some("AES256"), Some(&key), Some(&md5)).key().unwrap();
-    assert_ne!(Wish::Client(client.unwrap()).shown().tag([1; 16]), [1; 16]);
-    assert_eq!(Wish::Site.shown().tag([1; 16]), [1; 16]);
-    assert_eq!(Wish::Plain.shown().tag([1; 16]), [1; 16]);
+    assert_ne!(Settled::Client(client.unwrap()).shown().tag([1; 16]), [1; 16]);
+    let (id, shown) = ("k".to_owned(), "alias/k".to_owned());
+    let named = NamedKey { id, shown, context: <_>::default(), bucket_key: true };
+    let shown = Settled::Named(named, None).shown();
+    assert_ne!(shown.tag([1; 16]), [1; 16]);
+    assert_eq!((shown.key_id.as_deref(), shown.bucket_key), (Some("alias/k"), Some(true)));
+    assert_eq!(Settled::Site.shown().tag([1; 16]), [1; 16]);
+    assert_eq!(Settled::Plain.shown().tag([1; 16]), [1; 16]);
+}
+
+#[test]
+fn keys_of_clients_come_over_tls_or_from_this_machine() {
+    let refused = |peer: Option<(&str, bool)>, header: &'static str| {
+        let peer = peer.map(|(ip, secure)| Peer { ip: ip.parse().unwrap(), secure });
+        let headers = HeaderMap::from_iter([(
+            HeaderName::from_static(header),
+            http::HeaderValue::from_static("x"),
+        )]);
+        code(of_secure_connection(&headers, peer)) == Some(S3ErrorCode::InvalidRequest)
+    };
+    for header in [
+        "x-amz-server-side-encryption-customer-algorithm",
+        "x-amz-server-side-encryption-customer-key",
+        "x-amz-copy-source-server-side-encryption-customer-key",
+    ] {
+        assert!(refused(Some(("192.0.2.1", false)), header));
+        assert!(refused(Some(("2001:db8::1", false)), header));
+        for peer in [("192.0.2.1", true), ("127.0.0.1", false), ("::ffff:127.0.0.1", false)] {
+            assert!(!refused(Some(peer), header), "{peer:?}");
+        }
+        assert!(!refused(None, header));
+    }
+    assert!(!refused(Some(("192.0.2.1", false)), "x-amz-server-side-encryption"));
 }
 
 proptest! {

@@ -37,6 +37,7 @@ pub(super) fn answer(
     let method = made.server_side_encryption.as_ref().map(|method| method.as_str().to_owned());
     let algorithm = made.sse_customer_algorithm.clone();
     let key_md5 = made.sse_customer_key_md5.clone();
+    let bucket_key = made.bucket_key_enabled.map(|enabled| enabled.to_string());
     let named = header::HeaderName::from_static;
     let shown = [
         (header::ETAG, Some(format!("\"{etag}\""))),
@@ -45,6 +46,9 @@ pub(super) fn answer(
         (named("x-amz-server-side-encryption"), method),
         (named("x-amz-server-side-encryption-customer-algorithm"), algorithm),
         (named("x-amz-server-side-encryption-customer-key-md5"), key_md5),
+        (named("x-amz-server-side-encryption-aws-kms-key-id"), made.ssekms_key_id.clone()),
+        (named("x-amz-server-side-encryption-context"), made.ssekms_encryption_context.clone()),
+        (named("x-amz-server-side-encryption-bucket-key-enabled"), bucket_key),
     ];
     for (name, value) in shown {
         if let Some(value) = value {

@@ -52,12 +52,21 @@ pub(super) fn put_object(
         .sse_customer_algorithm(fields.text("x-amz-server-side-encryption-customer-algorithm"))
         .sse_customer_key(fields.text("x-amz-server-side-encryption-customer-key"))
         .sse_customer_key_md5(fields.text("x-amz-server-side-encryption-customer-key-md5"))
+        .bucket_key_enabled(bucket_key(fields)?)
+        .ssekms_encryption_context(fields.text("x-amz-server-side-encryption-context"))
         .ssekms_key_id(fields.text("x-amz-server-side-encryption-aws-kms-key-id"))
         .storage_class(fields.text("x-amz-storage-class").map(Into::into))
         .tagging(fields.text("tagging").map(|xml| tags(&xml)).transpose()?)
         .website_redirect_location(fields.text("x-amz-website-redirect-location"))
         .build();
     input.map_err(|_| errors::malformed_form())
+}
+
+fn bucket_key(fields: &Fields) -> S3Result<Option<bool>> {
+    let name = "x-amz-server-side-encryption-bucket-key-enabled";
+    let parse = |text: String| text.parse::<bool>();
+    let parsed = fields.text(name).map(parse).transpose();
+    parsed.map_err(|_| s3_error!(InvalidArgument, "The field `{name}` is neither true nor false"))
 }
 
 /// The fields as the headers of a put would say them, for the conditions of policies.

@@ -1,6 +1,6 @@
 //! `CompleteMultipartUpload`: the parts become one object, in one commit.
 
-use model::{ETag as KeptETag, Encryption, Manifest, Part, Parts, WrappedKey};
+use model::{ETag as KeptETag, Encryption, Manifest, Part, Parts};
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, ETag},
@@ -20,7 +20,7 @@ use crate::{
     access_log::Noted,
     checksum::{self, Algorithm, Checksums, checksums, show_checksums},
     composite::{self, Asked, PARTS_MAX},
-    encryption::{SentKey, Shown, customer},
+    encryption::{Shown, customer},
     errors,
     expiration::Expiring,
     part_checksums,
@@ -51,9 +51,9 @@ pub(super) async fn complete_multipart_upload(
     let name = name(input.bucket.clone(), input.key.clone(), &input.upload_id)?;
     handler.writable()?;
     let upload = under_way(handler, &name, &caller)?;
-    let mut shown = Shown::default();
-    if let Some(upload) = &upload {
-        shown = ended(handler, upload, sent_key.as_ref())?;
+    // To put sealed parts together needs no key; one that is sent must be right.
+    if let (Some(upload), Some(sent)) = (&upload, &sent_key) {
+        handler.part_key(upload.sealed_under.as_ref(), Some(sent))?;
     }
     let completed = match upload {
         Some(upload) => complete(handler, name.clone(), caller, (upload, wish)).await?,
@@ -71,18 +71,11 @@ pub(super) async fn complete_multipart_upload(
     if let Some(expiring) = Expiring::new(reader.settings()?, (&name.bucket, &name.key)) {
         output.expiration = expiring.shown_if_latest(handler, completed.version).await;
     }
+    let shown = completed.sealed.as_ref().map(Shown::of_sealed).unwrap_or_default();
     output.server_side_encryption = shown.method;
+    output.ssekms_key_id = shown.key_id;
+    output.bucket_key_enabled = shown.bucket_key;
     Ok(S3Response::new(output))
-}
-
-/// How the answer shows the encryption. To put sealed parts together needs no key; one that is sent must
-/// be right.
-fn ended(handler: &Handler, upload: &Multipart, sent: Option<&SentKey>) -> S3Result<Shown> {
-    match (&upload.sealed_under, sent) {
-        (Some(WrappedKey::Class(_)), None) => Ok(Shown::of_site()),
-        (_, None) => Ok(Shown::default()),
-        (kept, sent) => handler.part_key(kept.as_ref(), sent).map(|(_, shown)| shown),
-    }
 }
 
 /// `None`: the upload has ended meanwhile.

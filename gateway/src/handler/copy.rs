@@ -31,7 +31,9 @@ use crate::{
     body_digests::BodyDigests,
     checksum::{self, Algorithm, Checksums, show_checksums},
     documents::{object_lock::sent_lock, tags::Tags},
-    encryption::{Rest, SentKey, Wish, customer_of_source, sent_encryption, show_encryption},
+    encryption::{
+        Rest, SentKey, Settled, Wish, customer_of_source, sent_encryption, show_new_encryption,
+    },
     errors,
     expiration::Expiring,
     names,
@@ -82,11 +84,12 @@ pub(super) async fn copy_object(
     };
     let attributes = handler.begins_with(&reader, sent, (tags, lock))?;
     let copy_source_version_id = source::id(handler, &input.copy_source, &source.object)?;
-    let wish = wish.within(reader.settings()?);
+    let settled = wish.settled(&handler.store, reader.settings()?)?;
+    let shown = settled.shown();
     let (size, expiring) =
         (source.object.manifest.size, Expiring::new(reader.settings()?, (&bucket, &key)));
     let target = Target { caller: caller.clone(), bucket, key, condition, attributes };
-    let how = How { replaced, asked, wish: wish.clone() };
+    let how = How { replaced, asked, settled };
     let (stored, result) = copy(handler, from, source, (target, how)).await?;
     let last_modified = Some(timestamp(stored.version.hlc.millis()));
     let mut output = CopyObjectOutput {
@@ -96,7 +99,7 @@ pub(super) async fn copy_object(
         version_id: stored.id.map(|id| id.to_string()),
         ..CopyObjectOutput::default()
     };
-    show_encryption!(output, wish.shown());
+    show_new_encryption!(output, shown);
     Ok(S3Response::new(output))
 }
 
@@ -121,7 +124,7 @@ struct Target {
 struct How {
     replaced: Option<Attributes>,
     asked: Option<Algorithm>,
-    wish: Wish,
+    settled: Settled,
 }
 
 /// Where a source is, and who asks for it.
@@ -151,7 +154,7 @@ async fn copy(
     (target, how): (Target, How),
 ) -> S3Result<(Stored, CopyObjectResult)> {
     let (object, sent_key) = (&source.object, source.sent_key.as_ref());
-    let Rest::Shared(encryption) = handler.rests(object, sent_key, &how.wish)? else {
+    let Rest::Shared(encryption) = handler.rests(object, sent_key, &how.settled)? else {
         return written_anew(handler, source, (target, how)).await;
     };
     let mut manifest = Manifest { encryption, ..(*object.manifest).clone() };
@@ -191,10 +194,10 @@ async fn written_anew(
         Some(asked) => asked == which,
         None => checksums.contains_key(which.name()),
     });
-    let (sealing, digests) = (handler.sealing(&how.wish), BodyDigests::new(size, hasher));
+    let (sealing, digests) = (handler.sealing(&how.settled)?, BodyDigests::new(size, hasher));
     let received = receive(body, Size::Exactly(size), handler.upload(sealing.as_ref()), digests);
     let (uploaded, mut digests) = received.await.map_err(errors::receive)?;
-    digests.md5 = how.wish.shown().tag(digests.md5);
+    digests.md5 = how.settled.shown().tag(digests.md5);
     let manifest = manifest_of(&uploaded, digests, attributes, sealing);
     let result = result(&manifest);
     let Target { caller, bucket, key, condition, attributes } = target;

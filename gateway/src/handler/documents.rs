@@ -132,7 +132,7 @@ pub(super) async fn put_bucket_encryption(
 ) -> S3Result<S3Response<PutBucketEncryptionOutput>> {
     let caller = caller(&request)?;
     let sent = request.input.server_side_encryption_configuration;
-    let encryption = BucketEncryption::from_configuration(sent)?;
+    let encryption = BucketEncryption::from_configuration(sent, handler.store.has_named_keys())?;
     handler.set_document(caller, request.input.bucket, Some(&encryption)).await?;
     Ok(S3Response::new(PutBucketEncryptionOutput::default()))
 }

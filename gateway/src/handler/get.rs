@@ -140,6 +140,8 @@ macro_rules! shown {
             server_side_encryption: $found.opened.shown.method.clone(),
             sse_customer_algorithm: $found.opened.shown.algorithm.clone(),
             sse_customer_key_md5: $found.opened.shown.key_md5.clone(),
+            ssekms_key_id: $found.opened.shown.key_id.clone(),
+            bucket_key_enabled: $found.opened.shown.bucket_key,
             parts_count: $found.part.and_then(|_| parts_count(manifest)),
             version_id: $found.id.clone(),
             ..$output::default()

@@ -25,7 +25,7 @@ use crate::{
     attributes::{Attributes, sent},
     composite,
     documents::{object_lock::sent_lock, tags::Tags},
-    encryption::{Wish, sent_encryption, show_encryption},
+    encryption::{Wish, sent_encryption, show_new_encryption},
     errors, names, unsupported,
 };
 
@@ -46,8 +46,8 @@ pub(super) async fn create_multipart_upload(
     let (bucket, key) = (names::bucket(input.bucket.clone())?, names::key(input.key.clone())?);
     handler.writable()?;
     let attributes = handler.begins_with(&reader, sent, (tags, lock))?;
-    let wish = wish.within(reader.settings()?);
-    let sealed_under = handler.sealing(&wish).map(|sealing| sealing.kept);
+    let how = wish.settled(&handler.store, reader.settings()?)?;
+    let sealed_under = handler.sealing(&how)?.map(|sealing| sealing.kept);
     let (shown_algorithm, shown_kind) = shown_checksum(checksum.as_ref());
     let new =
         NewMultipart { caller, bucket, key, headers, metadata, checksum, attributes, sealed_under };
@@ -60,7 +60,7 @@ pub(super) async fn create_multipart_upload(
         checksum_type: shown_kind,
         ..CreateMultipartUploadOutput::default()
     };
-    show_encryption!(output, wish.shown());
+    show_new_encryption!(output, how.shown());
     Ok(S3Response::new(output))
 }
 

@@ -20,7 +20,7 @@ use crate::{
     body_digests::{BodyDigests, Digests},
     checksum::{self, Checksums, show_checksums},
     documents::{object_lock::sent_lock, tags::Tags},
-    encryption::{Sealing, Wish, sent_encryption, show_encryption},
+    encryption::{Sealing, Wish, sent_encryption, show_new_encryption},
     errors,
     expiration::Expiring,
     names,
@@ -65,12 +65,12 @@ pub(crate) async fn put_object(
     handler.bucket(&bucket, &caller)?;
     handler.fits(&bucket, &key, size.least())?;
     let attributes = handler.begins_with(&reader, sent, (tags, lock))?;
-    let wish = wish.within(reader.settings()?);
+    let how = wish.settled(&handler.store, reader.settings()?)?;
     let body = input.body.ok_or_else(|| s3_error!(IncompleteBody, "There is no body"))?;
 
     let _place = place(handler, size.most()).await?;
     let digests = BodyDigests::new(size.most(), checksum::hasher(|which| promises.wants(which)));
-    let sealing = handler.sealing(&wish);
+    let sealing = handler.sealing(&how)?;
     let received = receive(body, size, handler.upload(sealing.as_ref()), digests).await;
     let (uploaded, mut digests) = received.map_err(errors::receive)?;
     promises.check(&digests, trailing_headers.as_ref())?;
@@ -79,9 +79,10 @@ pub(crate) async fn put_object(
         noted.object_size(uploaded.size());
     }
 
-    digests.md5 = wish.shown().tag(digests.md5);
+    let shown = how.shown();
+    digests.md5 = shown.tag(digests.md5);
     let mut output = output(&digests);
-    show_encryption!(output, wish.shown());
+    show_new_encryption!(output, shown);
     let manifest = manifest(&uploaded, digests, described, sealing);
     let (size, expiring) = (uploaded.size(), Expiring::new(reader.settings()?, (&bucket, &key)));
     let put = PutObject { caller, bucket, key, manifest, uploaded, condition, attributes };

@@ -10,6 +10,9 @@ use super::{
 
 const METHOD: &str = "x-amz-server-side-encryption";
 const CUSTOMER: &str = "x-amz-server-side-encryption-customer";
+const KEY_ID: &str = "x-amz-server-side-encryption-aws-kms-key-id";
+const CONTEXT: &str = "x-amz-server-side-encryption-context";
+const BUCKET_KEY: &str = "x-amz-server-side-encryption-bucket-key-enabled";
 const OF_SOURCE: &str = "x-amz-copy-source-server-side-encryption-customer";
 
 fn with_key(ask: Ask, prefix: &str, key: u8) -> Ask {
@@ -19,15 +22,24 @@ fn with_key(ask: Ask, prefix: &str, key: u8) -> Ask {
         .header(&format!("{prefix}-key-md5"), &md5)
 }
 
-/// How a test has a body encrypted: not, by the sites, or under a key of the client.
+/// How a test has a body encrypted: not, by the sites, under a key of the client or one that it names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum How {
     Plain,
     Site,
     Client(u8),
+    Named(&'static str),
 }
 
-const ALL: [How; 4] = [How::Plain, How::Site, How::Client(1), How::Client(2)];
+const ARN: &str = "arn:aws:kms:us-east-1:111122223333:key/second";
+const ALL: [How; 6] = [
+    How::Plain,
+    How::Site,
+    How::Client(1),
+    How::Client(2),
+    How::Named("alias/first"),
+    How::Named(ARN),
+];
 
 impl How {
     fn write(self, ask: Ask) -> Ask {
@@ -35,28 +47,43 @@ impl How {
             Self::Plain => ask,
             Self::Site => ask.header(METHOD, "AES256"),
             Self::Client(key) => with_key(ask, CUSTOMER, key),
+            Self::Named(key) => ask.header(METHOD, "aws:kms").header(KEY_ID, key),
         }
     }
 
     fn read(self, ask: Ask) -> Ask {
-        if self == Self::Site { ask } else { self.write(ask) }
+        if matches!(self, Self::Client(_)) { self.write(ask) } else { ask }
     }
 
     fn from(self, ask: Ask) -> Ask {
         match self {
             Self::Client(key) => with_key(ask, OF_SOURCE, key),
-            Self::Plain | Self::Site => ask,
+            Self::Plain | Self::Site | Self::Named(_) => ask,
         }
     }
 
+    fn method(self) -> Option<&'static str> {
+        match self {
+            Self::Site => Some("AES256"),
+            Self::Named(_) => Some("aws:kms"),
+            Self::Plain | Self::Client(_) => None,
+        }
+    }
+
+    /// Whether entity tags are of the body.
+    fn tells(self) -> bool {
+        matches!(self, Self::Plain | Self::Site)
+    }
+
     fn check(self, answer: &Answer) {
-        let method = (self == Self::Site).then_some("AES256");
-        assert_eq!(answer.header(METHOD), method, "{self:?}");
+        assert_eq!(answer.header(METHOD), self.method(), "{self:?}");
+        let named = if let Self::Named(key) = self { Some(key) } else { None };
+        assert_eq!(answer.header(KEY_ID), named);
         let (algorithm, md5) = match self {
             Self::Client(key) => {
                 (Some("AES256"), Some(STANDARD.encode_to_string(Md5::digest([key; 32]))))
             }
-            Self::Plain | Self::Site => (None, None),
+            Self::Plain | Self::Site | Self::Named(_) => (None, None),
         };
         assert_eq!(answer.header(&format!("{CUSTOMER}-algorithm")), algorithm);
         assert_eq!(answer.header(&format!("{CUSTOMER}-key-md5")), md5.as_deref());
@@ -90,7 +117,7 @@ async fn a_body_comes_back_whole_and_in_ranges_however_it_rests() {
             how.check(&put);
             let md5 = format!("\"{}\"", hex::encode(Md5::digest(&body)));
             let tells = put.header("etag") == Some(md5.as_str());
-            assert_eq!(tells, !matches!(how, How::Client(_)), "{how:?}");
+            assert_eq!(tells, how.tells(), "{how:?}");
             read_is(&site, how, "/photos/a", &body).await;
             for (first, last) in [(0, 0), (5, 40), (31, 32), (64, 200), (40_000, 69_999)] {
                 if last >= size {
@@ -149,7 +176,10 @@ async fn what_a_request_says_of_encryption_is_done_or_refused() {
     let argument = "InvalidArgument";
     let many = with_key(put().header(METHOD, "AES256"), CUSTOMER, 1);
     let other = with_key(put(), CUSTOMER, 1).header(&format!("{CUSTOMER}-key-md5"), "AAAA");
-    let kms = put().header(METHOD, "aws:kms");
+    let dsse = put().header(METHOD, "aws:kms:dsse");
+    let kms = || put().header(METHOD, "aws:kms");
+    let both = with_key(kms(), CUSTOMER, 1);
+    let of_site = put().header(METHOD, "AES256").header(KEY_ID, "first");
     let algorithm = with_key(put(), CUSTOMER, 1).header(&format!("{CUSTOMER}-algorithm"), "DES");
     for (ask, status, code) in [
         (key("algorithm"), 400, argument),
@@ -159,11 +189,73 @@ async fn what_a_request_says_of_encryption_is_done_or_refused() {
         (many, 400, argument),
         (put().header(METHOD, "AES512"), 400, argument),
         (algorithm, 400, "InvalidEncryptionAlgorithmError"),
-        (kms, 501, "NotImplemented"),
+        (dsse, 501, "NotImplemented"),
+        (both, 400, argument),
+        (of_site, 400, argument),
+        (put().header(KEY_ID, "first"), 400, argument),
+        (put().header(CONTEXT, "e30="), 400, argument),
+        (kms().header(CONTEXT, "e3"), 400, argument),
+        (kms().header(CONTEXT, "WzFd"), 400, argument),
+        (kms().header(KEY_ID, "third"), 400, "KMS.NotFoundException"),
+        (kms().header(KEY_ID, "alias/"), 400, "KMS.NotFoundException"),
     ] {
         assert_eq!(site.send(ask).await.error(), (status, code.to_owned()));
     }
     assert_eq!(site.get("/photos/a").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_named_key_is_shown_as_it_was_named_and_binds_the_context() {
+    let site = Site::with_bucket().await;
+    let named = || ask("PUT", "/photos/a").body(b"body").header(METHOD, "aws:kms");
+    // {"a":"b"}
+    let put = site.send(named().header(CONTEXT, "eyJhIjoiYiJ9").header(BUCKET_KEY, "true")).await;
+    assert_eq!(put.status, 200, "{}", put.text());
+    assert_eq!(put.header(KEY_ID), Some("first"), "the first where none is named");
+    assert_eq!((put.header(CONTEXT), put.header(BUCKET_KEY)), (Some("eyJhIjoiYiJ9"), Some("true")));
+    for method in ["GET", "HEAD"] {
+        let got = site.send(ask(method, "/photos/a")).await;
+        assert_eq!((got.status.as_u16(), got.header(METHOD)), (200, Some("aws:kms")));
+        assert_eq!((got.header(KEY_ID), got.header(BUCKET_KEY)), (Some("first"), Some("true")));
+        assert_eq!(got.header(CONTEXT), None);
+    }
+    assert_eq!(site.get("/photos/a").await.body, b"body");
+    let plain = site.send(named()).await;
+    assert_eq!((plain.header(CONTEXT), plain.header(BUCKET_KEY)), (None, None));
+}
+
+#[tokio::test]
+async fn a_bucket_can_name_the_key_of_what_says_nothing() {
+    let site = Site::with_bucket().await;
+    let document = |key: &str, bucket_key: bool| {
+        format!(
+            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>\
+             <SSEAlgorithm>aws:kms</SSEAlgorithm>{key}</ApplyServerSideEncryptionByDefault>\
+             <BucketKeyEnabled>{bucket_key}</BucketKeyEnabled></Rule>\
+             </ServerSideEncryptionConfiguration>"
+        )
+    };
+    let put = |key: &str, bucket_key| {
+        ask("PUT", "/photos?encryption").body(document(key, bucket_key).as_bytes())
+    };
+    let second = "<KMSMasterKeyID>alias/second</KMSMasterKeyID>";
+    assert_eq!(site.send(put(second, true)).await.status, 200);
+    let shown = site.get("/photos?encryption").await;
+    assert_eq!(shown.tag("KMSMasterKeyID").as_deref(), Some("alias/second"));
+    let body = bytes(100);
+    let answer = site.put("/photos/a", &body).await;
+    How::Named("alias/second").check(&answer);
+    assert_eq!(answer.header(BUCKET_KEY), Some("true"));
+    read_is(&site, How::Named("alias/second"), "/photos/a", &body).await;
+    How::Named("alias/second").check(&site.send(ask("POST", "/photos/c?uploads")).await);
+    How::Site.check(&site.send(How::Site.write(ask("PUT", "/photos/b").body(&body))).await);
+    // AWS does not look for the key when the default is set.
+    let third = "<KMSMasterKeyID>third</KMSMasterKeyID>";
+    assert_eq!(site.send(put(third, false)).await.status, 200);
+    let refused = site.put("/photos/a", &body).await.error();
+    assert_eq!(refused, (400, "KMS.NotFoundException".to_owned()));
+    assert_eq!(site.send(put("", false)).await.status, 200);
+    How::Named("first").check(&site.put("/photos/a", &body).await);
 }
 
 #[tokio::test]
@@ -183,7 +275,7 @@ async fn any_copy_of_any_encryption_comes_back() {
             assert_eq!(head.header("x-amz-meta-colour"), Some("blue"));
             let md5 = format!("\"{}\"", hex::encode(Md5::digest(&body)));
             let tells = head.header("etag") == Some(md5.as_str());
-            assert_eq!(tells, !matches!(to, How::Client(_)), "{from:?} {to:?}");
+            assert_eq!(tells, to.tells(), "{from:?} {to:?}");
         }
         // Another key of the client for the same object, where it is.
         let again = How::Client(9).write(from.from(copy("/photos/from", "/photos/from")));
@@ -248,7 +340,7 @@ async fn an_upload_in_parts_is_sealed_part_by_part() {
             let etag = shown.or_else(|| answer.tag("ETag")).unwrap();
             let etag = etag.replace("&quot;", "").replace('"', "");
             let md5 = hex::encode(Md5::digest(&bodies[body]));
-            assert_eq!(etag == md5, !matches!(how, How::Client(_)), "{how:?}");
+            assert_eq!(etag == md5, how.tells(), "{how:?}");
             if (number, body) != (9, 0) {
                 listed +=
                     &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>");
@@ -258,7 +350,13 @@ async fn an_upload_in_parts_is_sealed_part_by_part() {
         let complete = ask("POST", &format!("/photos/a?uploadId={id}")).body(body.as_bytes());
         let done = site.send(complete).await;
         assert_eq!(done.status, 200, "{}", done.text());
-        assert_eq!(done.header(METHOD), (how == How::Site).then_some("AES256"));
+        let again = ask("POST", &format!("/photos/a?uploadId={id}")).body(body.as_bytes());
+        for answer in [&done, &site.send(again).await] {
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            assert_eq!(answer.header(METHOD), how.method(), "also to who asks again");
+            let named = if let How::Named(key) = how { Some(key) } else { None };
+            assert_eq!(answer.header(KEY_ID), named);
+        }
         let whole = bodies.concat();
         read_is(&site, how, "/photos/a", &whole).await;
         let second = site.send(how.read(ask("GET", "/photos/a?partNumber=2"))).await;
@@ -307,7 +405,7 @@ async fn the_default_of_a_bucket_is_for_whatever_says_nothing() {
         )
     };
     let put = |method: &str| ask("PUT", "/photos?encryption").body(document(method).as_bytes());
-    assert_eq!(site.send(put("aws:kms")).await.error(), (501, "NotImplemented".to_owned()));
+    assert_eq!(site.send(put("aws:kms:dsse")).await.error(), (501, "NotImplemented".to_owned()));
     assert_eq!(site.send(put("none")).await.error(), (400, "MalformedXML".to_owned()));
     assert_eq!(site.send(put("AES256")).await.status, 200);
     let shown = site.get("/photos?encryption").await;

@@ -111,8 +111,12 @@ async fn a_form_can_ask_for_encryption() {
     assert_eq!(answer.header(method.0), Some(method.1));
     let got = site.get("/photos/a").await;
     assert_eq!((got.header(method.0), &got.body[..]), (Some(method.1), &b"123456789"[..]));
-    let kms = form(&[("key", "b"), (method.0, "aws:kms")]).signed().with(b"1");
-    assert_eq!(site.send_raw(kms).await.error(), (501, "NotImplemented".to_owned()));
+    let key = ("x-amz-server-side-encryption-aws-kms-key-id", "alias/second");
+    let kms = form(&[("key", "b"), (method.0, "aws:kms"), key]).signed().with(b"1");
+    let answer = site.send_raw(kms).await;
+    assert_eq!((answer.status.as_u16(), answer.header(key.0)), (204, Some(key.1)));
+    let dsse = form(&[("key", "b"), (method.0, "aws:kms:dsse")]).signed().with(b"1");
+    assert_eq!(site.send_raw(dsse).await.error(), (501, "NotImplemented".to_owned()));
 }
 
 #[tokio::test]

@@ -44,7 +44,11 @@ pub(crate) fn limits() -> Limits {
 }
 
 pub(crate) fn codec() -> Codec {
-    Codec::new(Keys::parse(&format!("main:{}", "11".repeat(32)), "test").unwrap())
+    let keys = |id: &str, key: &str| Keys::parse(&format!("{id}:{}", key.repeat(32)), "test");
+    let named =
+        Keys::parse(&format!("first:{}\nsecond:{}", "22".repeat(32), "33".repeat(32)), "test");
+    let codec = Codec::new(keys("main", "11").unwrap()).with_named_keys(named.unwrap());
+    codec.with_site_keys(keys("site", "44").unwrap()).unwrap()
 }
 
 /// Brings blocks out of another store, until told otherwise.
@@ -95,6 +99,7 @@ fn options(access_log: AccessLog) -> Options {
         domain: Some("s3.example.com".to_owned()),
         root: RootKeys { access_key: ACCESS.to_owned(), secret_key: SECRET.to_owned() },
         day: Day::WHOLE,
+        tls_in_front: false,
         live: watch::channel(Live { tls: None, limits: limits() }).1,
         access_log,
     }

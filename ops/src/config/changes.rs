@@ -55,10 +55,11 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
         live tls_cert tls_key connections_max connections_per_client_max requests_per_second
             requests_burst header_bytes_max log_delivery_interval log_delivery_size;
         restart listen root_access_key root_secret_key root_secret_key_file inline_max block_size
-            region domain lifecycle_day access_log);
+            region domain lifecycle_day access_log tls_in_front);
     section!(changes: Admin "admin", &old.admin, admin; live; restart listen plain_http token
             token_file);
-    section!(changes: KeyFile "keys", &old.keys, keys; live; restart file);
+    section!(changes: KeyFile "keys", &old.keys, keys;
+        live; restart file site_file named_file);
     match (&old.link, link) {
         (Some(old), Some(new)) => {
             section!(changes: Link "link", old, new; live ca cert key allow; restart listen);

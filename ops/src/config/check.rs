@@ -36,6 +36,13 @@ pub(super) fn check(config: &Config, places: &Places<'_>) -> Vec<String> {
     check_access_log(&config.s3, &mut report);
     check_admin(&config.admin, &mut report);
     readable(&mut report, "keys.file", &config.keys.file);
+    for (key, file) in
+        [("keys.site_file", &config.keys.site_file), ("keys.named_file", &config.keys.named_file)]
+    {
+        if let Some(file) = file {
+            readable(&mut report, key, file);
+        }
+    }
     check_link(config, &mut report);
     check_fullsync(config, &mut report);
     check_kafka(config, &mut report);

@@ -139,6 +139,8 @@ impl Config {
             ("admin.token_file", self.admin.token_file.as_ref()),
             ("s3.tls_key", self.s3.tls_key.as_ref()),
             ("keys.file", Some(&self.keys.file)),
+            ("keys.site_file", self.keys.site_file.as_ref()),
+            ("keys.named_file", self.keys.named_file.as_ref()),
             ("link.key", link),
             ("kafka.key", kafka),
         ];
@@ -148,6 +150,7 @@ impl Config {
     fn resolve_paths(&mut self, directory: &Path) {
         let mut paths: Vec<&mut PathBuf> = vec![&mut self.site.data, &mut self.keys.file];
         paths.extend(self.s3.tls_cert.iter_mut().chain(&mut self.s3.tls_key));
+        paths.extend(self.keys.site_file.iter_mut().chain(&mut self.keys.named_file));
         paths.extend(self.s3.root_secret_key_file.iter_mut().chain(&mut self.s3.access_log));
         paths.extend(&mut self.admin.token_file);
         if let Some(link) = &mut self.link {

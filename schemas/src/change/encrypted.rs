@@ -1,12 +1,12 @@
 //! `encrypted_put.avsc`: a kind of its own, so that releases without encryption go on reading what is
 //! written without it, and set aside what they would serve as it rests.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use apache_avro::serde_avro_fixed;
 use model::{
-    BucketName, Change, ClientWrapped, Encryption, Manifest, ObjectKey, SealedSecret, Slot,
-    Version, WrappedKey,
+    BucketName, Change, ClientWrapped, Encryption, Manifest, NamedWrapped, ObjectKey, SealedSecret,
+    SiteWrapped, Slot, Version, WrappedKey,
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,13 +39,14 @@ pub(crate) struct EncryptionRecord<'a> {
 pub(crate) enum WrappedKeyRecord<'a> {
     Class(ClassWrappedRecord<'a>),
     Client(ClientWrappedRecord<'a>),
+    Named(NamedWrappedRecord<'a>),
 }
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ClassWrappedRecord<'a> {
     key_id: Cow<'a, str>,
     #[serde(with = "serde_avro_fixed")]
-    nonce: [u8; NONCE_BYTES],
+    check: [u8; 32],
     #[serde(with = "cow_bytes")]
     sealed: Cow<'a, [u8]>,
 }
@@ -56,6 +57,18 @@ pub(crate) struct ClientWrappedRecord<'a> {
     salt: [u8; 32],
     #[serde(with = "serde_avro_fixed")]
     check: [u8; 32],
+    #[serde(with = "cow_bytes")]
+    sealed: Cow<'a, [u8]>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct NamedWrappedRecord<'a> {
+    shown: Cow<'a, str>,
+    context: Cow<'a, BTreeMap<String, String>>,
+    bucket_key: bool,
+    key_id: Cow<'a, str>,
+    #[serde(with = "serde_avro_fixed")]
+    nonce: [u8; NONCE_BYTES],
     #[serde(with = "cow_bytes")]
     sealed: Cow<'a, [u8]>,
 }
@@ -104,13 +117,23 @@ impl TryFrom<EncryptedPut<'_>> for Change {
 impl<'a> From<&'a Encryption> for EncryptionRecord<'a> {
     fn from(encryption: &'a Encryption) -> Self {
         let key = match &encryption.key {
-            WrappedKey::Class(SealedSecret { key_id, nonce, sealed }) => {
+            WrappedKey::Site(SiteWrapped { check, key_id, sealed }) => {
                 let (key_id, sealed) = (Cow::Borrowed(key_id.as_str()), Cow::Borrowed(&sealed[..]));
-                WrappedKeyRecord::Class(ClassWrappedRecord { key_id, nonce: *nonce, sealed })
+                WrappedKeyRecord::Class(ClassWrappedRecord { key_id, check: *check, sealed })
             }
             WrappedKey::Client(ClientWrapped { salt, check, sealed }) => {
                 let (salt, check, sealed) = (*salt, *check, Cow::Borrowed(&sealed[..]));
                 WrappedKeyRecord::Client(ClientWrappedRecord { salt, check, sealed })
+            }
+            WrappedKey::Named(NamedWrapped { shown, context, bucket_key, sealed }) => {
+                WrappedKeyRecord::Named(NamedWrappedRecord {
+                    shown: Cow::Borrowed(shown.as_str()),
+                    context: Cow::Borrowed(context),
+                    bucket_key: *bucket_key,
+                    key_id: Cow::Borrowed(sealed.key_id.as_str()),
+                    nonce: sealed.nonce,
+                    sealed: Cow::Borrowed(&sealed.sealed[..]),
+                })
             }
         };
         Self { key, left_out: encryption.left_out.iter().copied().map(i32::from).collect() }
@@ -122,13 +145,24 @@ impl TryFrom<EncryptionRecord<'_>> for Encryption {
 
     fn try_from(record: EncryptionRecord<'_>) -> Result<Self, CodecError> {
         let key = match record.key {
-            WrappedKeyRecord::Class(ClassWrappedRecord { key_id, nonce, sealed }) => {
+            WrappedKeyRecord::Class(ClassWrappedRecord { key_id, check, sealed }) => {
                 let (key_id, sealed) = (key_id.into_owned(), sealed.into_owned().into());
-                WrappedKey::Class(SealedSecret { key_id, nonce, sealed })
+                WrappedKey::Site(SiteWrapped { check, key_id, sealed })
             }
             WrappedKeyRecord::Client(ClientWrappedRecord { salt, check, sealed }) => {
                 let sealed = sealed.into_owned().into();
                 WrappedKey::Client(ClientWrapped { salt, check, sealed })
+            }
+            WrappedKeyRecord::Named(record) => {
+                let NamedWrappedRecord { shown, context, bucket_key, key_id, nonce, sealed } =
+                    record;
+                let (key_id, sealed) = (key_id.into_owned(), sealed.into_owned().into());
+                WrappedKey::Named(NamedWrapped {
+                    shown: shown.into_owned(),
+                    context: context.into_owned(),
+                    bucket_key,
+                    sealed: SealedSecret { key_id, nonce, sealed },
+                })
             }
         };
         let left_out = record.left_out.into_iter();

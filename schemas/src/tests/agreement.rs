@@ -109,6 +109,7 @@ fn types() -> BTreeMap<&'static str, Vec<String>> {
         ("encryption", names::<encrypted::EncryptionRecord>()),
         ("class_wrapped", names::<encrypted::ClassWrappedRecord>()),
         ("client_wrapped", names::<encrypted::ClientWrappedRecord>()),
+        ("named_wrapped", names::<encrypted::NamedWrappedRecord>()),
         ("trimmed", names::<trimmed::Trimmed>()),
     ])
 }

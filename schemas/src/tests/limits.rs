@@ -2,9 +2,9 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use bytes::Bytes;
 use model::{
-    BLOCKS_PER_SEGMENT, BlockHash, BlockRef, Change, ClientWrapped, Content, EVENT_BYTES_MAX,
-    Encryption, Manifest, OBJECT_BYTES_MAX, ObjectKey, Part, Parts, SEGMENTS_MAX, SegmentRef, Slot,
-    WrappedKey,
+    BLOCKS_PER_SEGMENT, BlockHash, BlockRef, Change, Content, EVENT_BYTES_MAX, Encryption,
+    Manifest, NamedWrapped, OBJECT_BYTES_MAX, ObjectKey, Part, Parts, SEGMENTS_MAX, SealedSecret,
+    SegmentRef, Slot, WrappedKey,
 };
 
 use super::samples::{OWN, bucket, codec, event, manifest, put, version};
@@ -28,11 +28,10 @@ fn no_event_is_above_512_kib_for_10_000_parts_and_as_many_segments_as_an_object_
     // Each part may end in a block that is not full.
     let segments = SEGMENTS_MAX + PARTS.div_ceil(BLOCKS_PER_SEGMENT as u64);
     let segments = (0..segments).map(segment).collect();
-    let key = WrappedKey::Client(ClientWrapped {
-        salt: [1; 32],
-        check: [2; 32],
-        sealed: Bytes::from_static(&[3; 48]),
-    });
+    let key_id = "k".repeat(64);
+    let sealed = SealedSecret { key_id, nonce: [1; 24], sealed: Bytes::from_static(&[3; 48]) };
+    let (shown, context, bucket_key) = ("k".repeat(1_024), pair(8 * 1_024), true);
+    let key = WrappedKey::Named(NamedWrapped { shown, context, bucket_key, sealed });
     let manifest = Manifest {
         // Whose numbers are all taken: where one is left out, there is a part less.
         encryption: Some(Encryption::of_whole(key)),

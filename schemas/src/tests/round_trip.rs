@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use model::{
     AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, ClientWrapped, Content,
-    Digest, ETag, Encryption, Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part,
-    Partition, Parts, Position, Quota, Register, RequestId, SealedSecret, SegmentRef, Seq, SiteId,
-    Slot, User, UserId, Version, WrappedKey,
+    Digest, ETag, Encryption, Epoch, Event, Heartbeat, Hlc, Manifest, Millis, NamedWrapped,
+    ObjectKey, Part, Partition, Parts, Position, Quota, Register, RequestId, SealedSecret,
+    SegmentRef, Seq, SiteId, Slot, User, UserId, Version, WrappedKey,
 };
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop, prop_oneof, proptest};
 
@@ -51,14 +51,20 @@ fn parts() -> BoxedStrategy<Parts> {
 
 fn encryption() -> BoxedStrategy<Option<Encryption>> {
     let sealed = || prop::collection::vec(any::<u8>(), 0..99);
-    let class = (any::<(String, [u8; 24])>(), sealed()).prop_map(|((key_id, nonce), sealed)| {
-        WrappedKey::Class(SealedSecret { key_id, nonce, sealed: sealed.into() })
-    });
+    // No other opens, and so no other leaves its site.
+    let site = any::<[u8; 32]>().prop_map(|key| WrappedKey::Site(codec().wrap_data_key(&key)));
+    let texts = prop::collection::btree_map(any::<String>(), any::<String>(), 0..4);
+    let named = (any::<(String, bool, String, [u8; 24])>(), texts, sealed()).prop_map(
+        |((shown, bucket_key, key_id, nonce), context, sealed)| {
+            let sealed = SealedSecret { key_id, nonce, sealed: sealed.into() };
+            WrappedKey::Named(NamedWrapped { shown, context, bucket_key, sealed })
+        },
+    );
     let client = (any::<([u8; 32], [u8; 32])>(), sealed()).prop_map(|((salt, check), sealed)| {
         WrappedKey::Client(ClientWrapped { salt, check, sealed: sealed.into() })
     });
     let left_out = prop::collection::vec(any::<u16>(), 0..9);
-    let some = (prop_oneof![class, client], left_out)
+    let some = (prop_oneof![site, client, named], left_out)
         .prop_map(|(key, left_out)| Some(Encryption { key, left_out }));
     prop_oneof![Just(None), some].boxed()
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use model::{
     AccessKey, Attributes, BlockHash, BlockRef, Bucket, BucketName, Change, ClientWrapped, Content,
-    Digest, ETag, Encryption, Epoch, Event, Heartbeat, Hlc, Manifest, Millis, ObjectKey, Part,
-    Partition, PartitionCount, Parts, Position, Quota, Register, RequestId, SealedSecret,
-    SegmentRef, Seq, SiteId, Slot, User, UserId, Version, WrappedKey,
+    Digest, ETag, Encryption, Epoch, Event, Heartbeat, Hlc, Manifest, Millis, NamedWrapped,
+    ObjectKey, Part, Partition, PartitionCount, Parts, Position, Quota, Register, RequestId,
+    SealedSecret, SegmentRef, Seq, SiteId, Slot, User, UserId, Version, WrappedKey,
 };
 
 use crate::{Codec, Keys};
@@ -122,6 +122,7 @@ pub(super) fn changes() -> Vec<(&'static str, Change)> {
         ("version_removed", version_removed()),
         ("encrypted_put_null", encrypted_put(Slot::Null)),
         ("encrypted_put_own", encrypted_put(Slot::Own(OWN))),
+        ("encrypted_put_named", named_put()),
     ]
 }
 
@@ -147,7 +148,6 @@ fn version_put() -> Change {
 /// Of each slot with another way to keep the key.
 fn encrypted_put(slot: Slot) -> Change {
     let sealed = Bytes::from_static(b"data-key-in-some-sealed-form");
-    let class = SealedSecret { key_id: "main".to_owned(), nonce: NONCE, sealed: sealed.clone() };
     let client = ClientWrapped { salt: [3; 32], check: [4; 32], sealed };
     let content = Content::Blocks(vec![block(1), block(2)]);
     let manifest = match slot {
@@ -156,12 +156,25 @@ fn encrypted_put(slot: Slot) -> Change {
             Manifest { encryption, ..manifest(10, content) }
         }
         Slot::Own(_) => {
-            let encryption = Some(Encryption::of_parts(WrappedKey::Class(class), &[2, 9]));
+            let site = WrappedKey::Site(codec().wrap_data_key(&[9; 32]));
+            let encryption = Some(Encryption::of_parts(site, &[2, 9]));
             Manifest { encryption, content, ..multipart() }
         }
     };
     let (bucket, key, birth) = (bucket(), key(), version(1));
     Change::ObjectPut { bucket, key, slot, birth, manifest: Box::new(manifest) }
+}
+
+fn named_put() -> Change {
+    let sealed = Bytes::from_static(b"data-key-in-some-sealed-form");
+    let key = WrappedKey::Named(NamedWrapped {
+        shown: "alias/invoices".to_owned(),
+        context: BTreeMap::from([("department".to_owned(), "ünits".to_owned())]),
+        bucket_key: true,
+        sealed: SealedSecret { key_id: "invoices".to_owned(), nonce: NONCE, sealed },
+    });
+    let encryption = Some(Encryption::of_whole(key));
+    put(Manifest { encryption, ..manifest(10, Content::Blocks(vec![block(1), block(2)])) })
 }
 
 fn marker_put(slot: Slot) -> Change {

@@ -7,7 +7,8 @@ use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
 use model::{
-    BucketName, Content, ETag, Millis, ObjectKey, SegmentRef, Slot, UserId, Version, WrappedKey,
+    BucketName, Content, ETag, Millis, NamedWrapped, ObjectKey, SegmentRef, Slot, UserId, Version,
+    WrappedKey,
 };
 use serde::{Deserialize, Serialize};
 
@@ -76,9 +77,12 @@ impl MultipartRecord {
         super::decode_postcard(&super::join(&[body, added]))
     }
 
+    /// Of all uploads.
+    pub(crate) const PREFIX: &'static [u8] = b"u";
+
     /// Of all uploads into a bucket.
     pub(crate) fn prefix(bucket: &BucketName) -> Bytes {
-        super::join(&[b"u", bucket.as_str().as_bytes(), &[0]])
+        super::join(&[Self::PREFIX, bucket.as_str().as_bytes(), &[0]])
     }
 
     pub(crate) fn key(bucket: &BucketName, key: &ObjectKey, id: MultipartId) -> Bytes {
@@ -89,7 +93,7 @@ impl MultipartRecord {
     /// The object key and the id inside a key of this record.
     pub(crate) fn split(row: &[u8]) -> Option<(&str, MultipartId)> {
         let (rest, id) = row.split_last_chunk::<16>()?;
-        let names = rest.strip_prefix(b"u")?.strip_suffix(&[0])?;
+        let names = rest.strip_prefix(Self::PREFIX)?.strip_suffix(&[0])?;
         let separator = names.iter().position(|&byte| byte == 0)?;
         let key = std::str::from_utf8(&names[separator + 1..]).ok()?;
         Some((key, MultipartId(u128::from_be_bytes(*id))))
@@ -178,6 +182,36 @@ pub struct Completed {
     pub checksums: BTreeMap<String, String>,
     /// Its id. `None`: versioning was not enabled.
     pub id: Option<Slot>,
+    /// How it is encrypted, if it is. Formats 1 and 2 did not say.
+    pub sealed: Option<SealedAs>,
+}
+
+/// How the body of an object is encrypted, as far as answers say it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum SealedAs {
+    /// Under a key of the site.
+    Site,
+    /// Under one that only the client has.
+    Client,
+    Named {
+        /// As the client wrote it.
+        key: String,
+        bucket_key: bool,
+    },
+}
+
+impl SealedAs {
+    /// Of what a data key is kept as.
+    #[must_use]
+    pub fn of(key: &WrappedKey) -> Self {
+        match key {
+            WrappedKey::Site(_) => Self::Site,
+            WrappedKey::Client(_) => Self::Client,
+            WrappedKey::Named(NamedWrapped { shown, bucket_key, .. }) => {
+                Self::Named { key: shown.clone(), bucket_key: *bucket_key }
+            }
+        }
+    }
 }
 
 /// The answer of a completed upload, kept for a while for clients who did not hear it and ask
@@ -195,7 +229,7 @@ impl super::Plain for CompletedRecord {}
 impl super::Record for CompletedRecord {
     const TABLE: Table = Table::Multipart;
     const NAME: &'static str = "completed upload";
-    const FORMAT: u8 = 2;
+    const FORMAT: u8 = 3;
 
     fn encode_body(&self, body: &mut Vec<u8>) {
         super::encode_postcard(self, body);
@@ -205,9 +239,10 @@ impl super::Record for CompletedRecord {
         super::decode_postcard(body)
     }
 
-    /// What format 2 added, the id, stands at the end: none is one zero.
-    fn decode_before(_format: u8, body: &Bytes) -> Option<Self> {
-        super::decode_postcard(&super::join(&[body, &[0]]))
+    /// What a format added stands at the end, the id and then the encryption: none is one zero.
+    fn decode_before(format: u8, body: &Bytes) -> Option<Self> {
+        let added: &[u8] = if format == 1 { &[0, 0] } else { &[0] };
+        super::decode_postcard(&super::join(&[body, added]))
     }
 }
 
@@ -267,19 +302,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_earlier_release_completed_has_no_id() {
+    fn what_an_earlier_release_completed_has_no_id_and_no_encryption() {
         use crate::records::Record;
 
         let bucket = BucketName::try_from("photos".to_owned()).unwrap();
         let key = ObjectKey::try_from("k".to_owned()).unwrap();
         let version = Version { hlc: model::Hlc(7), site: model::SiteId([1; 16]) };
-        let (etag, checksums, id) = (ETag("e-1".to_owned()), BTreeMap::new(), None);
-        let completed = Completed { version, etag, checksums, id };
+        let (etag, checksums) = (ETag("e-1".to_owned()), BTreeMap::new());
+        let completed = Completed { version, etag, checksums, id: None, sealed: None };
         let mut record = CompletedRecord { bucket, key, at: Millis(5), completed };
         let encoded = record.encode();
-        let before = super::super::join(&[&[1], &encoded[1..encoded.len() - 1]]);
-        assert_eq!(CompletedRecord::decode(&before).unwrap(), record);
+        for (format, added) in [(1, 2), (2, 1)] {
+            let before = super::super::join(&[&[format], &encoded[1..encoded.len() - added]]);
+            assert_eq!(CompletedRecord::decode(&before).unwrap(), record);
+        }
         record.completed.id = Some(Slot::Own(version));
+        record.completed.sealed = Some(SealedAs::Named { key: "k".to_owned(), bucket_key: true });
         assert_eq!(CompletedRecord::decode(&record.encode()).unwrap(), record);
     }
 

@@ -258,7 +258,7 @@ pub(crate) fn buries(
 /// Keeps what is removed, as it is: what it waits for, it goes on waiting for.
 pub(crate) fn bury(section: &mut Section<'_>, latest: &Bytes, held: &ObjectRecord) {
     let row = ObjectRecord::version_key(latest, held.version);
-    section.move_row(Table::Versions, row, Some(held.encode()));
+    section.keep_version(row, held);
 }
 
 /// Gives up what is buried under a tombstone that goes itself.

@@ -21,6 +21,7 @@ use crate::{
     records::{
         Completed, CompletedRecord, DeletedBucketRecord, EndedRecord, HeldSegmentRecord,
         MultipartId, MultipartRecord, PartRecord, PartsBytesRecord, Record, RevisionRecord,
+        SealedAs,
     },
     section::{Section, SectionError},
 };
@@ -142,10 +143,11 @@ pub(crate) fn complete(
         return Err(WriteError::UploadChanged);
     }
     let (etag, checksums) = (manifest.etag.clone(), manifest.checksums.clone());
+    let sealed = manifest.encryption.as_ref().map(|held| SealedAs::of(&held.key));
     let (bucket, key, segments) = (name.bucket.clone(), name.key.clone(), Segments::new());
     let put = Put { caller, bucket, key, manifest, segments, condition, attributes };
     let Stored { version, id } = client::put_object(section, put)?;
-    let completed = Completed { version, id, etag, checksums };
+    let completed = Completed { version, id, etag, checksums, sealed };
     end(section, &name, Some(completed.clone()));
     Ok(completed)
 }

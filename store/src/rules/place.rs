@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     engine::Table,
-    records::{ObjectRecord, ObjectState, Record, SlotRecord, SupersededRecord, TombstoneRecord},
+    records::{ObjectRecord, ObjectState, SlotRecord, SupersededRecord, TombstoneRecord},
     section::{Section, SectionError},
 };
 
@@ -185,7 +185,7 @@ fn retire(
         }
     } else {
         section.put(SupersededRecord::key(successor, &version_key), &SupersededRecord);
-        section.move_row(Table::Versions, version_key, Some(held.encode()));
+        section.keep_version(version_key, held);
     }
     Ok(())
 }

@@ -90,7 +90,7 @@ proptest! {
         runtime().block_on(async {
             let (_home, store) = site().await;
             let body = body(length);
-            let (key, wrapped) = store.draw_data_key(None);
+            let (key, wrapped) = store.draw_data_key(Under::Site).unwrap();
             let mut upload = Upload::new(&store.shared);
             upload.block_size(BLOCK);
             let mut upload = upload.sealed(Sealer::new(&key, 0));
@@ -164,12 +164,12 @@ proptest! {
 async fn a_data_key_comes_back_only_with_what_it_was_wrapped_under() {
     let (_home, store) = site().await;
     let (client, other) = (ClientKey::new([1; 32]), ClientKey::new([2; 32]));
-    let (key, wrapped) = store.draw_data_key(Some(&client));
+    let (key, wrapped) = store.draw_data_key(Under::Client(&client)).unwrap();
     assert_eq!(store.data_key(&wrapped, Some(&client)).unwrap().0, key.0);
     let refused = store.data_key(&wrapped, Some(&other));
     assert!(matches!(refused, Err(KeyError::OtherClientKey)));
     assert!(matches!(store.data_key(&wrapped, None), Err(KeyError::NoClientKey)));
-    let again = store.wrap_data_key(&key, Some(&client));
+    let again = store.wrap_data_key(&key, Under::Client(&client)).unwrap();
     assert_ne!(again, wrapped, "each wrap has a salt of its own");
 
     let WrappedKey::Client(mut damaged) = wrapped else { panic!("wrapped for a client") };
@@ -177,13 +177,46 @@ async fn a_data_key_comes_back_only_with_what_it_was_wrapped_under() {
     let damaged = store.data_key(&WrappedKey::Client(damaged), Some(&client));
     assert!(matches!(damaged, Err(KeyError::Damaged)));
 
-    let (key, wrapped) = store.draw_data_key(None);
+    let (key, wrapped) = store.draw_data_key(Under::Site).unwrap();
     assert_eq!(store.data_key(&wrapped, None).unwrap().0, key.0);
     assert!(matches!(store.data_key(&wrapped, Some(&client)), Err(KeyError::NotOfClient)));
-    let WrappedKey::Class(mut foreign) = wrapped else { panic!("wrapped for the sites") };
+    let WrappedKey::Site(mut foreign) = wrapped else { panic!("wrapped for the sites") };
     foreign.key_id = "elsewhere".to_owned();
-    let foreign = store.data_key(&WrappedKey::Class(foreign), None);
-    assert!(matches!(foreign, Err(KeyError::Class(CodecError::NoKey { .. }))));
+    let foreign = store.data_key(&WrappedKey::Site(foreign), None);
+    assert!(matches!(foreign, Err(KeyError::Site(CodecError::NoKey { .. }))));
+}
+
+#[tokio::test]
+async fn a_data_key_under_a_named_key_opens_where_that_key_is_and_with_its_context() {
+    let home = tempfile::tempdir().unwrap();
+    let keys = format!("one:{}\ntwo:{}", "ab".repeat(32), "cd".repeat(32));
+    let keys = schemas::Keys::parse(&keys, "test").unwrap();
+    let named = crate::store::tests::codec().with_named_keys(keys);
+    let holds = crate::Options { codec: named, ..options(home.path(), 1) };
+    let store = Store::open(holds).await.unwrap();
+    assert_eq!((store.named_key(None), store.named_key(Some("two"))), (Some("one"), Some("two")));
+    let context = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+    let key = |id: &str| NamedKey {
+        id: id.to_owned(),
+        shown: format!("alias/{id}"),
+        context: context.clone(),
+        bucket_key: true,
+    };
+    let (data, wrapped) = store.draw_data_key(Under::Named(&key("two"))).unwrap();
+    assert_eq!(store.data_key(&wrapped, None).unwrap().0, data.0);
+    let client = ClientKey::new([1; 32]);
+    assert!(matches!(store.data_key(&wrapped, Some(&client)), Err(KeyError::NotOfClient)));
+    let unknown = store.wrap_data_key(&data, Under::Named(&key("three")));
+    assert!(matches!(unknown, Err(KeyError::NoNamedKey { id }) if id == "three"));
+
+    let (_elsewhere, other) = site().await;
+    assert!(!other.has_named_keys() && store.has_named_keys());
+    let error = other.data_key(&wrapped, None).unwrap_err().to_string();
+    assert!(error.contains("key `two`") && error.contains("keys.named_file"), "{error}");
+    let WrappedKey::Named(mut changed) = wrapped else { panic!("wrapped under a named key") };
+    changed.context.clear();
+    let changed = store.data_key(&WrappedKey::Named(changed), None);
+    assert!(matches!(changed, Err(KeyError::Damaged)));
 }
 
 #[test]

@@ -70,17 +70,17 @@ impl Section<'_> {
                 next.as_ref()
             }
             Some(held) if held.slot == record.slot => {
-                self.write(latest.clone(), record);
+                self.write_latest(latest, record);
                 Some(record)
             }
             Some(held) if leads(record, held) => {
                 self.write_apart(latest, held);
                 self.remove_apart(latest, record.slot);
-                self.write(latest.clone(), record);
+                self.write_latest(latest, record);
                 Some(record)
             }
             None if record.stands() || record.slot == Slot::Null => {
-                self.write(latest.clone(), record);
+                self.write_latest(latest, record);
                 Some(record)
             }
             _ => {
@@ -171,10 +171,10 @@ impl Section<'_> {
         match (&next, left.filter(null)) {
             (Some(next), _) => {
                 self.remove_apart(latest, next.slot);
-                self.write(latest.clone(), next);
+                self.write_latest(latest, next);
                 self.ensure_leaf(latest, next)?;
             }
-            (None, Some(left)) => self.write(latest.clone(), left),
+            (None, Some(left)) => self.write_latest(latest, left),
             (None, None) => {
                 self.staged.rows.insert((Table::Objects, latest.clone()), None);
             }
@@ -210,7 +210,19 @@ impl Section<'_> {
 
     fn write_apart(&mut self, latest: &Bytes, record: &ObjectRecord) {
         let key = SlotRecord::key(latest, record.slot);
-        self.staged.rows.insert((Table::Slots, key), Some(record.encode()));
+        let value = self.resting(record).encode();
+        self.staged.rows.insert((Table::Slots, key), Some(value));
+    }
+
+    fn write_latest(&mut self, latest: &Bytes, record: &ObjectRecord) {
+        let value = self.resting(record).encode();
+        self.staged.rows.insert((Table::Objects, latest.clone()), Some(value));
+    }
+
+    /// Keeps a version that nobody can ask for any more.
+    pub(crate) fn keep_version(&mut self, key: Bytes, record: &ObjectRecord) {
+        let value = self.resting(record).encode();
+        self.move_row(Table::Versions, key, Some(value));
     }
 
     fn remove_apart(&mut self, latest: &Bytes, slot: Slot) {

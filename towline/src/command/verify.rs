@@ -4,10 +4,10 @@ use std::{io::IsTerminal, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ops::Metrics;
-use schemas::{Codec, Keys};
 use serde::Serialize;
 use store::{
-    AccountCounts, BlockCounts, Recounted, TreeCounts, TreeReport, Verified, VerifyOptions,
+    AccountCounts, BlockCounts, DataKeys, Recounted, TreeCounts, TreeReport, UnopenedKey, Verified,
+    VerifyOptions,
 };
 use tokio::sync::watch;
 
@@ -41,6 +41,22 @@ struct Answer<'a> {
     accounts: &'a AccountCounts,
     /// Why blocks that nothing names are not freed.
     kept: Option<String>,
+    /// Data keys that rest under keys of the site, and those that none of them opens.
+    data_keys: Keys,
+}
+
+#[derive(Serialize)]
+struct Keys {
+    checked: u64,
+    unopened: u64,
+    first: Vec<Unopened>,
+}
+
+#[derive(Serialize)]
+struct Unopened {
+    /// Key of the record.
+    row: String,
+    why: String,
 }
 
 #[derive(Serialize)]
@@ -53,8 +69,8 @@ struct Difference {
 
 pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {
     let config = args.config.load()?;
-    let keys = Keys::load(&config.keys.file).map_err(|error| Failure::of(&error))?;
-    let options = crate::site::options(&config, Codec::new(keys), Metrics::new());
+    let codec = crate::site::codec(&config).map_err(|error| Failure::of(&error))?;
+    let options = crate::site::options(&config, codec, Metrics::new());
     let how = VerifyOptions { repair: args.repair, differences_max: SHOWN };
     let report = block_on(async {
         let (told, seen) = watch::channel(TreeCounts::default());
@@ -66,10 +82,15 @@ pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {
         report.map_err(|error| Failure::of(&error))
     })?;
     println!("{}", if args.json { json(&report)? } else { text(&report) });
-    let Verified { tree: TreeReport { counts, .. }, blocks, accounts } = &report;
+    let Verified { tree: TreeReport { counts, .. }, blocks, accounts, keys } = &report;
     let (tree, blocks) = (counts.differ().saturating_sub(counts.repaired), left(blocks));
     let accounts = accounts.wrong.saturating_sub(accounts.repaired);
     match (tree, blocks, accounts) {
+        (0, 0, 0) if keys.unopened > 0 => Err(Failure::Failed(format!(
+            "site `{}`: {} data keys do not open; put the keys they rest under back into \
+             `keys.site_file`",
+            config.site.name, keys.unopened
+        ))),
         (0, 0, 0) => Ok(()),
         (0, 0, left) => Err(Failure::Failed(format!(
             "site `{}`: {left} buckets are counted otherwise than what stands in them",
@@ -126,16 +147,18 @@ fn differences(report: &TreeReport) -> impl Iterator<Item = Difference> + '_ {
 }
 
 fn json(report: &Verified) -> Result<String, Failure> {
-    let Verified { tree, blocks: Recounted { counts: blocks, kept, .. }, accounts } = report;
+    let Verified { tree, blocks: Recounted { counts: blocks, kept, .. }, accounts, keys } = report;
     let (counts, differ, kept) =
         (&tree.counts, tree.counts.differ(), kept.map(|it| it.to_string()));
     let differences = differences(tree).collect();
-    let answer = Answer { counts, differ, differences, blocks, kept, accounts };
+    let data_keys = Keys { checked: keys.checked, unopened: keys.unopened, first: unopened(keys) };
+    let answer = Answer { counts, differ, differences, blocks, kept, accounts, data_keys };
     serde_json::to_string_pretty(&answer).map_err(|error| Failure::of(&error))
 }
 
 fn text(report: &Verified) -> String {
-    let Verified { tree, blocks: Recounted { counts: blocks, leaked, kept }, accounts } = report;
+    let Verified { tree, blocks: Recounted { counts: blocks, leaked, kept }, accounts, keys } =
+        report;
     let counts = &tree.counts;
     let mut text = progress(counts);
     let kinds = [
@@ -167,7 +190,20 @@ fn text(report: &Verified) -> String {
     let AccountCounts { buckets, wrong, repaired } = accounts;
     text += &format!("\n{buckets} buckets, {wrong} of them are counted wrongly");
     add(&mut text, &[(*repaired, "repaired")]);
+    let DataKeys { checked, unopened: not, .. } = keys;
+    text += &format!("\n{checked} data keys, {not} of them do not open");
+    for Unopened { row, why } in unopened(keys) {
+        text += &format!("\n  `{row}`: {why}");
+    }
     text
+}
+
+fn unopened(keys: &DataKeys) -> Vec<Unopened> {
+    let told = |UnopenedKey { row, why }: &UnopenedKey| Unopened {
+        row: row.escape_ascii().to_string(),
+        why: why.clone(),
+    };
+    keys.first.iter().map(told).collect()
 }
 
 fn add(text: &mut String, kinds: &[(u64, &str)]) {
@@ -196,7 +232,10 @@ mod tests {
         let blocks = Recounted { counts: counted, leaked: vec![leaked], kept };
         assert_eq!(left(&blocks), 1);
         let accounts = AccountCounts { buckets: 2, wrong: 1, repaired: 1 };
-        let report = Verified { tree: TreeReport { counts, differences }, blocks, accounts };
+        let first = UnopenedKey { row: Bytes::from_static(b"abc\0key"), why: "no key".to_owned() };
+        let keys = DataKeys { checked: 2, unopened: 1, first: vec![first] };
+        let tree = TreeReport { counts, differences };
+        let report = Verified { tree, blocks, accounts, keys };
         let shown = text(&report);
         assert!(shown.starts_with("3 records, 0 leaves, 0 nodes, 1 differ\n"), "{shown}");
         assert!(shown.contains("buckets and users: `abc\\x00key`: the leaf says"), "{shown}");
@@ -205,11 +244,16 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains(&format!("\n  block {}\n  records or segments", leaked.hash)));
-        assert!(shown.ends_with("\n2 buckets, 1 of them are counted wrongly\n  1 repaired"));
+        assert!(shown.contains("\n2 buckets, 1 of them are counted wrongly\n  1 repaired"));
+        assert!(
+            shown.ends_with("\n2 data keys, 1 of them do not open\n  `abc\\x00key`: no key"),
+            "{shown}"
+        );
         let Ok(shown) = json(&report) else { panic!("no JSON") };
         let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
         assert_eq!((&shown["differ"], &shown["mismatched"]), (&1.into(), &1.into()));
         assert_eq!(shown["differences"][0]["row"], "abc\\x00key");
         assert_eq!((&shown["blocks"]["leaked"], shown["kept"].is_string()), (&1.into(), true));
+        assert_eq!(shown["data_keys"]["first"][0]["why"], "no key");
     }
 }

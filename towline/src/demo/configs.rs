@@ -19,6 +19,9 @@ pub(super) const SITES: [&str; 2] = ["east", "west"];
 /// Both sites take the same token, so that one is enough to try everything.
 pub(super) const TOKEN_FILE: &str = "admin.token";
 
+/// The key that clients of the demo can name.
+const NAMED_KEY: &str = "demo-key";
+
 /// The root user's keys.
 pub(super) struct Demo {
     pub(super) access_key: String,
@@ -36,6 +39,8 @@ pub(super) fn write(directory: &Path, args: &DemoArgs) -> Result<Demo, Failure> 
     let names: Vec<SiteName> =
         names.into_iter().collect::<Result<_, _>>().map_err(|e| Failure::of(&e))?;
     ops::certs::make(directory, &names).map_err(|error| Failure::of(&error))?;
+    let keys = ops::certs::make_data_keys(directory, &names, NAMED_KEY);
+    keys.map_err(|error| Failure::of(&error))?;
     let secret_file = directory.join("root.secret");
     if !secret_file.exists() {
         let secret: [u8; 20] = rand::Rng::random(&mut rand::rng());
@@ -83,7 +88,7 @@ fn site(name: &str, peer: &str, [s3, admin, link]: [u16; 3], origin: &str) -> St
          [s3]\nlisten = \"127.0.0.1:{s3}\"\nroot_access_key = \"root\"\n\
          root_secret_key_file = \"root.secret\"\n\n\
          [admin]\nlisten = \"127.0.0.1:{admin}\"\ntoken_file = \"{TOKEN_FILE}\"\n\n\
-         [keys]\nfile = \"class.key\"\n\n\
+         [keys]\nfile = \"class.key\"\nsite_file = \"{name}.site.key\"\nnamed_file = \"named.key\"\n\n\
          [link]\nlisten = \"127.0.0.1:{link}\"\nca = \"ca.pem\"\ncert = \"{name}.pem\"\n\
          key = \"{name}.key\"\nallow = [\"{peer}\"]\n\n\
          [log]\nlevel = \"warn\"\n{origin}"

@@ -73,6 +73,11 @@ fn each_kind_of_mistake_is_one_line_with_its_place() {
     assert!(size.contains("must be from 64KiB to 8MiB"), "{size}");
     let file = problem(&[("\"class.key\"", "\"other.key\"")]);
     assert!(file.contains("other.key`: No such file") && file.contains("towline certs"), "{file}");
+    for name in ["site_file", "named_file"] {
+        let file = problem(&[(format!("# {name}").as_str(), name)]);
+        let says = format!("key `keys.{name}`: `");
+        assert!(file.contains(&says) && file.contains("No such file"), "{file}");
+    }
 }
 
 #[test]

@@ -400,7 +400,15 @@ async fn what_parts_make_and_what_is_copied_counts_whole_and_a_quota_holds_for_b
             let (manifest, condition) = (source.manifest.clone(), Condition::None);
             let (caller, bucket, key) = (caller(), bucket(), key(to));
             let attributes = BTreeMap::new();
-            let copy = CopyObject { caller, bucket, key, manifest: *manifest, source, condition, attributes };
+            let copy = CopyObject {
+                caller,
+                bucket,
+                key,
+                manifest: *manifest,
+                source,
+                condition,
+                attributes,
+            };
             store.copy_object(copy).await
         }
     };
