@@ -117,8 +117,8 @@ def make_keyed(make_pair):
 
     def make(mode="direct"):
         pair = make_pair(mode)
-        for site in pair.sites:
-            site.set("keys.site_file", key_file(site.folder / "site.key", f"{site.name}-1"))
+        for site, role in ((pair.east, "east"), (pair.west, "west")):
+            site.set("keys.site_file", key_file(site.folder / "site.key", f"{role}-1"))
             site.set("keys.named_file", key_file(pair.certs / "named.key", "first", "second"))
         return pair
 
