@@ -12,7 +12,7 @@ use store::{Batch, Embedded, Engine, Table};
 use crate::{Named, Outcome};
 
 /// Format byte of an object's record.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// Version, position, birth of its bucket, what it is unless it is deleted, and its slot.
 type Record = (Version, Position, Version, Option<Manifest>, Slot);
