@@ -18,8 +18,9 @@ from harness.until import until
 
 BUCKET = "kill"
 OBJECTS, CHANGES, KILLS = 2_400, 10, 3
-# States of one batch: what is asked for and not yet committed when somebody dies.
-UNDER_WAY = 256
+# What is asked for and not yet committed when somebody dies: four batches of 256 states, as the
+# walker has them under way.
+UNDER_WAY = 4 * 256
 # Steps of a secondary's disk, and the last passage of one that is sure to come.
 STEPS = {"commit-before": 12, "commit-after": 12, "block-kept": 6}
 
