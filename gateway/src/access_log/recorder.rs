@@ -226,7 +226,9 @@ impl Desk {
                     self.text = text;
                     self.count(records, appended);
                 }
-                Err(error) => tracing::error!(%error, "the access log has ended"),
+                Err(error) => {
+                    tracing::error!(error = %ops::chain(&error), "the access log has ended");
+                }
             }
         }
         self.complain();
@@ -270,7 +272,7 @@ impl Desk {
             Ok(Err(error)) => {
                 tracing::error!(error = %ops::chain(&error), "buckets cannot be read");
             }
-            Err(error) => tracing::error!(%error, "buckets cannot be read"),
+            Err(error) => tracing::error!(error = %ops::chain(&error), "buckets cannot be read"),
         }
     }
 }
