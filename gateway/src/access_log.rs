@@ -137,5 +137,5 @@ impl Wanted {
 
 /// A name of a path, as s3s reads it; what cannot be read is no name of anything.
 fn decoded(text: &str) -> String {
-    query::decoded(&text.replace('+', "%2B")).unwrap_or_default()
+    query::decoded_path(text).unwrap_or_default()
 }

@@ -33,7 +33,7 @@ impl CrossOrigin {
         let headers = text(request.headers(), &header::ACCESS_CONTROL_REQUEST_HEADERS);
         let headers = headers.filter(|_| request.method() == Method::OPTIONS);
         let host = request.headers().get(header::HOST);
-        let bucket = query::decoded(&hosts.bucket_of(request.uri(), host)?.replace('+', "%2B"))?;
+        let bucket = query::decoded_path(&hosts.bucket_of(request.uri(), host)?)?;
         Some(Self { bucket: names::bucket(bucket).ok()?, origin, method, headers })
     }
 

@@ -51,6 +51,11 @@ pub(crate) fn parameter(uri: &Uri, name: &str) -> Option<String> {
     found.map(|parameter| parameter.value().into_owned())
 }
 
+/// A piece of a path, where a plus is one. `None`: its escapes are wrong.
+pub(crate) fn decoded_path(text: &str) -> Option<String> {
+    decoded(&text.replace('+', "%2B"))
+}
+
 /// A piece of what has the form of a query. `None`: its escapes are wrong.
 pub(crate) fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
@@ -98,5 +103,7 @@ mod tests {
         assert_eq!(found("delimiter"), None);
         assert_eq!(parameter(&Uri::from_static("/photos"), "acl"), None);
         assert_eq!((decoded("%2"), decoded("%ff")), (None, None));
+        let both = |text| (decoded(text), decoded_path(text));
+        assert_eq!(both("a+%2B"), (Some("a +".to_owned()), Some("a++".to_owned())));
     }
 }

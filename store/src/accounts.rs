@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    committer::Committer,
     engine::{Engine, Snapshot, Table, prefix_range},
     errors::{KeepError, ReadError, UsageError},
     open::rows,
@@ -95,14 +96,8 @@ pub async fn count_forever(store: Store, cancelled: CancellationToken) -> Result
             None => return Ok(()),
         }
         let pause = INTERVAL.max(began.elapsed() * REST);
-        let wait = async {
-            tokio::time::sleep_until(began + pause).await;
-            marked.changed().await
-        };
-        match cancelled.run_until_cancelled(wait).await {
-            Some(Ok(())) => {}
-            // Without a committer there is nothing to count any more.
-            Some(Err(_)) | None => return Ok(()),
+        if !Committer::marked_again(&mut marked, began + pause, &cancelled).await {
+            return Ok(());
         }
     }
 }

@@ -10,7 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use model::Partition;
 use schemas::Codec;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     bucket_views::BucketViews,
@@ -122,6 +126,20 @@ impl Committer {
         self.marked.clone()
     }
 
+    /// Waits for marks that `seen` does not know, and not before `at`. `false`: cancelled, or the
+    /// committer has ended, and nothing will come.
+    pub(crate) async fn marked_again(
+        seen: &mut watch::Receiver<u64>,
+        at: Instant,
+        cancelled: &CancellationToken,
+    ) -> bool {
+        let wait = async {
+            tokio::time::sleep_until(at).await;
+            seen.changed().await
+        };
+        matches!(cancelled.run_until_cancelled(wait).await, Some(Ok(())))
+    }
+
     pub(crate) fn failed(&self) -> watch::Receiver<bool> {
         self.failed.clone()
     }
@@ -164,7 +182,7 @@ impl Worker {
     }
 
     fn commit(&mut self, rules: Vec<Rule>) -> Result<(), CommitError> {
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         let size = rules.len();
         let parts = &mut self.parts;
         let limits = (parts.clock.now(), parts.gate.limits());

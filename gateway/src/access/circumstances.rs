@@ -71,7 +71,7 @@ impl Circumstances<'_> {
             "signatureversion" => Some("AWS4-HMAC-SHA256".to_owned()),
             "x-amz-copy-source" => {
                 let source = self.header(name)?;
-                let source = crate::query::decoded(&source.replace('+', "%2B"))?;
+                let source = crate::query::decoded_path(&source)?;
                 Some(source.strip_prefix('/').unwrap_or(&source).to_owned())
             }
             "if-match" | "if-none-match" => self.header(name),

@@ -180,7 +180,7 @@ pub(super) fn source(header: &HeaderValue) -> Option<Source> {
 
 /// A key as it stands in a path, encoded alike whoever sent it.
 fn encoded(key: &str) -> String {
-    let plain = crate::query::decoded(&key.replace('+', "%2B"));
+    let plain = crate::query::decoded_path(key);
     // What is no text was refused; it is shown as it came.
     plain.map_or_else(|| key.to_owned(), |plain| url_encode(&plain))
 }

@@ -5,6 +5,8 @@
 
 use http::{Method, Uri};
 
+use crate::query::parameters;
+
 /// Of several keys that one request deletes, each.
 pub(super) const BATCH_DELETE: &str = "BATCH.DELETE.OBJECT";
 
@@ -109,8 +111,7 @@ fn resource(uri: &Uri, about: About) -> Option<&'static str> {
         return None;
     }
     let place = |name: &str| RESOURCES.iter().position(|(known, _, _)| *known == name);
-    let named = form_urlencoded::parse(uri.query()?.as_bytes());
-    let first = named.filter_map(|(name, _)| place(&name)).min()?;
+    let first = parameters(uri).filter_map(|one| place(&one.name())).min()?;
     let (_, bucket, object) = RESOURCES[first];
     Some(if about == About::Bucket { bucket } else { object })
 }

@@ -111,6 +111,7 @@ impl Recorder {
         hangup: Option<Signal>,
         cancelled: CancellationToken,
     ) -> Result<(), Infallible> {
+        // What stands in it counts in the one budget of `Buffers` until it is delivered or given up.
         let (orders, taken) = mpsc::unbounded_channel();
         let mut delivering = AbortOnDropHandle::new(tokio::spawn(delivery.clone().run(taken)));
         self.serve((&delivery, &orders), pace, hangup, cancelled).await;

@@ -9,7 +9,7 @@ use s3s::Body;
 use tokio::time::Instant;
 
 use super::noted::Noted;
-use crate::{access::Peer, tls_session::TlsSession};
+use crate::{access::Peer, query::parameters, tls_session::TlsSession};
 
 /// What came.
 pub(super) struct Seen {
@@ -90,10 +90,7 @@ impl Signed {
     fn of(uri: &Uri, headers: &HeaderMap) -> Self {
         let by = |version, by| Self { version: Some(version), by: Some(by) };
         let header = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-        let has = |name: &str| {
-            let mut pairs = uri.query().unwrap_or_default().split('&');
-            pairs.any(|pair| pair.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')))
-        };
+        let has = |name: &str| parameters(uri).any(|one| one.name() == name);
         match header {
             Some(header) if header.starts_with(b"AWS4-") => by("SigV4", "AuthHeader"),
             Some(header) if header.starts_with(b"AWS ") => by("SigV2", "AuthHeader"),

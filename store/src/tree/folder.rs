@@ -11,7 +11,7 @@ use super::{
     rows::{self, ScopeRows},
 };
 use crate::{
-    committer::CommitError,
+    committer::{CommitError, Committer},
     engine::{EngineError, Snapshot},
     errors::{KeepError, ReadError},
     records::{MarksRecord, NodeRecord, Record},
@@ -63,14 +63,8 @@ pub(super) async fn fold_every(
         let began = Instant::now();
         store.fold_tree().await?;
         let pause = (began.elapsed() * REST).clamp(interval, INTERVAL_MAX);
-        let wait = async {
-            tokio::time::sleep_until(began + pause).await;
-            marked.changed().await
-        };
-        match cancelled.run_until_cancelled(wait).await {
-            Some(Ok(())) => {}
-            // Without a committer there is nothing to fold any more.
-            Some(Err(_)) | None => return Ok(()),
+        if !Committer::marked_again(&mut marked, began + pause, &cancelled).await {
+            return Ok(());
         }
     }
 }
